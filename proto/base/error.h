@@ -1,0 +1,27 @@
+// proto/base/error.h -- a failure is a status code and one sentence, kept per thread.
+
+#ifndef AK_BASE_ERROR_H
+#define AK_BASE_ERROR_H
+
+#include "akssl/status.h"
+
+// ak_fail stores the sentence (what, where, remedy) for this thread and returns code, so that a
+// failing function ends in `return ak_fail(AKSSL_ERR_INVALID, "batch %" PRId64 ...)`.  Sentences
+// over 1023 bytes are cut.
+akssl_status ak_fail(akssl_status code, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+// ak_wrap puts "context: " in front of this thread's sentence and returns code unchanged.
+akssl_status ak_wrap(akssl_status code, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+// ak_fail_errno is ak_fail with ": <text of errno>" behind it; the code follows from errno
+// (ENOENT: NOT_FOUND, ENOSPC and EDQUOT: NO_SPACE, EACCES and EPERM: PERMISSION, EEXIST: EXISTS,
+// ENOMEM: NO_MEMORY, else IO).
+akssl_status ak_fail_errno(int error, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+// ak_error_text is akssl_last_error for code inside the project.
+const char *ak_error_text(void);
+
+#endif

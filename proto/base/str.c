@@ -1,0 +1,75 @@
+// proto/base/str.c -- a growable string.
+
+#include "proto/base/str.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "proto/base/alloc.h"
+
+static void reserve(ak_str *s, size_t more)
+{
+    size_t need = s->length + more + 1;
+
+    if (need <= s->room)
+        return;
+    s->room = need < 64 ? 64 : need * 2;
+    s->text = ak_realloc(s->text, s->room, 1);
+    s->text[s->length] = '\0';
+}
+
+void ak_str_fini(ak_str *s)
+{
+    free(s->text);
+    *s = (ak_str)AK_STR_INIT;
+}
+
+void ak_str_clear(ak_str *s)
+{
+    s->length = 0;
+    if (s->text)
+        s->text[0] = '\0';
+}
+
+void ak_str_append_n(ak_str *s, const void *bytes, size_t length)
+{
+    reserve(s, length);
+    if (length)
+        memcpy(s->text + s->length, bytes, length);
+    s->length += length;
+    s->text[s->length] = '\0';
+}
+
+void ak_str_append(ak_str *s, const char *text)
+{
+    ak_str_append_n(s, text, strlen(text));
+}
+
+void ak_str_format(ak_str *s, const char *format, ...)
+{
+    va_list args;
+    int need;
+
+    va_start(args, format);
+    need = vsnprintf(NULL, 0, format, args);
+    va_end(args);
+    if (need < 0)
+        return;
+    reserve(s, (size_t)need);
+    va_start(args, format);
+    vsnprintf(s->text + s->length, (size_t)need + 1, format, args);
+    va_end(args);
+    s->length += (size_t)need;
+}
+
+char *ak_str_take(ak_str *s)
+{
+    char *text;
+
+    reserve(s, 0);
+    text = s->text;
+    *s = (ak_str)AK_STR_INIT;
+    return text;
+}

@@ -1,0 +1,53 @@
+// proto/rpc/channel.h -- the calling side of the transport: blocking, with a deadline each.
+//
+// A channel may be used by several threads; a call and a stream by one thread at a time, except
+// that ak_stream_cancel may come from any thread.
+
+#ifndef AK_RPC_CHANNEL_H
+#define AK_RPC_CHANNEL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "proto/rpc/rpc.h"
+
+typedef struct ak_channel ak_channel;
+typedef struct ak_stream ak_stream;
+
+// ak_channel_open prepares a channel to address ("unix:/path"; a bare path means the same).  It
+// does not connect: the first call does.  secret (may be NULL) goes along as AK_RPC_SECRET_KEY.
+akssl_status ak_channel_open(ak_channel **out, const char *address, const char *secret)
+    AKSSL_MUST_CHECK;
+void ak_channel_close(ak_channel *channel); // NULL-safe; no call may be under way
+
+const char *ak_channel_address(const ak_channel *channel);
+
+// ak_channel_call makes a unary call.  *reply is the caller's: free it with
+// protobuf_c_message_free_unpacked(reply, NULL).  Fails with the server's status and sentence,
+// ERR_UNAVAILABLE when nothing listens, ERR_DEADLINE after timeout_ms.  A server that is going
+// away (gRPC CANCELLED or UNAVAILABLE at shutdown) reads as ERR_UNAVAILABLE.
+akssl_status ak_channel_call(ak_channel *channel, ak_rpc_id rpc, const ProtobufCMessage *request,
+                             int64_t timeout_ms, ProtobufCMessage **reply) AKSSL_MUST_CHECK;
+
+// ak_stream_open starts a server stream (request sent, our side closed) or a bidi call (request
+// NULL).  timeout_ms bounds the whole stream; 0: none.
+akssl_status ak_stream_open(ak_stream **out, ak_channel *channel, ak_rpc_id rpc,
+                            const ProtobufCMessage *request, int64_t timeout_ms) AKSSL_MUST_CHECK;
+
+// ak_stream_send sends one message of a bidi call and waits until the transport took it.  One
+// thread may send while another receives.
+akssl_status ak_stream_send(ak_stream *stream, const ProtobufCMessage *message) AKSSL_MUST_CHECK;
+
+// ak_stream_close_send says that no more will be sent.
+akssl_status ak_stream_close_send(ak_stream *stream) AKSSL_MUST_CHECK;
+
+// ak_stream_receive waits up to timeout_ms (0: as long as the stream lives) for the next message:
+// *message is the caller's, or NULL with OK at the end of a stream that ended with OK.
+// ERR_DEADLINE when none came in time: the stream goes on, call it again.
+akssl_status ak_stream_receive(ak_stream *stream, int64_t timeout_ms, ProtobufCMessage **message)
+    AKSSL_MUST_CHECK;
+
+void ak_stream_cancel(ak_stream *stream); // any thread; receive then fails with ERR_CANCELLED
+void ak_stream_free(ak_stream *stream);   // cancels what is open; NULL-safe
+
+#endif

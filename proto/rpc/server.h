@@ -1,0 +1,70 @@
+// proto/rpc/server.h -- the serving side of the transport.
+//
+// One thread sits in the completion queue and hands what completes to the libuv loop; every
+// function here is the loop thread's, and every callback runs on it.  The listener is our own
+// (a unix socket in a folder of mode 0700), accepted by libuv and handed to gRPC, so that a call
+// knows its caller's uid (SO_PEERCRED).
+
+#ifndef AK_RPC_SERVER_H
+#define AK_RPC_SERVER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <uv.h>
+
+#include "proto/rpc/rpc.h"
+
+typedef struct ak_server ak_server;
+typedef struct ak_call ak_call; // one call under way; lives until its `ended` callback returns
+
+typedef struct ak_server_events {
+    // started: a call arrived.  request is its message (unary, server stream; borrowed for the
+    // duration of the callback: copy what you keep) or NULL (bidi).  Unary: exactly one
+    // ak_call_reply or ak_call_fail must follow, now or later.  Streams: ak_call_send any number
+    // of times, then ak_call_finish or ak_call_fail.  A message that does not unpack never gets
+    // here (INVALID_ARGUMENT), nor one over AK_RPC_MAX_MESSAGE (RESOURCE_EXHAUSTED).
+    void (*started)(void *ctx, ak_call *call, ak_rpc_id rpc, const ProtobufCMessage *request);
+
+    // received: the next message of a bidi call; NULL when the caller closed its side.
+    void (*received)(void *ctx, ak_call *call, const ProtobufCMessage *message);
+
+    // drained: a stream that ak_call_send found full can take more.
+    void (*drained)(void *ctx, ak_call *call);
+
+    // ended: the call is over (answered, cancelled, deadline, or the caller is gone) and call
+    // is about to be freed: drop every pointer to it.  cancelled says it ended early.
+    void (*ended)(void *ctx, ak_call *call, bool cancelled);
+} ak_server_events;
+
+// ak_server_open listens on the unix socket path, whose folder must exist.  The caller holds the
+// lock that makes path its own; a stale socket there is replaced.  The path keeps under 108 bytes.
+akssl_status ak_server_open(ak_server **out, uv_loop_t *loop, const char *path,
+                            const ak_server_events *events, void *ctx) AKSSL_MUST_CHECK;
+
+// ak_server_close stops accepting, lets calls finish for grace_ms, cancels the rest, and calls
+// closed once all is freed (the server too).  Call it once.
+void ak_server_close(ak_server *server, uint64_t grace_ms, void (*closed)(void *ctx), void *ctx);
+
+// ---- a call (from started until ended)
+
+ak_rpc_id ak_call_rpc(const ak_call *call);
+uid_t ak_call_uid(const ak_call *call);
+const char *ak_call_secret(const ak_call *call); // metadata AK_RPC_SECRET_KEY, or ""
+void ak_call_set_user(ak_call *call, void *user); // a pointer of the handler's
+void *ak_call_user(const ak_call *call);
+
+// ak_call_reply answers a unary call with message (packed at once) and OK.
+void ak_call_reply(ak_call *call, const ProtobufCMessage *message);
+
+// ak_call_send queues one message of a stream.  It always takes it; true means that over 8 MiB
+// wait, so hold back until `drained`.
+bool ak_call_send(ak_call *call, const ProtobufCMessage *message);
+
+// ak_call_finish ends a stream with OK after what is queued.
+void ak_call_finish(ak_call *call);
+
+// ak_call_fail ends any call with the status and this sentence.
+void ak_call_fail(ak_call *call, akssl_status status, const char *sentence);
+
+#endif

@@ -1,0 +1,155 @@
+// proto/spec/spec.c -- the table of a spec's keys and its pairs.
+
+#include "proto/spec/spec.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "proto/base/alloc.h"
+#include "proto/base/error.h"
+
+static const ak_option table[] = {
+#define AK_SPEC_STRING(name, initial, choices, help)                                               \
+    AK_OPTION_STRING(ak_spec, name, initial, choices, help),
+#define AK_SPEC_INT(name, initial, min, max, help)                                                 \
+    AK_OPTION_INT(ak_spec, name, initial, min, max, help),
+#define AK_SPEC_FLOAT(name, initial, min, max, help)                                               \
+    AK_OPTION_FLOAT(ak_spec, name, initial, min, max, help),
+#include "proto/spec/spec.def"
+#undef AK_SPEC_STRING
+#undef AK_SPEC_INT
+#undef AK_SPEC_FLOAT
+    AK_OPTION_END,
+};
+
+const ak_option *ak_spec_table(void)
+{
+    return table;
+}
+
+void ak_spec_init(ak_spec *spec)
+{
+    memset(spec, 0, sizeof *spec);
+    ak_option_defaults(table, spec);
+}
+
+static void pairs_fini(ak_spec_pairs *pairs)
+{
+    for (int i = 0; i < pairs->count; i++) {
+        free(pairs->keys[i]);
+        free(pairs->values[i]);
+    }
+    free(pairs->keys);
+    free(pairs->values);
+    memset(pairs, 0, sizeof *pairs);
+}
+
+void ak_spec_fini(ak_spec *spec)
+{
+    if (!spec)
+        return;
+    ak_option_fini(table, spec);
+    pairs_fini(&spec->option);
+    pairs_fini(&spec->augment);
+}
+
+const char *ak_spec_pair_find(const ak_spec_pairs *pairs, const char *key)
+{
+    for (int i = 0; i < pairs->count; i++)
+        if (strcmp(pairs->keys[i], key) == 0)
+            return pairs->values[i];
+    return NULL;
+}
+
+akssl_status ak_spec_pair(ak_spec_pairs *pairs, const char *key, const char *value)
+{
+    if (!key[0] || strlen(key) > AK_SPEC_MAX_TEXT || strlen(value) > AK_SPEC_MAX_TEXT)
+        return ak_fail(AKSSL_ERR_INVALID, "'%.64s': give key=value, each under %d bytes", key,
+                       AK_SPEC_MAX_TEXT);
+    for (int i = 0; i < pairs->count; i++) {
+        if (strcmp(pairs->keys[i], key) != 0)
+            continue;
+        free(pairs->values[i]);
+        pairs->values[i] = ak_strdup(value);
+        return AKSSL_OK;
+    }
+    if (pairs->count == AK_SPEC_MAX_PAIRS)
+        return ak_fail(AKSSL_ERR_LIMIT, "more than %d key=value pairs: remove some",
+                       AK_SPEC_MAX_PAIRS);
+    pairs->keys = ak_realloc(pairs->keys, (size_t)pairs->count + 1, sizeof *pairs->keys);
+    pairs->values = ak_realloc(pairs->values, (size_t)pairs->count + 1, sizeof *pairs->values);
+    pairs->keys[pairs->count] = ak_strdup(key);
+    pairs->values[pairs->count++] = ak_strdup(value);
+    return AKSSL_OK;
+}
+
+// "a=1,b=2": a comma separates only where a key= follows it, so that values may hold commas.
+static akssl_status set_pairs(ak_spec_pairs *pairs, const char *name, char *text)
+{
+    akssl_status rc;
+
+    while (text) {
+        char *equals = strchr(text, '=');
+        char *next = NULL;
+
+        if (!equals)
+            return ak_fail(AKSSL_ERR_INVALID, "%s '%.64s': give key=value", name, text);
+        for (char *comma = strchr(equals, ','); comma && !next; comma = strchr(comma + 1, ','))
+            if (comma[1 + strcspn(comma + 1, ",=")] == '=')
+                next = comma;
+        if (next)
+            *next++ = '\0';
+        *equals = '\0';
+        rc = ak_spec_pair(pairs, text, equals + 1);
+        if (rc < 0)
+            return ak_wrap(rc, "%s", name);
+        text = next;
+    }
+    return AKSSL_OK;
+}
+
+akssl_status ak_spec_set(ak_spec *spec, const char *name, const char *value)
+{
+    ak_spec_pairs *pairs = NULL;
+    akssl_status rc;
+    char *copy;
+
+    if (strlen(value) > AK_SPEC_MAX_TEXT)
+        return ak_fail(AKSSL_ERR_INVALID, "%.64s: a value over %d bytes", name, AK_SPEC_MAX_TEXT);
+    if (strcmp(name, "option") == 0)
+        pairs = &spec->option;
+    else if (strcmp(name, "augment") == 0)
+        pairs = &spec->augment;
+    if (!pairs)
+        return ak_option_set(table, spec, name, value);
+    copy = ak_strdup(value);
+    rc = set_pairs(pairs, name, copy);
+    free(copy);
+    return rc;
+}
+
+static void pairs_copy(ak_spec_pairs *to, const ak_spec_pairs *from)
+{
+    for (int i = 0; i < from->count; i++)
+        if (ak_spec_pair(to, from->keys[i], from->values[i]) < 0)
+            abort(); // from kept the bounds already
+}
+
+void ak_spec_copy(ak_spec *to, const ak_spec *from)
+{
+    ak_spec_init(to);
+    for (const ak_option *row = table; row->name; row++) {
+        const char *source = (const char *)from + row->offset;
+        char *target = (char *)to + row->offset;
+
+        if (row->type == AK_OPTION_TYPE_STRING) {
+            free(*(char **)target);
+            *(char **)target = ak_strdup(*(char *const *)source);
+        } else {
+            memcpy(target, source, sizeof(int64_t));
+        }
+    }
+    pairs_copy(&to->option, &from->option);
+    pairs_copy(&to->augment, &from->augment);
+}
