@@ -1,4 +1,4 @@
-// worker/format/safetensors.h -- a strict reader and a writer of the safetensors format.
+// proto/format/safetensors.h -- a strict reader and a writer of the safetensors format.
 //
 // The format: u64 LE header length, UTF-8 JSON header ({"name": {"dtype","shape","data_offsets"}},
 // "__metadata__": {string: string}), data.  Our writer pads the header with spaces so that data
