@@ -102,6 +102,8 @@ static bool is_choice(const char *choices, const char *value)
 {
     size_t length = strlen(value);
 
+    if (strchr(value, '|'))
+        return false;
     for (const char *at = choices; at; at = strchr(at, '|') ? strchr(at, '|') + 1 : NULL)
         if (strncmp(at, value, length) == 0 && (at[length] == '|' || !at[length]))
             return true;
