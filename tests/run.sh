@@ -1,0 +1,28 @@
+#!/bin/sh
+# tests/run.sh -- installs what is missing, builds the release preset and runs the default suite.
+#
+#     tests/run.sh                      all of it, into build/
+#     tests/run.sh --no-install -R rpc  no package manager; what follows goes to ctest
+
+set -eu
+
+cd "$(dirname "$0")/.."
+if [ "${1:-}" = --no-install ]; then
+    shift
+else
+    deploy/packages.sh build run test
+fi
+
+mkdir -p build
+log=build/build.log
+jobs=$(nproc)
+start=$(date +%s)
+cmake --preset release >"$log" 2>&1 || { cat "$log" >&2; exit 1; }
+cmake --build --preset release -j "$jobs" >"$log" 2>&1 || { cat "$log" >&2; exit 1; }
+built=$(date +%s)
+echo "run.sh: built in $((built - start)) s"
+
+status=0
+ctest --test-dir build --output-on-failure --no-tests=error -j 2 "$@" || status=$?
+echo "run.sh: tests took $(($(date +%s) - built)) s; logs are in build/Testing/Temporary"
+exit $status
