@@ -1,0 +1,126 @@
+// akssl/client.h -- talk to a daemon: submit jobs, watch them, ask for what they hold.
+//
+// Every call that fails leaves its sentence in akssl_last_error() and its outputs untouched.
+// ERR_UNAVAILABLE means that no daemon could be reached, ERR_DEADLINE that it did not answer in
+// time; the other codes are the daemon's own judgement.  A client may be used by several threads
+// at once, but for open, close and the two set calls.
+
+#ifndef AKSSL_CLIENT_H
+#define AKSSL_CLIENT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <akssl/job.h>
+#include <akssl/status.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+// akssl_client is a connection to one daemon.
+typedef struct akssl_client akssl_client;
+
+// akssl_client_open prepares a connection to server: "unix:/path/of/akssld.sock", or the path
+// alone.  NULL or "" means $AKSSL_SERVER, else the first of $XDG_RUNTIME_DIR/akssl/akssld.sock
+// and /run/akssl/akssld.sock that exists (ERR_UNAVAILABLE when neither does).  It does not
+// connect: the first call does.
+AKSSL_API akssl_status akssl_client_open(akssl_client **out, const char *server) AKSSL_MUST_CHECK;
+
+// akssl_client_close frees the client; no call may be under way.  NULL is fine.
+AKSSL_API void akssl_client_close(akssl_client *client);
+
+// akssl_client_server gives the address in use.  Borrowed from the client.
+AKSSL_API const char *akssl_client_server(const akssl_client *client);
+
+// akssl_client_set_timeout bounds each request (not watch, wait and logs); 30000 at first.
+AKSSL_API void akssl_client_set_timeout(akssl_client *client, int64_t milliseconds);
+
+// akssl_client_set_patience says for how long watch, wait and logs try to find a daemon again
+// that they have lost; 60000 at first, 0: not at all.
+AKSSL_API void akssl_client_set_patience(akssl_client *client, int64_t milliseconds);
+
+// akssl_free frees text that a call gave through an out-parameter; NULL is fine.
+AKSSL_API void akssl_free(char *text);
+
+// akssl_client_submit queues a job.  When it returns OK the job is on the daemon's disk and *id
+// its number.  resolved (may be NULL) gets the spec with every default filled in: free it with
+// akssl_job_spec_free.  ERR_INVALID: the spec asks for something that cannot be.
+AKSSL_API akssl_status akssl_client_submit(akssl_client *client, const akssl_job_spec *spec,
+                                           int64_t *id, akssl_job_spec **resolved) AKSSL_MUST_CHECK;
+
+// akssl_client_dry_run has the daemon check a spec without queueing it.  resolved and estimate
+// (memory and steps, in a sentence; free it with akssl_free) may each be NULL.
+AKSSL_API akssl_status akssl_client_dry_run(akssl_client *client, const akssl_job_spec *spec,
+                                            akssl_job_spec **resolved,
+                                            char **estimate) AKSSL_MUST_CHECK;
+
+// akssl_client_list gives the jobs that are in one of the states (count 0: in any), newest first,
+// at most limit (0: the daemon's own limit).  Free *out with akssl_job_list_free.
+AKSSL_API akssl_status akssl_client_list(akssl_client *client, const akssl_job_state *states,
+                                         size_t count, int64_t limit,
+                                         akssl_job_list **out) AKSSL_MUST_CHECK;
+
+// akssl_client_show gives one job.  ERR_NOT_FOUND: there is none of that number.
+AKSSL_API akssl_status akssl_client_show(akssl_client *client, int64_t id,
+                                         akssl_job **out) AKSSL_MUST_CHECK;
+
+// akssl_client_cancel stops a job for good.  out (may be NULL) gets the job as it stands then,
+// which may still be running for a moment.  ERR_STATE: it was over already.
+AKSSL_API akssl_status akssl_client_cancel(akssl_client *client, int64_t id,
+                                           akssl_job **out) AKSSL_MUST_CHECK;
+
+// akssl_client_state describes the tensors that the coordinator holds for a job.  Free *out with
+// akssl_tensor_list_free.
+AKSSL_API akssl_status akssl_client_state(akssl_client *client, int64_t id,
+                                          akssl_tensor_list **out) AKSSL_MUST_CHECK;
+
+// akssl_client_catalogue gives, as JSON text, what the daemon's workers offer: methods, backbones,
+// data sets and so on, each with its options.  Free *json with akssl_free.
+AKSSL_API akssl_status akssl_client_catalogue(akssl_client *client, char **json) AKSSL_MUST_CHECK;
+
+// akssl_event_kind says why an event callback was called.
+typedef enum akssl_event_kind {
+    AKSSL_EVENT_JOB = 1, // the job moved on
+    AKSSL_EVENT_LOST,    // the daemon is gone; trying to find it again
+    AKSSL_EVENT_BACK,    // the daemon is there again
+    AKSSL_EVENT_TICK,    // nothing new; comes about five times a second
+} akssl_event_kind;
+
+// akssl_event is what happened.  Borrowed until the callback returns.
+typedef struct akssl_event {
+    akssl_event_kind kind; // what happened
+    const akssl_job *job;  // as last heard of; NULL before the first AKSSL_EVENT_JOB
+    const char *reason;    // a sentence for AKSSL_EVENT_LOST, else ""
+} akssl_event;
+
+// akssl_event_fn takes one event; a value other than 0 stops the watch.  It runs on the thread
+// that called akssl_client_watch and must not close the client.
+typedef int (*akssl_event_fn)(void *ctx, const akssl_event *event);
+
+// akssl_client_watch follows a job until it reaches a final state, and through restarts of the
+// daemon (see akssl_client_set_patience).  last (may be NULL) gets the job as it ended.
+// ERR_CANCELLED: the callback stopped it; the job goes on.
+AKSSL_API akssl_status akssl_client_watch(akssl_client *client, int64_t id, akssl_event_fn fn,
+                                          void *ctx, akssl_job **last) AKSSL_MUST_CHECK;
+
+// akssl_client_wait is watch without a callback: it returns OK when the job has reached a final
+// state, whichever: look at (*out)->state (out may be NULL).  ERR_DEADLINE: that took longer than
+// timeout_ms (0: no limit); the job goes on.
+AKSSL_API akssl_status akssl_client_wait(akssl_client *client, int64_t id, int64_t timeout_ms,
+                                         akssl_job **out) AKSSL_MUST_CHECK;
+
+// akssl_chunk_fn takes the next bytes of a log; a value other than 0 stops it.  It is also called
+// with length 0 about five times a second when there is nothing new.
+typedef int (*akssl_chunk_fn)(void *ctx, const char *bytes, size_t length);
+
+// akssl_client_logs gives a job's log from its start.  follow: go on as it grows, until the job is
+// over, and through restarts of the daemon.  ERR_CANCELLED: the callback stopped it.
+AKSSL_API akssl_status akssl_client_logs(akssl_client *client, int64_t id, int follow,
+                                         akssl_chunk_fn fn, void *ctx) AKSSL_MUST_CHECK;
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
