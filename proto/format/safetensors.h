@@ -14,7 +14,22 @@
 
 enum { AK_SAFETENSORS_MAX_DIMS = 8 };
 
-typedef enum ak_dtype { AK_F32 = 1, AK_I64, AK_U8, AK_I32, AK_F64, AK_F16, AK_BF16, AK_I8, AK_I16, AK_BOOL } ak_dtype;
+typedef enum ak_dtype {
+    AK_F32 = 1,
+    AK_I64,
+    AK_U8,
+    AK_I32,
+    AK_F64,
+    AK_F16,
+    AK_BF16,
+    AK_I8,
+    AK_I16,
+    AK_BOOL,
+} ak_dtype;
+
+// ak_dtype_name gives the format's word ("F32"), ak_dtype_size the bytes of an element.
+const char *ak_dtype_name(ak_dtype dtype);
+size_t ak_dtype_size(ak_dtype dtype);
 
 typedef struct ak_safetensors_entry {
     const char *name;
@@ -27,15 +42,18 @@ typedef struct ak_safetensors_entry {
 typedef struct ak_safetensors ak_safetensors;
 
 // ak_safetensors_open maps a file and checks all of it: header length within the file and under
-// 100 MB, JSON, known dtypes, shapes whose product fits, offsets in order without holes or
-// overlaps that cover the data exactly, no duplicate names.  ERR_CORRUPT (with the path and what
-// is wrong), ERR_NOT_FOUND, ERR_IO.
+// 100 MB, JSON, known dtypes, shapes whose product fits, offsets that cover the data exactly
+// without holes or overlaps, no duplicate names.  The header may list tensors in any order.
+// ERR_CORRUPT (with the path and what is wrong), ERR_NOT_FOUND, ERR_IO.
 akssl_status ak_safetensors_open(ak_safetensors **out, const char *path) AKSSL_MUST_CHECK;
 void ak_safetensors_close(ak_safetensors *file); // NULL-safe
 
 int ak_safetensors_count(const ak_safetensors *file);
-const ak_safetensors_entry *ak_safetensors_at(const ak_safetensors *file, int index); // file order
+const ak_safetensors_entry *ak_safetensors_at(const ak_safetensors *file, int index); // by offset
 const ak_safetensors_entry *ak_safetensors_find(const ak_safetensors *file, const char *name);
+
+// ak_safetensors_data points into the mapping, valid until close.  Other tools' files align
+// nothing: copy with memcpy.
 const void *ak_safetensors_data(const ak_safetensors *file, const ak_safetensors_entry *entry);
 const char *ak_safetensors_meta(const ak_safetensors *file, const char *key); // or NULL
 int64_t ak_safetensors_numel(const ak_safetensors_entry *entry);
@@ -51,14 +69,17 @@ akssl_status ak_safetensors_read_f32(const ak_safetensors *file, const char *nam
 typedef struct ak_safetensors_writer ak_safetensors_writer;
 
 // ak_safetensors_create starts path.tmp; ak_safetensors_commit makes it path: write, fsync, rename,
-// fsync of the folder.  Without commit, ak_safetensors_writer_free removes the .tmp file.
+// fsync of the folder.  Without commit, ak_safetensors_writer_free removes the .tmp file.  A wrong
+// declaration (a name twice, a negative shape) is kept and returned by the first write or commit;
+// after a failed write every later call fails with its code.
 akssl_status ak_safetensors_create(ak_safetensors_writer **out, const char *path) AKSSL_MUST_CHECK;
 void ak_safetensors_set_meta(ak_safetensors_writer *w, const char *key, const char *value);
 void ak_safetensors_declare(ak_safetensors_writer *w, const char *name, ak_dtype dtype, int dims,
                             const int64_t *shape);
 
 // ak_safetensors_write appends bytes; the first write settles the header.  Sizes of single writes
-// need not match single tensors; their sum must match, or commit fails.
+// need not match single tensors; their sum must match, or commit fails.  Not buffered: write whole
+// tensors or pieces of some KB.
 akssl_status ak_safetensors_write(ak_safetensors_writer *w, const void *data, size_t size)
     AKSSL_MUST_CHECK;
 

@@ -1,0 +1,256 @@
+// proto/format/safetensors_writer.c -- writes a safetensors file, all of it or none.
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "proto/base/alloc.h"
+#include "proto/base/error.h"
+#include "proto/base/str.h"
+#include "proto/format/hash.h"
+#include "proto/format/safetensors.h"
+
+enum { LENGTH_BYTES = 8, ALIGN = 64 };
+
+struct ak_safetensors_writer {
+    char *path, *tmp;
+    int fd; // -1 when closed
+    bool committed, settled;
+    json_t *tensors, *metadata;
+    size_t declared, written; // bytes of data
+    uint64_t file_size;
+    XXH3_state_t *hash;
+    akssl_status failed; // the first failure
+    char *why;           // its sentence, when it is one of declaring
+};
+
+akssl_status ak_safetensors_create(ak_safetensors_writer **out, const char *path)
+{
+    ak_safetensors_writer *w = ak_alloc(1, sizeof *w);
+    ak_str tmp = AK_STR_INIT;
+    akssl_status rc;
+
+    ak_str_format(&tmp, "%s.tmp", path);
+    w->path = ak_strdup(path);
+    w->tmp = ak_str_take(&tmp);
+    w->tensors = json_object();
+    w->metadata = json_object();
+    w->hash = XXH3_createState();
+    w->fd = open(w->tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    if (w->fd < 0) {
+        rc = ak_fail_errno(errno, "create '%s'", w->tmp);
+        w->committed = true; // not ours to remove
+    } else if (!w->tensors || !w->metadata || !w->hash) {
+        rc = ak_fail(AKSSL_ERR_NO_MEMORY, "create '%s': out of memory", w->tmp);
+    } else {
+        XXH3_128bits_reset(w->hash);
+        *out = w;
+        return AKSSL_OK;
+    }
+    ak_safetensors_writer_free(w);
+    return rc;
+}
+
+static akssl_status fail(ak_safetensors_writer *w, akssl_status rc)
+{
+    if (!w->failed) {
+        w->failed = rc;
+        w->why = ak_strdup(ak_error_text());
+    }
+    return rc;
+}
+
+// Says the first failure again.
+static akssl_status failed(const ak_safetensors_writer *w)
+{
+    return ak_fail(w->failed, "%s", w->why);
+}
+
+void ak_safetensors_set_meta(ak_safetensors_writer *w, const char *key, const char *value)
+{
+    if (w->settled)
+        fail(w, ak_fail(AKSSL_ERR_STATE, "'%s': metadata '%.64s' after data", w->path, key));
+    else if (json_object_set_new(w->metadata, key, json_string(value)) < 0)
+        fail(w, ak_fail(AKSSL_ERR_INVALID, "'%s': metadata '%.64s' is not UTF-8", w->path, key));
+}
+
+static akssl_status declare(ak_safetensors_writer *w, const char *name, ak_dtype dtype, int dims,
+                            const int64_t *shape)
+{
+    size_t bytes = ak_dtype_size(dtype), end;
+    json_t *list = json_array(), *entry;
+
+    if (w->settled || dims < 0 || dims > AK_SAFETENSORS_MAX_DIMS ||
+        json_object_get(w->tensors, name) || strcmp(name, "__metadata__") == 0)
+        goto wrong;
+    for (int i = 0; i < dims; i++) {
+        if (shape[i] < 0 || __builtin_mul_overflow(bytes, (size_t)shape[i], &bytes))
+            goto wrong;
+        json_array_append_new(list, json_integer(shape[i]));
+    }
+    if (__builtin_add_overflow(w->declared, bytes, &end) || end > INT64_MAX)
+        goto wrong;
+    entry = json_pack("{s:s, s:o, s:[I,I]}", "dtype", ak_dtype_name(dtype), "shape", list,
+                      "data_offsets", (json_int_t)w->declared, (json_int_t)end);
+    if (json_object_set_new(w->tensors, name, entry) < 0)
+        return ak_fail(AKSSL_ERR_INVALID, "'%s': tensor '%.128s': not a UTF-8 name", w->path, name);
+    w->declared = end;
+    return AKSSL_OK;
+wrong:
+    json_decref(list);
+    return ak_fail(AKSSL_ERR_INVALID,
+                   "'%s': tensor '%.128s': declared twice, after data or with a wrong shape",
+                   w->path, name);
+}
+
+void ak_safetensors_declare(ak_safetensors_writer *w, const char *name, ak_dtype dtype, int dims,
+                            const int64_t *shape)
+{
+    akssl_status rc = declare(w, name, dtype, dims, shape);
+
+    if (rc < 0)
+        fail(w, rc);
+}
+
+static akssl_status write_all(ak_safetensors_writer *w, const void *data, size_t size)
+{
+    const char *at = data;
+    size_t left = size;
+
+    while (left) {
+        ssize_t n = write(w->fd, at, left);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return fail(w, ak_fail_errno(errno, "write '%s'", w->tmp));
+        at += n;
+        left -= (size_t)n;
+    }
+    XXH3_128bits_update(w->hash, data, size);
+    w->file_size += size;
+    return AKSSL_OK;
+}
+
+// Writes length and header, padded with spaces so that data starts at a multiple of ALIGN.
+static akssl_status settle(ak_safetensors_writer *w)
+{
+    json_t *header = json_object();
+    ak_str text = AK_STR_INIT;
+    uint64_t length;
+    uint8_t bytes[LENGTH_BYTES];
+    char *dump;
+    akssl_status rc;
+
+    w->settled = true;
+    if (json_object_size(w->metadata))
+        json_object_set(header, "__metadata__", w->metadata);
+    json_object_update(header, w->tensors);
+    dump = json_dumps(header, JSON_COMPACT);
+    json_decref(header);
+    if (!dump)
+        return fail(w, ak_fail(AKSSL_ERR_NO_MEMORY, "header of '%s': out of memory", w->path));
+    ak_str_append(&text, dump);
+    free(dump);
+    while ((LENGTH_BYTES + text.length) % ALIGN)
+        ak_str_append(&text, " ");
+    length = text.length;
+    for (int i = 0; i < LENGTH_BYTES; i++)
+        bytes[i] = (uint8_t)(length >> (8 * i));
+    rc = write_all(w, bytes, sizeof bytes);
+    if (rc == AKSSL_OK)
+        rc = write_all(w, text.text, text.length);
+    ak_str_fini(&text);
+    return rc;
+}
+
+akssl_status ak_safetensors_write(ak_safetensors_writer *w, const void *data, size_t size)
+{
+    akssl_status rc;
+
+    if (w->failed)
+        return failed(w);
+    if (!w->settled) {
+        rc = settle(w);
+        if (rc < 0)
+            return rc;
+    }
+    if (size > w->declared - w->written)
+        return fail(w, ak_fail(AKSSL_ERR_STATE, "'%s': more data than the %zu bytes declared",
+                               w->path, w->declared));
+    w->written += size;
+    return write_all(w, data, size);
+}
+
+static akssl_status sync_folder(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    char *folder = slash ? strndup(path, slash == path ? 1 : (size_t)(slash - path)) : strdup(".");
+    int fd = folder ? open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+    akssl_status rc = AKSSL_OK;
+
+    if (fd < 0 || fsync(fd) < 0)
+        rc = ak_fail_errno(errno, "sync the folder of '%s'", path);
+    if (fd >= 0)
+        close(fd);
+    free(folder);
+    return rc;
+}
+
+akssl_status ak_safetensors_commit(ak_safetensors_writer *w, uint64_t *size, char digest[33])
+{
+    akssl_status rc;
+    int fd = w->fd;
+
+    if (w->failed)
+        return failed(w);
+    if (w->committed)
+        return ak_fail(AKSSL_ERR_STATE, "'%s' is committed already", w->path);
+    if (!w->settled) {
+        rc = settle(w);
+        if (rc < 0)
+            return rc;
+    }
+    if (w->written != w->declared)
+        return fail(w, ak_fail(AKSSL_ERR_STATE, "'%s': %zu bytes written of the %zu declared",
+                               w->path, w->written, w->declared));
+    if (fsync(fd) < 0)
+        return fail(w, ak_fail_errno(errno, "sync '%s'", w->tmp));
+    w->fd = -1;
+    if (close(fd) < 0)
+        return fail(w, ak_fail_errno(errno, "close '%s'", w->tmp));
+    if (rename(w->tmp, w->path) < 0)
+        return fail(w, ak_fail_errno(errno, "rename '%s' to '%s'", w->tmp, w->path));
+    w->committed = true;
+    rc = sync_folder(w->path);
+    if (rc < 0)
+        return fail(w, rc);
+    if (size)
+        *size = w->file_size;
+    if (digest)
+        ak_hash_text(XXH3_128bits_digest(w->hash), digest);
+    return AKSSL_OK;
+}
+
+void ak_safetensors_writer_free(ak_safetensors_writer *w)
+{
+    if (!w)
+        return;
+    if (w->fd >= 0)
+        close(w->fd);
+    if (!w->committed)
+        unlink(w->tmp);
+    json_decref(w->tensors);
+    json_decref(w->metadata);
+    XXH3_freeState(w->hash);
+    free(w->why);
+    free(w->path);
+    free(w->tmp);
+    free(w);
+}
