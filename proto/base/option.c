@@ -201,6 +201,47 @@ void ak_option_text(const ak_option *row, const void *object, char *text, size_t
     }
 }
 
+static void choices_json(const char *choices, ak_str *text)
+{
+    const char *separator = "";
+
+    ak_str_append(text, ", \"choices\": [");
+    for (const char *at = choices; at; separator = ", ") {
+        const char *end = strchr(at, '|');
+        char *word = end ? strndup(at, (size_t)(end - at)) : ak_strdup(at);
+
+        ak_str_append(text, separator);
+        ak_str_json(text, word);
+        free(word);
+        at = end ? end + 1 : NULL;
+    }
+    ak_str_append(text, "]");
+}
+
+void ak_option_json(const ak_option *table, ak_str *text)
+{
+    static const char *const types[] = { "", "int", "float", "bool", "string" };
+
+    ak_str_append(text, "[");
+    for (const ak_option *row = table; row->name; row++) {
+        ak_str_format(text, "%s{\"name\": \"%s\", \"type\": \"%s\", \"default\": ",
+                      row == table ? "" : ", ", row->name, types[row->type]);
+        if (row->type == AK_OPTION_TYPE_STRING)
+            ak_str_json(text, row->initial_string);
+        else if (row->type == AK_OPTION_TYPE_BOOL)
+            ak_str_append(text, row->initial != 0 ? "true" : "false");
+        else
+            ak_str_format(text, "%.10g, \"min\": %.10g, \"max\": %.10g", row->initial, row->min,
+                          row->max);
+        if (row->type == AK_OPTION_TYPE_STRING && row->choices)
+            choices_json(row->choices, text);
+        ak_str_append(text, ", \"help\": ");
+        ak_str_json(text, row->help);
+        ak_str_append(text, "}");
+    }
+    ak_str_append(text, "]");
+}
+
 void ak_option_fini(const ak_option *table, void *object)
 {
     for (const ak_option *row = table; row->name; row++) {

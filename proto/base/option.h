@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "akssl/status.h"
+#include "proto/base/str.h"
 
 typedef enum ak_option_type {
     AK_OPTION_TYPE_INT = 1, // int64_t
@@ -56,6 +57,10 @@ void ak_option_text(const ak_option *row, const void *object, char *text, size_t
 
 // ak_option_find gives the row called name, or NULL.
 const ak_option *ak_option_find(const ak_option *table, const char *name);
+
+// ak_option_json appends the table as a JSON array of {"name", "type", "default", "min", "max",
+// "choices", "help"}; min and max only for numbers, choices only where they are few.
+void ak_option_json(const ak_option *table, ak_str *text);
 
 // ak_option_fini frees the strings of object.
 void ak_option_fini(const ak_option *table, void *object);

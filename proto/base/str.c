@@ -64,6 +64,22 @@ void ak_str_format(ak_str *s, const char *format, ...)
     s->length += (size_t)need;
 }
 
+void ak_str_json(ak_str *s, const char *text)
+{
+    if (!text) {
+        ak_str_append(s, "null");
+        return;
+    }
+    ak_str_append(s, "\"");
+    for (; *text; text++) {
+        if ((unsigned char)*text < 0x20)
+            ak_str_format(s, "\\u%04x", (unsigned char)*text);
+        else
+            ak_str_format(s, "%s%c", strchr("\"\\", *text) ? "\\" : "", *text);
+    }
+    ak_str_append(s, "\"");
+}
+
 char *ak_str_take(ak_str *s)
 {
     char *text;

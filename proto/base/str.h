@@ -20,6 +20,9 @@ void ak_str_append(ak_str *s, const char *text);
 void ak_str_append_n(ak_str *s, const void *bytes, size_t length);
 void ak_str_format(ak_str *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+// ak_str_json appends text as a JSON string, quotes included; NULL gives null.
+void ak_str_json(ak_str *s, const char *text);
+
 // ak_str_take gives the text away (free it with free()) and leaves s empty; never NULL.
 char *ak_str_take(ak_str *s);
 

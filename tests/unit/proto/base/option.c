@@ -61,4 +61,26 @@ START_TEST(rejects_with_a_sentence)
 }
 END_TEST
 
-AK_TEST_MAIN(AK_CASE(sets_and_prints), AK_CASE(rejects_with_a_sentence))
+START_TEST(prints_json)
+{
+    static const ak_option rows[] = {
+        AK_OPTION_FLOAT(thing, rate, 0.5, 0, 1, "how \"fast\""),
+        AK_OPTION_BOOL(thing, on, true, "whether"),
+        AK_OPTION_STRING(thing, mode, "a", "a|bc", "a\\b\n"),
+        AK_OPTION_END,
+    };
+    ak_str text = AK_STR_INIT;
+
+    ak_option_json(rows, &text);
+    ck_assert_str_eq(
+        text.text,
+        "[{\"name\": \"rate\", \"type\": \"float\", \"default\": 0.5, \"min\": 0, \"max\": 1, "
+        "\"help\": \"how \\\"fast\\\"\"}, "
+        "{\"name\": \"on\", \"type\": \"bool\", \"default\": true, \"help\": \"whether\"}, "
+        "{\"name\": \"mode\", \"type\": \"string\", \"default\": \"a\", "
+        "\"choices\": [\"a\", \"bc\"], \"help\": \"a\\\\b\\u000a\"}]");
+    ak_str_fini(&text);
+}
+END_TEST
+
+AK_TEST_MAIN(AK_CASE(sets_and_prints), AK_CASE(rejects_with_a_sentence), AK_CASE(prints_json))
