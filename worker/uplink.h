@@ -1,0 +1,125 @@
+// worker/uplink.h -- rank 0's link to the coordinator: what the run starts from, the changes of
+// the state that the coordinator holds, progress, commits, the end.
+//
+// Two threads of its own: one sends (pushes and reports, from a bounded queue), one receives.  A
+// training step therefore waits for the coordinator only when AK_UPLINK_QUEUE bytes of pushes are
+// ahead of it.  Every function is for one thread, the caller's; stop_requested, lost and
+// stop_reason may be asked from any.
+//
+//     open -> state, take_tensor | declare* -> (push | report | commit)* -> finish -> close
+
+#ifndef AK_WORKER_UPLINK_H
+#define AK_WORKER_UPLINK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "akssl/status.h"
+
+typedef struct ak_uplink ak_uplink;
+
+enum {
+    AK_UPLINK_DIMS = 8,          // of a tensor
+    AK_UPLINK_QUEUE = 64 << 20,  // bytes of pushes that may wait
+    AK_UPLINK_STATE_GB = 16,     // of all tensors that the coordinator may send
+};
+
+// What the run starts from; borrowed from the uplink.
+typedef struct ak_uplink_welcome {
+    const char *spec_yaml; // the resolved spec
+    const char *folder;    // the job's folder
+    int64_t resume_step;   // 0: from the start
+    const char *commit;    // folder of the commit to resume from; "" at the start
+    bool restored;         // the coordinator has sent the state (ak_uplink_tensor_at)
+} ak_uplink_welcome;
+
+// A tensor that the coordinator holds: float32, row-major; a ring's first axis is the slot.
+typedef struct ak_uplink_tensor {
+    const char *name;
+    int dims;
+    int64_t shape[AK_UPLINK_DIMS];
+    int64_t version;  // the step that it is the result of
+    int64_t filled;   // rows of a ring that hold data of this run
+    int64_t position; // next row of a ring to be written
+    float *data;
+    size_t size;      // bytes
+} ak_uplink_tensor;
+
+typedef struct ak_uplink_metric {
+    const char *name;
+    double value;
+} ak_uplink_metric;
+
+typedef struct ak_uplink_progress {
+    int64_t step, total_steps; // steps done, and of all
+    double epoch, loss, lr, images_per_s, eta_s;
+    const ak_uplink_metric *gauges; // the method's own
+    int gauge_count;
+} ak_uplink_progress;
+
+typedef struct ak_uplink_file {
+    const char *name;   // "model.safetensors"
+    uint64_t size;
+    const char *digest; // XXH3-128, hexadecimal
+} ak_uplink_file;
+
+// ak_uplink_open joins the run at server ("unix:/path") as rank 0 of ranks and waits, up to two
+// minutes, until the coordinator has sent what the run starts from, state included.  Fails with
+// the coordinator's sentence (ERR_PERMISSION: the secret is not this run's), or ERR_UNAVAILABLE.
+akssl_status ak_uplink_open(ak_uplink **out, const char *server, const char *secret, int64_t job,
+                            const char *run, int64_t ranks) AKSSL_MUST_CHECK;
+
+// ak_uplink_close ends the link at once; NULL-safe.  What was pushed but not sent is dropped.
+void ak_uplink_close(ak_uplink *uplink);
+
+const ak_uplink_welcome *ak_uplink_state(const ak_uplink *uplink);
+
+// The tensors that the coordinator sent, in its order; borrowed.  find gives NULL when there is
+// none of that name.
+int ak_uplink_tensor_count(const ak_uplink *uplink);
+const ak_uplink_tensor *ak_uplink_tensor_at(const ak_uplink *uplink, int index);
+const ak_uplink_tensor *ak_uplink_tensor_find(const ak_uplink *uplink, const char *name);
+
+// ak_uplink_take_tensor gives the data of a tensor away (free it with free()) and fills *tensor,
+// whose name stays the uplink's.  ERR_NOT_FOUND when there is none of that name, or it was taken.
+akssl_status ak_uplink_take_tensor(ak_uplink *uplink, const char *name, ak_uplink_tensor *tensor)
+    AKSSL_MUST_CHECK;
+
+// ak_uplink_declare gives the coordinator a tensor of a run without commits; data is copied to the
+// wire before it returns.
+akssl_status ak_uplink_declare(ak_uplink *uplink, const ak_uplink_tensor *tensor) AKSSL_MUST_CHECK;
+
+// ak_uplink_push queues rows that enter the ring called name; version is the tensor's new one (the
+// old one + 1).  rows are copied.  It blocks only while AK_UPLINK_QUEUE bytes wait, for at most
+// two minutes (ERR_DEADLINE).  A failure to send is reported by every later call.
+akssl_status ak_uplink_push(ak_uplink *uplink, const char *name, int64_t version, const float *rows,
+                            size_t bytes) AKSSL_MUST_CHECK;
+
+// ak_uplink_report hands progress (and results, may be NULL) to the sender; the latest wins, and
+// at most one a second is sent.  A report that fails is no failure of the run: it is not told.
+void ak_uplink_report(ak_uplink *uplink, const ak_uplink_progress *progress,
+                      const ak_uplink_metric *results, int count);
+
+// ak_uplink_commit waits until all pushes are sent, then asks the coordinator to commit step with
+// these files of its folder commits/step-N, and waits for the answer (two minutes).
+akssl_status ak_uplink_commit(ak_uplink *uplink, int64_t step, const ak_uplink_file *files,
+                              int count) AKSSL_MUST_CHECK;
+
+// ak_uplink_finish tells how the run ended: outcome is "succeeded", "failed" or "stopped"; reason
+// one sentence when it failed (else ""); weights the path of the export (else "").
+akssl_status ak_uplink_finish(ak_uplink *uplink, const char *outcome, const char *reason,
+                              const ak_uplink_metric *results, int count, const char *weights)
+    AKSSL_MUST_CHECK;
+
+// ak_uplink_stop_requested says that the run must commit at the next step boundary and finish as
+// "stopped": the coordinator asked for it, or the link is lost.  ak_uplink_stop_reason says why,
+// in a sentence ("" while nothing was asked).
+bool ak_uplink_stop_requested(const ak_uplink *uplink);
+const char *ak_uplink_stop_reason(const ak_uplink *uplink);
+
+// ak_uplink_lost says that the stream to the coordinator has ended or broken: no commit can
+// succeed any more, so leave.
+bool ak_uplink_lost(const ak_uplink *uplink);
+
+#endif
