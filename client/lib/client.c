@@ -1,0 +1,279 @@
+// client/lib/client.c -- which daemon, and the requests that are one question and one answer.
+
+#include "akssl/client.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "akssl/version.h"
+#include "client/lib/lib.h"
+#include "proto/base/alloc.h"
+#include "proto/base/error.h"
+
+enum { TIMEOUT_MS = 30000, PATIENCE_MS = 60000, MAX_STATES = 64 };
+
+#define SYSTEM_SOCKET "/run/akssl/akssld.sock"
+
+const char *akssl_version(void)
+{
+    return AKSSL_VERSION;
+}
+
+void akssl_free(char *text)
+{
+    free(text);
+}
+
+// ---- which daemon
+
+static akssl_status find_server(ak_str *server)
+{
+    const char *named = getenv("AKSSL_SERVER");
+    const char *runtime = getenv("XDG_RUNTIME_DIR");
+
+    if (named && named[0]) {
+        ak_str_append(server, named);
+        return AKSSL_OK;
+    }
+    if (runtime && runtime[0]) {
+        ak_str_format(server, "unix:%s/akssl/akssld.sock", runtime);
+        if (access(server->text + strlen("unix:"), F_OK) == 0)
+            return AKSSL_OK;
+        ak_str_clear(server);
+    }
+    if (access(SYSTEM_SOCKET, F_OK) == 0) {
+        ak_str_append(server, "unix:" SYSTEM_SOCKET);
+        return AKSSL_OK;
+    }
+    return ak_fail(AKSSL_ERR_UNAVAILABLE,
+                   "cannot reach a daemon: there is neither %s/akssl/akssld.sock nor %s; start one "
+                   "with `akssld --state-dir DIR`, or name its socket in AKSSL_SERVER or --server",
+                   runtime && runtime[0] ? runtime : "$XDG_RUNTIME_DIR", SYSTEM_SOCKET);
+}
+
+akssl_status akssl_client_open(akssl_client **out, const char *server)
+{
+    ak_str address = AK_STR_INIT;
+    akssl_client *client = NULL;
+    akssl_status rc;
+
+    if (server && server[0]) {
+        ak_str_append(&address, server);
+    } else {
+        rc = find_server(&address);
+        if (rc < 0)
+            goto out;
+    }
+    client = ak_alloc(1, sizeof *client);
+    client->timeout_ms = TIMEOUT_MS;
+    client->patience_ms = PATIENCE_MS;
+    rc = ak_channel_open(&client->channel, address.text, NULL);
+    if (rc < 0)
+        goto out;
+    *out = client;
+    client = NULL;
+out:
+    akssl_client_close(client);
+    ak_str_fini(&address);
+    return rc;
+}
+
+void akssl_client_close(akssl_client *client)
+{
+    if (!client)
+        return;
+    ak_channel_close(client->channel);
+    free(client);
+}
+
+const char *akssl_client_server(const akssl_client *client)
+{
+    return ak_channel_address(client->channel);
+}
+
+void akssl_client_set_timeout(akssl_client *client, int64_t milliseconds)
+{
+    client->timeout_ms = milliseconds > 0 ? milliseconds : 1;
+}
+
+void akssl_client_set_patience(akssl_client *client, int64_t milliseconds)
+{
+    client->patience_ms = milliseconds > 0 ? milliseconds : 0;
+}
+
+akssl_status ak_client_unreachable(akssl_status rc)
+{
+    if (rc != AKSSL_ERR_UNAVAILABLE)
+        return rc;
+    return ak_fail(rc,
+                   "%s; start one with `akssld --state-dir DIR`, or name its socket in "
+                   "AKSSL_SERVER or --server",
+                   ak_error_text());
+}
+
+akssl_status ak_client_call(akssl_client *client, ak_rpc_id rpc, const ProtobufCMessage *request,
+                            ProtobufCMessage **reply)
+{
+    akssl_status rc = ak_channel_call(client->channel, rpc, request, client->timeout_ms, reply);
+
+    return ak_client_unreachable(rc);
+}
+
+// ---- submit
+
+static akssl_status submit(akssl_client *client, const akssl_job_spec *spec, bool dry_run,
+                           Akssl__V1__SubmitReply **reply)
+{
+    Akssl__V1__SubmitRequest request = AKSSL__V1__SUBMIT_REQUEST__INIT;
+    ProtobufCMessage *answer = NULL;
+    akssl_status rc;
+
+    request.spec = ak_rpc_spec_encode(&spec->spec);
+    request.has_dry_run = 1;
+    request.dry_run = dry_run;
+    rc = ak_client_call(client, AK_RPC_submit, &request.base, &answer);
+    akssl__v1__job_spec__free_unpacked(request.spec, NULL);
+    if (rc >= 0)
+        *reply = (Akssl__V1__SubmitReply *)answer;
+    return rc;
+}
+
+static akssl_status give_resolved(const Akssl__V1__SubmitReply *reply, akssl_job_spec **resolved)
+{
+    akssl_job_spec *spec;
+
+    if (!resolved)
+        return AKSSL_OK;
+    spec = ak_job_spec_decode(reply->spec);
+    if (!spec)
+        return ak_fail(AKSSL_ERR_UNSUPPORTED,
+                       "the daemon's resolved spec holds what this library does not know: use a "
+                       "library of the daemon's version");
+    *resolved = spec;
+    return AKSSL_OK;
+}
+
+akssl_status akssl_client_submit(akssl_client *client, const akssl_job_spec *spec, int64_t *id,
+                                 akssl_job_spec **resolved)
+{
+    Akssl__V1__SubmitReply *reply = NULL;
+    akssl_status rc = submit(client, spec, false, &reply);
+
+    if (rc < 0)
+        return rc;
+    if (!reply->has_id || reply->id < 1) {
+        rc = ak_fail(AKSSL_ERR_INTERNAL, "the daemon took the job but gave it no number: look "
+                                         "for it with `akssl-client list`");
+        goto out;
+    }
+    *id = reply->id;
+    // The job is queued: a spec that cannot be shown must not read as a failed submit.
+    if (resolved && give_resolved(reply, resolved) < 0)
+        *resolved = akssl_job_spec_copy(spec);
+out:
+    akssl__v1__submit_reply__free_unpacked(reply, NULL);
+    return rc;
+}
+
+akssl_status akssl_client_dry_run(akssl_client *client, const akssl_job_spec *spec,
+                                  akssl_job_spec **resolved, char **estimate)
+{
+    Akssl__V1__SubmitReply *reply = NULL;
+    akssl_status rc = submit(client, spec, true, &reply);
+
+    if (rc < 0)
+        return rc;
+    rc = give_resolved(reply, resolved);
+    if (rc >= 0 && estimate)
+        *estimate = ak_strdup(reply->estimate ? reply->estimate : "");
+    akssl__v1__submit_reply__free_unpacked(reply, NULL);
+    return rc;
+}
+
+// ---- list, show, cancel
+
+static akssl_job_list *take_list(Akssl__V1__ListReply *reply)
+{
+    akssl_job_list *list = ak_alloc(1, sizeof *list);
+
+    list->count = reply->n_jobs;
+    list->jobs = ak_alloc(reply->n_jobs ? reply->n_jobs : 1, sizeof(akssl_job *));
+    for (size_t i = 0; i < list->count; i++)
+        list->jobs[i] = ak_job_take(reply->jobs[i]);
+    reply->n_jobs = 0; // they are the list's now
+    akssl__v1__list_reply__free_unpacked(reply, NULL);
+    return list;
+}
+
+akssl_status akssl_client_list(akssl_client *client, const akssl_job_state *states, size_t count,
+                               int64_t limit, akssl_job_list **out)
+{
+    Akssl__V1__ListRequest request = AKSSL__V1__LIST_REQUEST__INIT;
+    const char *names[MAX_STATES];
+    ProtobufCMessage *reply = NULL;
+    akssl_status rc;
+
+    if (count > MAX_STATES)
+        return ak_fail(AKSSL_ERR_INVALID, "list: %zu states are more than there are", count);
+    if (limit < 0)
+        return ak_fail(AKSSL_ERR_INVALID, "list: a limit is 1 or more (0: the daemon's own)");
+    for (size_t i = 0; i < count; i++)
+        names[i] = akssl_job_state_text(states[i]);
+    request.states = (char **)names;
+    request.n_states = count;
+    request.has_limit = limit > 0;
+    request.limit = limit;
+    rc = ak_client_call(client, AK_RPC_list, &request.base, &reply);
+    if (rc == AKSSL_ERR_LIMIT)
+        return ak_wrap(rc, "list: ask for fewer jobs at a time");
+    if (rc >= 0)
+        *out = take_list((Akssl__V1__ListReply *)reply);
+    return rc;
+}
+
+static akssl_status ask_job(akssl_client *client, ak_rpc_id rpc, int64_t id, akssl_job **out)
+{
+    Akssl__V1__JobRequest request = AKSSL__V1__JOB_REQUEST__INIT;
+    ProtobufCMessage *reply = NULL;
+    akssl_job *job;
+    akssl_status rc;
+
+    request.has_id = 1;
+    request.id = id;
+    rc = ak_client_call(client, rpc, &request.base, &reply);
+    if (rc < 0)
+        return rc;
+    job = ak_job_take((Akssl__V1__Job *)reply);
+    if (out)
+        *out = job;
+    else
+        akssl_job_free(job);
+    return rc;
+}
+
+akssl_status akssl_client_show(akssl_client *client, int64_t id, akssl_job **out)
+{
+    return ask_job(client, AK_RPC_show, id, out);
+}
+
+akssl_status akssl_client_cancel(akssl_client *client, int64_t id, akssl_job **out)
+{
+    return ask_job(client, AK_RPC_cancel, id, out);
+}
+
+akssl_status akssl_client_catalogue(akssl_client *client, char **json)
+{
+    Akssl__V1__CatalogueRequest request = AKSSL__V1__CATALOGUE_REQUEST__INIT;
+    ProtobufCMessage *answer = NULL;
+    Akssl__V1__CatalogueReply *reply;
+    akssl_status rc = ak_client_call(client, AK_RPC_catalogue, &request.base, &answer);
+
+    if (rc < 0)
+        return rc;
+    reply = (Akssl__V1__CatalogueReply *)answer;
+    *json = ak_strdup(reply->json ? reply->json : "{}");
+    akssl__v1__catalogue_reply__free_unpacked(reply, NULL);
+    return rc;
+}
