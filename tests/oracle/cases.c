@@ -1,0 +1,650 @@
+// tests/oracle/cases.c -- the numerics against reference values, for every case in a folder.
+//
+// The folder is AKSSL_ORACLE_DIR, or tests/golden.  Each case file is tested by the row of
+// `families` that its name begins with; a file that no row knows is listed as skipped.
+
+#include <dirent.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "proto/base/alloc.h"
+#include "proto/base/error.h"
+#include "proto/base/str.h"
+#include "proto/format/safetensors.h"
+#include "tests/check.h"
+#include "worker/backbone/backbone.h"
+#include "worker/optim/optim.h"
+#include "worker/rng/rng.h"
+#include "worker/tensor/gemm.h"
+#include "worker/tensor/op.h"
+#include "worker/tensor/ops.h"
+
+// ---- reading a case
+
+static const float *values_of(const ak_safetensors *c, const char *name, int64_t numel)
+{
+    const ak_safetensors_entry *e = ak_safetensors_find(c, name);
+
+    ck_assert_msg(e != NULL, "the case has no '%s'", name);
+    ck_assert_msg(e->dtype == AK_F32 && ak_safetensors_numel(e) == numel,
+                  "'%s' has %" PRId64 " elements, not %" PRId64, name, ak_safetensors_numel(e),
+                  numel);
+    return ak_safetensors_data(c, e);
+}
+
+static double number(const ak_safetensors *c, const char *key)
+{
+    const char *text = ak_safetensors_meta(c, key);
+
+    ck_assert_msg(text != NULL, "the case has no '%s' in its metadata", key);
+    return strtod(text, NULL);
+}
+
+static void shape_of(const ak_safetensors *c, const char *name, int64_t shape[4])
+{
+    const ak_safetensors_entry *e = ak_safetensors_find(c, name);
+
+    ck_assert_msg(e != NULL, "the case has no '%s'", name);
+    memcpy(shape, e->shape, sizeof(int64_t) * 4);
+}
+
+// Largest difference, as a share of the largest expected value.
+static void compare(const char *what, const float *got, const float *expected, int64_t n,
+                    double tolerance)
+{
+    double worst = 0, largest = 1e-30;
+    int64_t at = 0;
+
+    for (int64_t i = 0; i < n; i++) {
+        double gap = fabs((double)got[i] - (double)expected[i]);
+
+        largest = fmax(largest, fabs((double)expected[i]));
+        if (gap > worst || isnan(gap)) {
+            worst = gap;
+            at = i;
+        }
+    }
+    ck_assert_msg(worst <= tolerance * largest,
+                  "%s[%" PRId64 "] is %.9g, not %.9g (largest %.3g, tolerance %g)", what, at,
+                  (double)got[at], (double)expected[at], largest, tolerance);
+}
+
+// The reference's deterministic numbers: see tests/golden/README.md.
+static void fill(float *out, const char *name, int64_t n, double bound)
+{
+    const uint64_t golden = 0x9E3779B97F4A7C15u;
+    uint64_t seed = ak_fnv1a64(name);
+
+    for (int64_t i = 0; i < n; i++) {
+        uint64_t z = seed + (uint64_t)i * golden + golden;
+
+        z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
+        z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
+        z ^= z >> 31;
+        out[i] = (float)((2 * ((double)(z >> 40) / 16777216.0) - 1) * bound);
+    }
+}
+
+// ---- a graph whose loss is sum(y * upstream), so that dy is given
+
+typedef struct weigh {
+    const float *upstream; // [shards][numel]
+} weigh;
+
+static void weigh_forward(ak_op *op, ak_graph *g)
+{
+    for (int s = 0; s < g->world.local; s++)
+        *ak_value(g, op->out, s) = 0;
+}
+
+static void weigh_backward(ak_op *op, ak_graph *g)
+{
+    const weigh *w = op->self;
+    int64_t n = op->in[0]->numel;
+
+    for (int s = 0; s < g->world.local; s++)
+        memcpy(ak_grad(g, op->in[0], s), w->upstream + s * n, (size_t)n * sizeof(float));
+}
+
+static const ak_op_kind weigh_kind = {
+    .name = "weigh",
+    .self_size = sizeof(weigh),
+    .forward = weigh_forward,
+    .backward = weigh_backward,
+};
+
+static ak_tensor *weighed(ak_graph *g, ak_tensor *y, const float *upstream)
+{
+    static const int64_t one[1] = { 1 };
+    ak_op *op = ak_op_record(g, &weigh_kind, y, NULL, 1, one);
+
+    if (op)
+        ((weigh *)op->self)->upstream = upstream;
+    return ak_op_result(g, op);
+}
+
+static void ok(akssl_status rc)
+{
+    ck_assert_msg(rc == AKSSL_OK, "%s", ak_error_text());
+}
+
+static ak_graph *graph_of(ak_world *world, int shards, bool training, float *gradient)
+{
+    ak_graph_mode mode = { .training = training };
+    ak_graph *g = NULL;
+    ak_comm *comm = NULL;
+
+    ok(ak_comm_open(&comm));
+    ok(ak_world_init(world, comm, shards, 1));
+    ok(ak_graph_new(&g, world, mode, gradient));
+    return g;
+}
+
+static void graph_end(ak_graph *g, ak_world *world)
+{
+    ak_graph_free(g);
+    ak_comm_close(world->comm);
+}
+
+// Rows [n] of a case, cut into shards, to or from the tensor's memory.
+static void put_rows(ak_graph *g, const ak_tensor *t, const float *rows, int shards)
+{
+    for (int s = 0; s < shards; s++)
+        memcpy(ak_value(g, t, s), rows + s * t->numel, (size_t)t->numel * sizeof(float));
+}
+
+// ---- fill
+
+static void test_fill(const ak_safetensors *c, const char *name)
+{
+    float out[16];
+
+    (void)name;
+    fill(out, "conv1.weight", 16, 1.0);
+    compare("a", out, values_of(c, "a", 16), 16, 1e-7);
+    fill(out, "input.resnet18_32", 16, 1.7);
+    compare("b", out, values_of(c, "b", 16), 16, 1e-7);
+}
+
+// ---- losses
+
+static void check_loss(ak_graph *g, const ak_safetensors *c)
+{
+    float got;
+
+    ak_graph_forward(g);
+    got = (float)ak_graph_loss(g);
+    compare("loss", &got, values_of(c, "loss", 1), 1, 1e-5);
+    ak_graph_backward(g);
+}
+
+static void nt_xent_on(const ak_safetensors *c, int shards)
+{
+    int64_t shape[4], half;
+    ak_world world;
+    ak_graph *g = graph_of(&world, shards, true, NULL);
+    ak_tensor *z[2], *both, *loss;
+    float *got;
+
+    shape_of(c, "z0", shape);
+    shape[0] /= shards;
+    half = shape[0] * shape[1];
+    z[0] = ak_graph_input(g, 2, shape);
+    z[1] = ak_graph_input(g, 2, shape);
+    both = ak_join(g, z, 2);
+    both->needs_grad = true;
+    loss = ak_nt_xent(g, ak_l2norm(g, both), number(c, "temperature"));
+    ok(ak_graph_compile(g, loss, NULL));
+    for (int v = 0; v < 2; v++)
+        put_rows(g, z[v], values_of(c, v ? "z1" : "z0", half * shards), shards);
+    check_loss(g, c);
+    got = ak_alloc((size_t)(half * shards), sizeof(float));
+    for (int v = 0; v < 2; v++) {
+        for (int s = 0; s < shards; s++)
+            memcpy(got + s * half, ak_grad(g, both, s) + v * half, (size_t)half * sizeof(float));
+        compare(v ? "grad.z1" : "grad.z0", got,
+                values_of(c, v ? "grad.z1" : "grad.z0", half * shards), half * shards, 1e-4);
+    }
+    free(got);
+    graph_end(g, &world);
+}
+
+static void test_nt_xent(const ak_safetensors *c, const char *name)
+{
+    (void)name;
+    for (int shards = 1; shards <= 4; shards *= 2)
+        nt_xent_on(c, shards);
+}
+
+static void info_nce_on(const ak_safetensors *c, int shards)
+{
+    int64_t shape[4], keys[4], n;
+    ak_queue_view queue = { 0 };
+    ak_world world;
+    ak_graph *g = graph_of(&world, shards, true, NULL);
+    ak_tensor *q, *k, *loss;
+
+    shape_of(c, "q", shape);
+    shape_of(c, "queue", keys);
+    queue.rows = values_of(c, "queue", keys[0] * keys[1]);
+    queue.length = keys[0];
+    shape[0] /= shards;
+    n = shape[0] * shape[1];
+    q = ak_graph_input(g, 2, shape);
+    k = ak_graph_input(g, 2, shape);
+    q->needs_grad = true;
+    loss = ak_info_nce_queue(g, ak_l2norm(g, q), ak_l2norm(g, k), &queue,
+                             number(c, "temperature"));
+    ok(ak_graph_compile(g, loss, NULL));
+    put_rows(g, q, values_of(c, "q", n * shards), shards);
+    put_rows(g, k, values_of(c, "k", n * shards), shards);
+    check_loss(g, c);
+    for (int s = 0; s < shards; s++)
+        compare("grad.q", ak_grad(g, q, s), values_of(c, "grad.q", n * shards) + s * n, n, 1e-4);
+    graph_end(g, &world);
+}
+
+static void test_info_nce_queue(const ak_safetensors *c, const char *name)
+{
+    (void)name;
+    for (int shards = 1; shards <= 4; shards *= 2)
+        info_nce_on(c, shards);
+}
+
+// ---- heads
+
+// Names in the file are those of a sequence without the "h." that the model gives them.
+static void load_head(ak_model *m, const ak_safetensors *c)
+{
+    for (int i = 0; i < m->count; i++) {
+        ak_param *p = m->params[i];
+        ak_str name = AK_STR_INIT;
+
+        if (p->role != AK_ROLE_TRAINED)
+            continue;
+        ak_str_format(&name, "param.%s", p->name + 2);
+        memcpy(p->value, values_of(c, name.text, p->numel), (size_t)p->numel * sizeof(float));
+        ak_str_fini(&name);
+    }
+}
+
+static void check_head(const ak_model *m, const ak_safetensors *c, const float *gradient)
+{
+    for (int i = 0; i < m->count; i++) {
+        const ak_param *p = m->params[i];
+        ak_str name = AK_STR_INIT;
+
+        if (p->role == AK_ROLE_COUNT)
+            continue;
+        ak_str_format(&name, "%s.%s", p->role == AK_ROLE_TRAINED ? "grad" : "buffer", p->name + 2);
+        compare(name.text, p->role == AK_ROLE_TRAINED ? gradient + p->offset : p->value,
+                values_of(c, name.text, p->numel), p->numel, 1e-4);
+        ak_str_fini(&name);
+    }
+}
+
+static void head_on(const ak_safetensors *c, int layers, int shards)
+{
+    int64_t in[4], out[4];
+    ak_model m;
+    ak_mlp head = { 0 };
+    ak_world world;
+    ak_graph *g;
+    ak_tensor *x, *y, *loss;
+    float *gradient;
+
+    shape_of(c, "x", in);
+    shape_of(c, "y", out);
+    ak_model_init(&m);
+    for (int i = 0; i < layers; i++)
+        ak_mlp_add(&head, &m, "h", in[1], i < layers - 1 ? in[1] : out[1], true, i < layers - 1);
+    ok(ak_model_allocate(&m));
+    ak_model_seed(&m, 0);
+    load_head(&m, c);
+    gradient = ak_alloc((size_t)m.trained_size, sizeof(float));
+    g = graph_of(&world, shards, true, gradient);
+    in[0] /= shards;
+    x = ak_graph_input(g, 2, in);
+    x->needs_grad = true;
+    y = ak_mlp_apply(g, &head, x);
+    loss = weighed(g, y, values_of(c, "grad.y", out[0] * out[1]));
+    ok(ak_graph_compile(g, loss, y));
+    put_rows(g, x, values_of(c, "x", x->numel * shards), shards);
+    ak_graph_forward(g);
+    ak_graph_backward(g);
+    for (int s = 0; s < shards; s++) {
+        compare("y", ak_value(g, y, s), values_of(c, "y", y->numel * shards) + s * y->numel,
+                y->numel, 1e-4);
+        compare("grad.x", ak_grad(g, x, s),
+                values_of(c, "grad.x", x->numel * shards) + s * x->numel, x->numel, 1e-4);
+    }
+    check_head(&m, c, gradient);
+    graph_end(g, &world);
+    free(gradient);
+    ak_model_fini(&m);
+}
+
+static void test_head_simclr(const ak_safetensors *c, const char *name)
+{
+    for (int shards = 1; shards <= 2; shards *= 2)
+        head_on(c, strstr(name, "_v2_") ? 3 : 2, shards);
+}
+
+// ---- backbones
+
+static void fill_backbone(ak_model *m)
+{
+    for (int i = 0; i < m->count; i++) {
+        ak_param *p = m->params[i];
+        const char *name = p->name + strlen("backbone.");
+        size_t length = strlen(name);
+
+        if (p->role != AK_ROLE_TRAINED)
+            continue;
+        if (p->dims >= 2) {
+            fill(p->value, name, p->numel, sqrt(3.0 / (double)(p->numel / p->shape[0])));
+            continue;
+        }
+        fill(p->value, name, p->numel, 0.1);
+        if (length >= 6 && strcmp(name + length - 6, "weight") == 0)
+            for (int64_t k = 0; k < p->numel; k++)
+                p->value[k] += 1;
+    }
+}
+
+// The input of the case, [b,3,S,S], into the shards' [b/shards,S,S,3].
+static void put_images(ak_graph *g, const ak_tensor *x, const float *images, int shards)
+{
+    int64_t n = x->shape[0], cells = x->shape[1] * x->shape[2];
+
+    for (int s = 0; s < shards; s++)
+        for (int64_t i = 0; i < n; i++)
+            for (int64_t p = 0; p < cells; p++)
+                for (int ch = 0; ch < 3; ch++)
+                    ak_value(g, x, s)[(i * cells + p) * 3 + ch] =
+                        images[((s * n + i) * 3 + ch) * cells + p];
+}
+
+static void check_backbone_gradients(const ak_model *m, const ak_safetensors *c,
+                                     const float *gradient)
+{
+    for (int i = 0; i < m->count; i++) {
+        const ak_param *p = m->params[i];
+        const char *name = p->name + strlen("backbone.");
+        ak_str key = AK_STR_INIT;
+        double sum = 0;
+        float norm;
+
+        if (p->role != AK_ROLE_TRAINED)
+            continue;
+        for (int64_t k = 0; k < p->numel; k++)
+            sum += (double)gradient[p->offset + k] * (double)gradient[p->offset + k];
+        norm = (float)sqrt(sum);
+        ak_str_format(&key, "grad_norm.%s", name);
+        compare(key.text, &norm, values_of(c, key.text, 1), 1, 1e-3);
+        ak_str_clear(&key);
+        ak_str_format(&key, "grad_head.%s", name);
+        // A ReLU at its border may open in single precision and not in double: single values move
+        // by up to 2e-3 of the norm (in PyTorch too), norms do not.
+        for (int k = 0; k < 8; k++)
+            ck_assert_msg(fabs((double)gradient[p->offset + k] -
+                               (double)values_of(c, key.text, 8)[k]) <= 5e-3 * (double)norm,
+                          "%s[%d] is %g, not %g (norm %g)", key.text, k,
+                          (double)gradient[p->offset + k],
+                          (double)values_of(c, key.text, 8)[k], (double)norm);
+        ak_str_fini(&key);
+    }
+}
+
+static void check_input_gradient(const ak_graph *g, const ak_tensor *x, const ak_safetensors *c,
+                                 int shards)
+{
+    double sum = 0;
+    float norm;
+
+    for (int s = 0; s < shards; s++)
+        for (int64_t i = 0; i < x->numel; i++)
+            sum += (double)ak_grad(g, x, s)[i] * (double)ak_grad(g, x, s)[i];
+    norm = (float)sqrt(sum);
+    compare("grad_norm.x", &norm, values_of(c, "grad_norm.x", 1), 1, 1e-3);
+}
+
+static void check_features(ak_graph *g, const ak_tensor *y, const ak_safetensors *c,
+                           const char *name, int shards)
+{
+    for (int s = 0; s < shards; s++)
+        compare(name, ak_value(g, y, s), values_of(c, name, y->numel * shards) + s * y->numel,
+                y->numel, 2e-4);
+}
+
+static void check_evaluation(const ak_backbone *b, const void *self, const ak_safetensors *c,
+                             const int64_t shape[4], const float *images)
+{
+    ak_world world;
+    ak_graph *g = graph_of(&world, 1, false, NULL);
+    ak_tensor *x = ak_graph_input(g, 4, shape), *y = b->apply(self, g, x);
+
+    ok(ak_graph_compile(g, NULL, y));
+    put_images(g, x, images, 1);
+    ak_graph_forward(g);
+    check_features(g, y, c, "y_eval", 1);
+    graph_end(g, &world);
+}
+
+static void backbone_on(const ak_safetensors *c, const char *name, int shards)
+{
+    int64_t batch = (int64_t)number(c, "batch"), size = (int64_t)number(c, "image_size");
+    int64_t shape[4] = { batch / shards, size, size, 3 };
+    const ak_backbone *b;
+    ak_str key = AK_STR_INIT;
+    float *images, *upstream, *gradient;
+    ak_model m;
+    void *self;
+    ak_world world;
+    ak_graph *g;
+    ak_tensor *x, *y, *loss;
+
+    ok(ak_backbone_find(&b, strstr(name, "cifar") ? "resnet18_cifar_stem" : "resnet18"));
+    self = ak_alloc(1, b->self_size);
+    ak_model_init(&m);
+    b->build(self, &m, "backbone");
+    ok(ak_model_allocate(&m));
+    ak_model_seed(&m, 0);
+    fill_backbone(&m);
+    images = ak_alloc((size_t)(batch * size * size * 3), sizeof(float));
+    upstream = ak_alloc((size_t)(batch * b->width), sizeof(float));
+    gradient = ak_alloc((size_t)m.trained_size, sizeof(float));
+    ak_str_format(&key, "input.%s", name + strlen("backbone_"));
+    fill(images, key.text, batch * size * size * 3, 1.7);
+    ak_str_clear(&key);
+    ak_str_format(&key, "grad.%s", name + strlen("backbone_"));
+    fill(upstream, key.text, batch * b->width, 1.0);
+    ak_str_fini(&key);
+    g = graph_of(&world, shards, true, gradient);
+    x = ak_graph_input(g, 4, shape);
+    x->needs_grad = true;
+    y = b->apply(self, g, x);
+    loss = weighed(g, y, upstream);
+    ok(ak_graph_compile(g, loss, y));
+    put_images(g, x, images, shards);
+    ak_graph_forward(g);
+    check_features(g, y, c, "y", shards);
+    ak_graph_backward(g);
+    check_backbone_gradients(&m, c, gradient);
+    check_input_gradient(g, x, c, shards);
+    graph_end(g, &world);
+    shape[0] = batch;
+    check_evaluation(b, self, c, shape, images);
+    free(images);
+    free(upstream);
+    free(gradient);
+    free(self);
+    ak_model_fini(&m);
+}
+
+static void test_resnet18(const ak_safetensors *c, const char *name)
+{
+    for (int shards = 1; shards <= 2; shards *= 2)
+        backbone_on(c, name, shards);
+}
+
+// ---- optimisers
+
+static double setting(const json_t *settings, const char *key)
+{
+    const json_t *value = json_object_get(settings, key);
+
+    ck_assert_msg(json_is_number(value), "the case's settings have no '%s'", key);
+    return json_number_value(value);
+}
+
+static void optimizer_on(const ak_safetensors *c, const ak_optim *optim, const char *letter,
+                         int64_t n)
+{
+    json_t *settings = json_loads(ak_safetensors_meta(c, "settings"), 0, NULL);
+    float *w = ak_alloc((size_t)n, sizeof(float)), *slot[2];
+    char name[16];
+
+    ck_assert_ptr_nonnull(settings);
+    slot[0] = ak_alloc((size_t)n, sizeof(float));
+    slot[1] = ak_alloc((size_t)n, sizeof(float));
+    snprintf(name, sizeof name, "%s0", letter);
+    memcpy(w, values_of(c, name, n), (size_t)n * sizeof(float));
+    for (int t = 0; t < 6; t++) {
+        ak_optim_step step = { .w = w, .slot = { slot[0], slot[1] }, .n = n, .t = t,
+                               .lr = setting(settings, "lr"),
+                               .weight_decay = setting(settings, "weight_decay"), .threads = 1 };
+
+        if (strcmp(optim->name, "sgd") == 0)
+            step.momentum = setting(settings, "momentum");
+        snprintf(name, sizeof name, "g%s%d", letter, t + 1);
+        step.g = values_of(c, name, n);
+        optim->step(&step);
+        snprintf(name, sizeof name, "%s%d", letter, t + 1);
+        compare(name, w, values_of(c, name, n), n, 1e-5);
+    }
+    json_decref(settings);
+    free(w);
+    free(slot[0]);
+    free(slot[1]);
+}
+
+static void test_optimizer(const ak_safetensors *c, const char *name)
+{
+    const ak_optim *optim;
+
+    ok(ak_optim_find(&optim, name + strlen("optimizer_")));
+    optimizer_on(c, optim, "w", 35);
+    optimizer_on(c, optim, "b", 7);
+}
+
+// ---- the folder
+
+typedef struct family {
+    const char *prefix; // of the case's name; with `exact`, all of it
+    bool exact;
+    void (*test)(const ak_safetensors *c, const char *name); // NULL: another program's
+} family;
+
+static const family families[] = {
+    { "fill", true, test_fill },
+    { "loss_nt_xent", false, test_nt_xent },
+    { "loss_info_nce_queue", false, test_info_nce_queue },
+    { "head_simclr", false, test_head_simclr },
+    { "backbone_resnet18", false, test_resnet18 },
+    { "optimizer_adam", true, test_optimizer },
+    { "optimizer_sgd", true, test_optimizer },
+    { "augment_ops", true, NULL },
+};
+
+enum { FAMILIES = sizeof families / sizeof *families };
+
+static const char *folder(void)
+{
+    const char *given = getenv("AKSSL_ORACLE_DIR");
+
+    return given && given[0] ? given : TEST_SOURCE_DIR "/golden";
+}
+
+static const family *family_of(const char *name)
+{
+    for (int i = 0; i < FAMILIES; i++)
+        if (families[i].exact ? strcmp(name, families[i].prefix) == 0
+                              : strncmp(name, families[i].prefix, strlen(families[i].prefix)) == 0)
+            return &families[i];
+    return NULL;
+}
+
+// Calls test on every case of one family; returns how many there were.
+static int each_case(const family *only)
+{
+    DIR *dir = opendir(folder());
+    struct dirent *entry;
+    int count = 0;
+
+    ck_assert_msg(dir != NULL, "cannot read the folder %s", folder());
+    while ((entry = readdir(dir))) {
+        char *end = strstr(entry->d_name, ".safetensors");
+        ak_str path = AK_STR_INIT;
+        ak_safetensors *c;
+
+        if (!end || end[strlen(".safetensors")])
+            continue;
+        ak_str_format(&path, "%s/%s", folder(), entry->d_name);
+        *end = '\0';
+        if (!only && !family_of(entry->d_name)) {
+            printf("skipped: no test understands the case '%s' yet\n", entry->d_name);
+            count++;
+        }
+        if (only && family_of(entry->d_name) == only) {
+            ok(ak_safetensors_open(&c, path.text));
+            printf("case %s\n", entry->d_name);
+            only->test(c, entry->d_name);
+            ak_safetensors_close(c);
+            count++;
+        }
+        ak_str_fini(&path);
+    }
+    closedir(dir);
+    return count;
+}
+
+START_TEST(family_holds)
+{
+    const family *f = &families[_i];
+
+    ak_gemm_threads(1);
+    if (!f->test)
+        return; // unit.worker.augment.oracle
+    if (each_case(f) == 0)
+        printf("skipped: %s has no case '%s*'\n", folder(), f->prefix);
+}
+END_TEST
+
+START_TEST(unknown_cases_are_listed)
+{
+    printf("%d cases were skipped\n", each_case(NULL));
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create(TEST_NAME);
+    TCase *cases = tcase_create("cases");
+    SRunner *runner;
+    int failed;
+
+    tcase_set_timeout(cases, 240);
+    tcase_add_loop_test(cases, family_holds, 0, FAMILIES);
+    tcase_add_test(cases, unknown_cases_are_listed);
+    suite_add_tcase(suite, cases);
+    runner = srunner_create(suite);
+    srunner_set_fork_status(runner, CK_NOFORK); // OpenMP's threads do not survive a fork
+    srunner_run_all(runner, CK_NORMAL);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

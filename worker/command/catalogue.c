@@ -1,0 +1,121 @@
+// worker/command/catalogue.c -- `akssl-worker catalogue`: every row that this worker offers, JSON.
+
+#include <jansson.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "proto/base/error.h"
+#include "proto/spec/spec.h"
+#include "worker/augment/recipe.h"
+#include "worker/command/command.h"
+#include "worker/data/dataset.h"
+#include "worker/train/trainer.h"
+
+static const ak_option options[] = { AK_OPTION_END };
+
+static json_t *option_row(const ak_option *row)
+{
+    static const char *const types[] = { "", "int", "float", "bool", "string" };
+    json_t *o = json_pack("{s:s, s:s, s:s}", "name", row->name, "type", types[row->type], "help",
+                          row->help);
+
+    switch (row->type) {
+    case AK_OPTION_TYPE_BOOL:
+        json_object_set_new(o, "default", json_boolean(row->initial != 0));
+        break;
+    case AK_OPTION_TYPE_STRING:
+        json_object_set_new(o, "default", json_string(row->initial_string));
+        if (row->choices)
+            json_object_set_new(o, "choices", json_string(row->choices));
+        break;
+    case AK_OPTION_TYPE_INT:
+    case AK_OPTION_TYPE_FLOAT:
+        json_object_set_new(o, "default", json_real(row->initial));
+        json_object_set_new(o, "min", json_real(row->min));
+        json_object_set_new(o, "max", json_real(row->max));
+        break;
+    }
+    return o;
+}
+
+static json_t *option_rows(const ak_option *table)
+{
+    json_t *rows = json_array();
+
+    for (const ak_option *row = table; row->name; row++)
+        json_array_append_new(rows, option_row(row));
+    return rows;
+}
+
+static json_t *named(const char *name, const char *help)
+{
+    return json_pack("{s:s, s:s}", "name", name, "help", help);
+}
+
+static json_t *methods(void)
+{
+    json_t *rows = json_array();
+
+    for (int i = 0; ak_method_at(i); i++) {
+        const ak_method *m = ak_method_at(i);
+
+        json_array_append_new(rows, json_pack("{s:s, s:s, s:s, s:s, s:o}", "name", m->name,
+                                              "title", m->title, "paper", m->paper, "batch_norm",
+                                              m->batch_norm, "options", option_rows(m->options)));
+    }
+    return rows;
+}
+
+// The rows of tables in akssl_data come as text.
+static json_t *parsed(void (*print)(ak_str *))
+{
+    ak_str text = AK_STR_INIT;
+    json_t *rows;
+
+    print(&text);
+    rows = json_loads(text.text ? text.text : "[]", 0, NULL);
+    ak_str_fini(&text);
+    return rows ? rows : json_array();
+}
+
+static int run(void *self)
+{
+    json_t *root = json_object(), *rows;
+
+    (void)self;
+    json_object_set_new(root, "version", json_string(AKSSL_VERSION));
+    rows = json_pack("[o, o, o]", named("pretrain", "train a backbone without labels"),
+                     named("knn", "accuracy of the 20 nearest neighbours"),
+                     named("probe", "accuracy of a ridge regression on few labels"));
+    json_object_set_new(root, "kinds", rows);
+    json_object_set_new(root, "methods", methods());
+    json_object_set_new(root, "backbones", rows = json_array());
+    for (int i = 0; ak_backbone_at(i); i++)
+        json_array_append_new(rows, named(ak_backbone_at(i)->name, ak_backbone_at(i)->title));
+    json_object_set_new(root, "datasets", parsed(ak_datasets_json));
+    json_object_set_new(root, "recipes", parsed(ak_recipes_json));
+    json_object_set_new(root, "optimizers", rows = json_array());
+    for (int i = 0; ak_optim_at(i); i++)
+        json_array_append_new(rows, named(ak_optim_at(i)->name, ak_optim_at(i)->title));
+    json_object_set_new(root, "schedules", rows = json_array());
+    for (int i = 0; ak_schedule_at(i); i++)
+        json_array_append_new(rows, named(ak_schedule_at(i)->name, ak_schedule_at(i)->title));
+    json_object_set_new(root, "precisions", json_pack("[o]", named("fp32", "32-bit floats")));
+    json_object_set_new(root, "spec", option_rows(ak_spec_table()));
+    if (json_dumpf(root, stdout, JSON_INDENT(1) | JSON_PRESERVE_ORDER) < 0 || puts("") < 0) {
+        json_decref(root);
+        (void)ak_fail(AKSSL_ERR_IO, "the catalogue cannot be written");
+        return AK_EXIT_FAILED;
+    }
+    json_decref(root);
+    return AK_EXIT_OK;
+}
+
+const ak_command ak_command_catalogue = {
+    .name = "catalogue",
+    .help = "print what this worker offers, as JSON",
+    .options = options,
+    .self_size = 1,
+    .run = run,
+};

@@ -1,0 +1,66 @@
+// worker/command/check.c -- `akssl-worker check --spec FILE`: prints the resolved spec, or says
+// what is wrong with it.
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "proto/base/error.h"
+#include "proto/spec/spec.h"
+#include "worker/command/command.h"
+#include "worker/train/check.h"
+#include "worker/train/estimate.h"
+
+typedef struct check {
+    char *spec;
+} check;
+
+static const ak_option options[] = {
+    AK_OPTION_STRING(check, spec, "", NULL, "the job's spec, YAML"),
+    AK_OPTION_END,
+};
+
+static akssl_status print(const ak_spec *spec, int64_t images)
+{
+    ak_str text = AK_STR_INIT;
+    akssl_status rc;
+
+    ak_str_append(&text, "# estimate: ");
+    rc = ak_estimate(spec, images, &text);
+    ak_str_append(&text, "\n");
+    if (rc == AKSSL_OK)
+        rc = ak_spec_write_yaml(spec, &text);
+    if (rc == AKSSL_OK && fputs(text.text, stdout) < 0)
+        rc = ak_fail(AKSSL_ERR_IO, "the resolved spec cannot be written");
+    ak_str_fini(&text);
+    return rc;
+}
+
+static int run(void *self)
+{
+    check *c = self;
+    int64_t images = 0;
+    akssl_status rc;
+    ak_spec spec;
+
+    ak_spec_init(&spec);
+    if (!c->spec[0])
+        rc = ak_fail(AKSSL_ERR_INVALID, "check needs --spec FILE");
+    else
+        rc = ak_spec_read_file(&spec, c->spec);
+    if (rc == AKSSL_OK)
+        rc = ak_check_spec(&spec);
+    if (rc == AKSSL_OK)
+        rc = ak_check_data(&spec, &images);
+    if (rc == AKSSL_OK)
+        rc = print(&spec, images);
+    ak_spec_fini(&spec);
+    return rc < 0 ? AK_EXIT_USAGE : AK_EXIT_OK;
+}
+
+const ak_command ak_command_check = {
+    .name = "check",
+    .help = "check a spec and print it with every value settled",
+    .options = options,
+    .self_size = sizeof(check),
+    .run = run,
+};

@@ -1,0 +1,26 @@
+// worker/command/command.h -- the commands of akssl-worker: one file and one row each.
+
+#ifndef AK_COMMAND_COMMAND_H
+#define AK_COMMAND_COMMAND_H
+
+#include "akssl/status.h"
+#include "proto/base/option.h"
+
+// Exit codes of the program.
+enum { AK_EXIT_OK = 0, AK_EXIT_FAILED = 1, AK_EXIT_USAGE = 2 };
+
+typedef struct ak_command {
+    const char *name;
+    const char *help;         // one line
+    const ak_option *options; // --name VALUE, bound into self; a BOOL row takes no value
+    size_t self_size;
+
+    // run gives the exit code.  ak_error_text() is the sentence when it is not 0; the caller
+    // prints it.
+    int (*run)(void *self);
+} ak_command;
+
+// ak_command_exit maps a status to an exit code: bad input is usage, the rest failure.
+int ak_command_exit(akssl_status status);
+
+#endif

@@ -1,0 +1,170 @@
+// worker/method/moco_v2.c -- MoCo v2 (He et al. 2019, arXiv:1911.05722, Algorithm 1; Chen et al.
+// 2020, arXiv:2003.04297).
+//
+//     q = f_q(x1), k = f_k(x2)      f = backbone, then projection head; unit rows
+//     L = InfoNCE(q; k, queue, t)   no gradient to k
+//     enqueue k                     f_k = m f_k + (1-m) f_q before the next keys
+//
+// Shapes: x (b,S,S,3), q and k (b,projection_dim), queue [K][projection_dim].  With batch norm per
+// shard the keys are shuffled: shard s encodes the second views of other samples, as the paper's
+// GPUs do, so that the statistics of q and k differ.  The coordinator holds the queue.
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "proto/base/alloc.h"
+#include "worker/method/method.h"
+#include "worker/rng/rng.h"
+
+typedef struct moco_v2 {
+    int64_t projection_dim, hidden_dim, K; // options
+    double m, temperature;
+    bool projection_batch_norm;
+    const ak_setup *setup;
+    ak_encoder query, key;
+    ak_mlp query_head, key_head;
+    ak_state queue;
+    ak_queue_view view;
+    uint32_t *order; // of the keys; NULL: not shuffled
+} moco_v2;
+
+static const ak_option options[] = {
+    AK_OPTION_INT(moco_v2, projection_dim, 128, 1, 65536, "width of q and k"),
+    AK_OPTION_INT(moco_v2, hidden_dim, 0, 0, 65536, "width inside the head (0: the backbone's)"),
+    AK_OPTION_BOOL(moco_v2, projection_batch_norm, false, "batch norm after each layer of the head"),
+    AK_OPTION_INT(moco_v2, K, 65536, 1, 4194304, "keys in the queue"),
+    AK_OPTION_FLOAT(moco_v2, m, 0.999, 0, 1, "momentum of the key network"),
+    AK_OPTION_FLOAT(moco_v2, temperature, 0.2, 1e-3, 100, "temperature of the loss"),
+    AK_OPTION_END,
+};
+
+static void build_network(moco_v2 *s, ak_encoder *encoder, ak_mlp *head)
+{
+    int64_t width = s->setup->backbone->width, hidden = s->hidden_dim ? s->hidden_dim : width;
+    bool norm = s->projection_batch_norm;
+
+    ak_encoder_build(encoder, s->setup);
+    ak_mlp_add(head, s->setup->model, "projection_head", width, hidden, norm, true);
+    ak_mlp_add(head, s->setup->model, "projection_head", hidden, s->projection_dim, norm, false);
+}
+
+static akssl_status build(void *self, const ak_setup *setup)
+{
+    moco_v2 *s = self;
+
+    s->setup = setup;
+    build_network(s, &s->query, &s->query_head);
+    setup->model->building_target = true;
+    build_network(s, &s->key, &s->key_head);
+    setup->model->building_target = false;
+    s->queue = (ak_state){ .name = "moco.queue", .length = s->K, .width = s->projection_dim };
+    s->queue.rows = ak_try_alloc((size_t)s->K, (size_t)s->projection_dim * sizeof(float));
+    if (!s->queue.rows)
+        return AKSSL_ERR_NO_MEMORY;
+    if (setup->shard_norm && setup->world->shards > 1)
+        s->order = ak_alloc((size_t)setup->batch, sizeof *s->order);
+    s->view = (ak_queue_view){ s->queue.rows, s->K, s->order };
+    return AKSSL_OK;
+}
+
+// Rows of N(0,1), normalised, as in the paper's code.
+static void seed(void *self)
+{
+    moco_v2 *s = self;
+
+    for (int64_t r = 0; r < s->K; r++) {
+        float *row = s->queue.rows + r * s->projection_dim;
+        ak_rng rng = ak_rng_at(s->setup->seed, AK_RNG_QUEUE, (uint32_t)r, 0, 0);
+        double sum = 0;
+
+        for (int64_t i = 0; i < s->projection_dim; i++) {
+            row[i] = (float)ak_rng_normal(&rng);
+            sum += (double)row[i] * (double)row[i];
+        }
+        for (int64_t i = 0; i < s->projection_dim; i++)
+            row[i] = (float)((double)row[i] / fmax(sqrt(sum), 1e-12));
+    }
+}
+
+static ak_tensor *loss(void *self, ak_graph *g, ak_tensor *const x[])
+{
+    moco_v2 *s = self;
+    ak_tensor *k = ak_mlp_apply(g, &s->key_head, ak_encode(g, &s->key, x[1]));
+    ak_tensor *q = ak_mlp_apply(g, &s->query_head, ak_encode(g, &s->query, x[0]));
+
+    return ak_info_nce_queue(g, ak_l2norm(g, q), ak_l2norm(g, k), &s->view, s->temperature);
+}
+
+static void before_step(void *self, int64_t step)
+{
+    moco_v2 *s = self;
+    ak_rng rng = ak_rng_at(s->setup->seed, AK_RNG_SHUFFLE, (uint32_t)step, (uint32_t)(step >> 32),
+                           0);
+
+    ak_model_follow(s->setup->model, s->m, s->setup->world->threads);
+    if (s->order)
+        ak_rng_permute(&rng, s->order, (uint32_t)s->setup->batch);
+}
+
+static const float *after_step(void *self, const ak_tensor *l, int64_t *count)
+{
+    moco_v2 *s = self;
+
+    *count = s->setup->batch;
+    ak_state_push(&s->queue, ak_gathered(l), *count);
+    return ak_gathered(l);
+}
+
+static const uint32_t *order(const void *self, int view)
+{
+    return view == 1 ? ((const moco_v2 *)self)->order : NULL;
+}
+
+static ak_state *state(void *self)
+{
+    return &((moco_v2 *)self)->queue;
+}
+
+static int gauges(const void *self, const ak_tensor *l, ak_gauge out[AK_METHOD_GAUGES])
+{
+    const moco_v2 *s = self;
+
+    out[0] = (ak_gauge){ "embedding_std", ak_embedding_std(ak_gathered(l), s->setup->batch,
+                                                           s->projection_dim) };
+    out[1] = (ak_gauge){ "queue_filled", (double)s->queue.filled / (double)s->K };
+    return 2;
+}
+
+static const ak_encoder *encoder(const void *self)
+{
+    return &((const moco_v2 *)self)->query;
+}
+
+static void fini(void *self)
+{
+    moco_v2 *s = self;
+
+    ak_encoder_fini(&s->query);
+    ak_encoder_fini(&s->key);
+    free(s->queue.rows);
+    free(s->order);
+}
+
+const ak_method ak_method_moco_v2 = {
+    .name = "moco_v2",
+    .title = "a momentum network's keys, a queue of negatives",
+    .paper = "arXiv:2003.04297",
+    .batch_norm = "shard",
+    .options = options,
+    .self_size = sizeof(moco_v2),
+    .build = build,
+    .seed = seed,
+    .loss = loss,
+    .before_step = before_step,
+    .after_step = after_step,
+    .order = order,
+    .state = state,
+    .gauges = gauges,
+    .encoder = encoder,
+    .fini = fini,
+};

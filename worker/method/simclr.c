@@ -1,0 +1,82 @@
+// worker/method/simclr.c -- SimCLR (Chen et al. 2020, arXiv:2002.05709, Algorithm 1; v2's head is
+// arXiv:2006.10029).
+//
+//     z = g(f([x1; x2]))          f = backbone, g = projection head; both views in one forward
+//     u = z / |z|
+//     L = NT-Xent(u, t)           over the global batch, gradient through all negatives
+//
+// Shapes: x (b,S,S,3), z (2b,projection_dim).  No momentum network, no state.
+
+#include "worker/method/method.h"
+
+typedef struct simclr {
+    int64_t projection_dim, hidden_dim, projection_num_layers; // options
+    double temperature;
+    bool projection_batch_norm;
+    int64_t batch;
+    ak_encoder encoder;
+    ak_mlp head;
+} simclr;
+
+static const ak_option options[] = {
+    AK_OPTION_INT(simclr, projection_dim, 128, 1, 65536, "width of z"),
+    AK_OPTION_INT(simclr, hidden_dim, 0, 0, 65536, "width inside the head (0: the backbone's)"),
+    AK_OPTION_INT(simclr, projection_num_layers, 2, 1, AK_MLP_LAYERS, "linear layers of the head: 2 as in v1, 3 as in v2"),
+    AK_OPTION_BOOL(simclr, projection_batch_norm, true, "batch norm after each layer of the head"),
+    AK_OPTION_FLOAT(simclr, temperature, 0.5, 1e-3, 100, "temperature of the loss"),
+    AK_OPTION_END,
+};
+
+static akssl_status build(void *self, const ak_setup *setup)
+{
+    simclr *s = self;
+    int64_t width = setup->backbone->width, hidden = s->hidden_dim ? s->hidden_dim : width;
+
+    s->batch = setup->batch;
+    ak_encoder_build(&s->encoder, setup);
+    for (int64_t i = 0, last = s->projection_num_layers - 1; i <= last; i++)
+        ak_mlp_add(&s->head, setup->model, "projection_head", i ? hidden : width,
+                   i < last ? hidden : s->projection_dim, s->projection_batch_norm, i < last);
+    return AKSSL_OK;
+}
+
+static ak_tensor *loss(void *self, ak_graph *g, ak_tensor *const x[])
+{
+    simclr *s = self;
+    ak_tensor *z = ak_mlp_apply(g, &s->head, ak_encode(g, &s->encoder, ak_join(g, x, 2)));
+
+    return ak_nt_xent(g, ak_l2norm(g, z), s->temperature);
+}
+
+static int gauges(const void *self, const ak_tensor *l, ak_gauge out[AK_METHOD_GAUGES])
+{
+    const simclr *s = self;
+
+    out[0] = (ak_gauge){ "embedding_std", ak_embedding_std(ak_gathered(l), 2 * s->batch,
+                                                           s->projection_dim) };
+    return 1;
+}
+
+static const ak_encoder *encoder(const void *self)
+{
+    return &((const simclr *)self)->encoder;
+}
+
+static void fini(void *self)
+{
+    ak_encoder_fini(&((simclr *)self)->encoder);
+}
+
+const ak_method ak_method_simclr = {
+    .name = "simclr",
+    .title = "two views, all others of the batch as negatives",
+    .paper = "arXiv:2002.05709",
+    .batch_norm = "sync",
+    .options = options,
+    .self_size = sizeof(simclr),
+    .build = build,
+    .loss = loss,
+    .gauges = gauges,
+    .encoder = encoder,
+    .fini = fini,
+};

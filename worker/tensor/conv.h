@@ -1,0 +1,47 @@
+// worker/tensor/conv.h -- 2-D convolution by oneDNN, forward and both gradients.
+//
+// The only code that sees oneDNN, whose C API differs between 2.x (Debian 12) and 3.x (Debian
+// 13).  Images are nhwc, weights [out, in, k, k] outside; inside, each direction has the blocked
+// layout of the weights that oneDNN asks for.  No bias.  One thread at a time.
+
+#ifndef AK_TENSOR_CONV_H
+#define AK_TENSOR_CONV_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "akssl/status.h"
+
+typedef struct ak_conv ak_conv;
+typedef struct ak_conv_engine ak_conv_engine;
+
+typedef struct ak_conv_shape {
+    int64_t n, h, w, in, out; // images, height and width of x, channels
+    int64_t kernel, stride, padding;
+} ak_conv_shape;
+
+// ak_conv_engine_new starts oneDNN with this many threads for the calling thread's work.
+akssl_status ak_conv_engine_new(ak_conv_engine **out, int threads) AKSSL_MUST_CHECK;
+void ak_conv_engine_free(ak_conv_engine *engine); // NULL-safe
+
+int64_t ak_conv_out(int64_t size, const ak_conv_shape *shape); // height or width of y
+
+// ak_conv_new builds the kernels of one shape; with_data says whether dx will be asked for,
+// training whether any gradient will.
+akssl_status ak_conv_new(ak_conv **out, ak_conv_engine *engine, const ak_conv_shape *shape,
+                         bool training, bool with_data) AKSSL_MUST_CHECK;
+void ak_conv_free(ak_conv *conv); // NULL-safe
+
+// ak_conv_load takes this step's weights: w [out, in, k, k].
+void ak_conv_load(ak_conv *conv, const float *w);
+
+void ak_conv_forward(ak_conv *conv, const float *x, float *y);
+void ak_conv_backward_data(ak_conv *conv, const float *dy, float *dx);
+
+// ak_conv_backward_weights writes ak_conv_gradient_size floats in oneDNN's layout: they can be
+// added up, and ak_conv_unpack puts a sum into [out, in, k, k].
+void ak_conv_backward_weights(ak_conv *conv, const float *x, const float *dy, float *gradient);
+int64_t ak_conv_gradient_size(const ak_conv *conv);
+void ak_conv_unpack(ak_conv *conv, const float *gradient, float *dw);
+
+#endif

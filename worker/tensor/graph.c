@@ -1,0 +1,415 @@
+// worker/tensor/graph.c -- recording, planning by lifetime, replay.
+//
+// Time runs over 2n ticks: operation i computes forward at tick i and backward at tick 2n-1-i.
+// A value lives from its operation to its last reader, a gradient from its first writer to the
+// backward of its tensor's operation.  Tensors get places in the arena greedily, largest first,
+// each at the lowest offset that is free for all of its lifetime.
+
+#include "worker/tensor/graph.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "proto/base/alloc.h"
+#include "proto/base/clock.h"
+#include "proto/base/error.h"
+#include "worker/tensor/op.h"
+#include "worker/tensor/ops.h"
+
+enum { ALIGN = 16 }; // floats
+
+// ---- recording
+
+static ak_tensor *new_tensor(ak_graph *g, int dims, const int64_t *shape)
+{
+    ak_tensor *t = ak_alloc(1, sizeof *t);
+
+    t->dims = dims;
+    t->numel = 1;
+    for (int i = 0; i < dims; i++) {
+        t->shape[i] = shape[i];
+        t->numel *= shape[i];
+    }
+    t->value_at = t->grad_at = t->input_at = -1;
+    t->value_last = t->grad_first = -1;
+    g->tensors = ak_realloc(g->tensors, (size_t)g->tensor_count + 1, sizeof *g->tensors);
+    g->tensors[g->tensor_count++] = t;
+    return t;
+}
+
+akssl_status ak_graph_new(ak_graph **out, const ak_world *world, ak_graph_mode mode,
+                          float *gradient)
+{
+    ak_graph *g = ak_alloc(1, sizeof *g);
+    akssl_status rc = ak_conv_engine_new(&g->engine, world->threads);
+
+    if (rc < 0) {
+        free(g);
+        return rc;
+    }
+    g->world = *world;
+    g->mode = mode;
+    g->gradient = gradient;
+    *out = g;
+    return AKSSL_OK;
+}
+
+void ak_graph_free(ak_graph *g)
+{
+    if (!g)
+        return;
+    for (int i = 0; i < g->op_count; i++) {
+        if (g->ops[i]->kind->fini)
+            g->ops[i]->kind->fini(g->ops[i]);
+        free(g->ops[i]->self);
+        free(g->ops[i]);
+    }
+    for (int i = 0; i < g->tensor_count; i++)
+        free(g->tensors[i]);
+    free(g->ops);
+    free(g->tensors);
+    free(g->sentence);
+    free(g->inputs);
+    free(g->arena);
+    free(g->scratch);
+    free(g->room);
+    ak_tree_fini(&g->tree);
+    ak_conv_engine_free(g->engine);
+    free(g);
+}
+
+ak_tensor *ak_graph_input(ak_graph *g, int dims, const int64_t *shape)
+{
+    ak_tensor *t = new_tensor(g, dims, shape);
+
+    t->input_at = g->input_size;
+    g->input_size += t->numel;
+    return t;
+}
+
+ak_tensor *ak_op_fail(ak_graph *g, akssl_status code)
+{
+    static const int64_t one[1] = { 1 };
+
+    if (g->status == AKSSL_OK) {
+        g->status = code;
+        g->sentence = ak_strdup(ak_error_text());
+    }
+    return new_tensor(g, 1, one);
+}
+
+ak_tensor *ak_join(ak_graph *g, ak_tensor *const *inputs, int count)
+{
+    int64_t shape[4], numel = 0;
+    ak_tensor *t;
+
+    memcpy(shape, inputs[0]->shape, sizeof shape);
+    shape[0] = 0;
+    for (int i = 0; i < count; i++) {
+        if (inputs[i]->input_at != inputs[0]->input_at + numel)
+            return ak_op_fail(g, ak_fail(AKSSL_ERR_INTERNAL, "joined inputs are not neighbours"));
+        numel += inputs[i]->numel;
+        shape[0] += inputs[i]->shape[0];
+    }
+    t = new_tensor(g, inputs[0]->dims, shape);
+    t->input_at = inputs[0]->input_at;
+    return t;
+}
+
+ak_op *ak_op_record(ak_graph *g, const ak_op_kind *kind, ak_tensor *in0, ak_tensor *in1, int dims,
+                    const int64_t *shape)
+{
+    ak_op *op;
+
+    if (g->status < 0)
+        return NULL;
+    op = ak_alloc(1, sizeof *op);
+    op->kind = kind;
+    op->self = ak_alloc(1, kind->self_size);
+    op->in[0] = in0;
+    op->in[1] = in1;
+    op->out = new_tensor(g, dims, shape);
+    op->out->producer = op;
+    op->out->needs_grad = in0->needs_grad || (in1 && in1->needs_grad);
+    g->ops = ak_realloc(g->ops, (size_t)g->op_count + 1, sizeof *g->ops);
+    g->ops[g->op_count++] = op;
+    return op;
+}
+
+ak_tensor *ak_op_result(ak_graph *g, ak_op *op)
+{
+    return op && g->status == AKSSL_OK ? op->out : ak_op_fail(g, g->status);
+}
+
+void ak_op_param(ak_graph *g, ak_op *op, ak_param *param)
+{
+    if (!op || !param || param->role != AK_ROLE_TRAINED || !g->gradient)
+        return;
+    if (param->used)
+        ak_op_fail(g, ak_fail(AKSSL_ERR_UNSUPPORTED,
+                              "'%s' is used twice in one graph: join the views in one forward",
+                              param->name));
+    param->used = true;
+    op->trains = true;
+    op->out->needs_grad = true;
+}
+
+void ak_op_scratch(ak_graph *g, int64_t floats)
+{
+    g->scratch_size = floats > g->scratch_size ? floats : g->scratch_size;
+}
+
+void ak_op_room(ak_graph *g, int64_t doubles)
+{
+    g->room_size = doubles > g->room_size ? doubles : g->room_size;
+}
+
+void ak_op_leaf(ak_graph *g, int64_t floats)
+{
+    g->leaf_size = floats > g->leaf_size ? floats : g->leaf_size;
+}
+
+float *ak_op_gradient(ak_graph *g, const ak_param *param)
+{
+    return g->gradient + param->offset;
+}
+
+// ---- planning
+
+static void lives(int *first, int *last, int tick)
+{
+    *first = *first < 0 || tick < *first ? tick : *first;
+    *last = tick > *last ? tick : *last;
+}
+
+static void find_lifetimes(ak_graph *g)
+{
+    int ticks = 2 * g->op_count;
+
+    for (int i = 0; i < g->op_count; i++) {
+        ak_op *op = g->ops[i];
+        int back = ticks - 1 - i;
+        bool differentiated = op->out->needs_grad && g->loss;
+
+        op->out->value_first = i;
+        lives(&op->out->value_first, &op->out->value_last, i);
+        for (int k = 0; k < AK_OP_INPUTS && op->in[k]; k++) {
+            ak_tensor *in = op->in[k];
+
+            if (in->producer)
+                lives(&in->value_first, &in->value_last, i);
+            if (differentiated && in->producer && (op->kind->needs & AK_NEEDS_IN))
+                lives(&in->value_first, &in->value_last, back);
+            if (differentiated && in->needs_grad)
+                lives(&in->grad_first, &in->grad_last, back);
+        }
+        if (differentiated && (op->kind->needs & AK_NEEDS_OUT))
+            lives(&op->out->value_first, &op->out->value_last, back);
+        if (differentiated)
+            lives(&op->out->grad_first, &op->out->grad_last, back);
+    }
+}
+
+typedef struct span {
+    int64_t *at; // where the place goes
+    int64_t size;
+    int first, last, order;
+} span;
+
+static int larger_first(const void *a, const void *b)
+{
+    const span *x = a, *y = b;
+
+    if (x->size != y->size)
+        return x->size > y->size ? -1 : 1;
+    return x->order - y->order;
+}
+
+static int lower_first(const void *a, const void *b)
+{
+    const span *const *x = a, *const *y = b;
+
+    return *(*x)->at < *(*y)->at ? -1 : *(*x)->at > *(*y)->at;
+}
+
+static int64_t place(span *spans, int count)
+{
+    const span **busy = ak_alloc((size_t)count, sizeof *busy);
+    int64_t end = 0;
+
+    qsort(spans, (size_t)count, sizeof *spans, larger_first);
+    for (int i = 0; i < count; i++) {
+        int64_t at = 0;
+        int n = 0;
+
+        for (int j = 0; j < i; j++)
+            if (spans[j].first <= spans[i].last && spans[i].first <= spans[j].last)
+                busy[n++] = &spans[j];
+        qsort(busy, (size_t)n, sizeof *busy, lower_first);
+        for (int j = 0; j < n; j++) {
+            if (at + spans[i].size <= *busy[j]->at)
+                break;
+            if (*busy[j]->at + busy[j]->size > at)
+                at = *busy[j]->at + busy[j]->size;
+        }
+        *spans[i].at = at;
+        end = at + spans[i].size > end ? at + spans[i].size : end;
+    }
+    free(busy);
+    return end;
+}
+
+static int64_t padded(int64_t n)
+{
+    return (n + ALIGN - 1) / ALIGN * ALIGN;
+}
+
+static void plan_arena(ak_graph *g)
+{
+    span *spans = ak_alloc((size_t)g->tensor_count * 2, sizeof *spans);
+    int count = 0;
+
+    for (int i = 0; i < g->tensor_count; i++) {
+        ak_tensor *t = g->tensors[i];
+
+        if (t->producer)
+            spans[count] = (span){ &t->value_at, padded(t->numel), t->value_first, t->value_last,
+                                   count },
+            count++;
+        if (t->grad_first >= 0)
+            spans[count] = (span){ &t->grad_at, padded(t->numel), t->grad_first, t->grad_last,
+                                   count },
+            count++;
+    }
+    g->arena_size = place(spans, count);
+    free(spans);
+}
+
+static akssl_status allocate(ak_graph *g)
+{
+    size_t local = (size_t)g->world.local;
+
+    g->input_size = padded(g->input_size);
+    g->inputs = ak_try_alloc(local, (size_t)g->input_size * sizeof(float));
+    g->arena = ak_try_alloc(local, (size_t)g->arena_size * sizeof(float));
+    g->scratch = ak_try_alloc((size_t)g->scratch_size, sizeof(float));
+    g->room = ak_try_alloc((size_t)g->room_size, sizeof(double));
+    if (!g->inputs || !g->arena || !g->scratch || !g->room)
+        return ak_wrap(AKSSL_ERR_NO_MEMORY, "activations of %d shards", g->world.local);
+    return ak_tree_init(&g->tree, g->world.local, g->leaf_size);
+}
+
+akssl_status ak_graph_compile(ak_graph *g, ak_tensor *loss, ak_tensor *keep)
+{
+    akssl_status rc;
+
+    if (g->status < 0)
+        return ak_fail(g->status, "%s", g->sentence);
+    g->loss = loss;
+    find_lifetimes(g);
+    if (keep)
+        keep->value_last = 2 * g->op_count;
+    if (loss)
+        loss->value_last = 2 * g->op_count;
+    plan_arena(g);
+    ak_op_room(g, 2 * (int64_t)(g->world.local + ak_comm_size(g->world.comm)));
+    for (int i = 0; i < g->op_count; i++) {
+        ak_op *op = g->ops[i];
+
+        rc = op->kind->plan ? op->kind->plan(op, g) : AKSSL_OK;
+        if (rc < 0)
+            return ak_wrap(rc, "operation %s", op->kind->name);
+    }
+    return allocate(g);
+}
+
+// ---- replay
+
+float *ak_value(const ak_graph *g, const ak_tensor *t, int s)
+{
+    if (t->input_at >= 0)
+        return g->inputs + s * g->input_size + t->input_at;
+    return g->arena + s * g->arena_size + t->value_at;
+}
+
+float *ak_grad(const ak_graph *g, const ak_tensor *t, int s)
+{
+    return g->arena + s * g->arena_size + t->grad_at;
+}
+
+void ak_graph_forward(ak_graph *g)
+{
+    for (int i = 0; i < g->op_count; i++) {
+        int64_t start = ak_clock_ns();
+
+        g->ops[i]->kind->forward(g->ops[i], g);
+        g->ops[i]->seconds += (double)(ak_clock_ns() - start) * 1e-9;
+    }
+}
+
+double ak_graph_loss(ak_graph *g)
+{
+    double *parts = g->room, sum;
+
+    for (int s = 0; s < g->world.local; s++)
+        parts[s] = (double)*ak_value(g, g->loss, s);
+    ak_world_sum(&g->world, parts, 1, parts + g->world.local, &sum);
+    return sum;
+}
+
+void ak_graph_backward(ak_graph *g)
+{
+    for (int i = 0; i < g->tensor_count; i++)
+        g->tensors[i]->grad_written = false;
+    for (int s = 0; s < g->world.local; s++)
+        *ak_grad(g, g->loss, s) = 1;
+    for (int i = g->op_count - 1; i >= 0; i--) {
+        ak_op *op = g->ops[i];
+        int64_t start = ak_clock_ns();
+
+        if (!op->out->needs_grad)
+            continue;
+        op->kind->backward(op, g);
+        for (int k = 0; k < AK_OP_INPUTS && op->in[k]; k++)
+            op->in[k]->grad_written = true;
+        op->seconds += (double)(ak_clock_ns() - start) * 1e-9;
+    }
+}
+
+const ak_world *ak_graph_world(const ak_graph *g)
+{
+    return &g->world;
+}
+
+int64_t ak_graph_bytes(const ak_graph *g)
+{
+    return (g->input_size + g->arena_size) * g->world.local * (int64_t)sizeof(float);
+}
+
+double ak_graph_seconds(const ak_graph *g, const char *kind)
+{
+    double sum = 0;
+
+    for (int i = 0; i < g->op_count; i++)
+        if (!kind || strcmp(g->ops[i]->kind->name, kind) == 0)
+            sum += g->ops[i]->seconds;
+    return sum;
+}
+
+const char *ak_graph_kind(const ak_graph *g, int index)
+{
+    for (int i = 0; i < g->op_count; i++) {
+        bool seen = false;
+
+        for (int j = 0; j < i && !seen; j++)
+            seen = g->ops[j]->kind == g->ops[i]->kind;
+        if (!seen && index-- == 0)
+            return g->ops[i]->kind->name;
+    }
+    return NULL;
+}
+
+const float *ak_gathered(const ak_tensor *t)
+{
+    return t->producer->kind->gathered(t->producer);
+}

@@ -1,0 +1,76 @@
+// worker/tensor/graph.h -- a computation recorded once and replayed every step.
+//
+// Calls such as ak_l2norm(g, x) record operations; ak_graph_compile plans every activation and
+// gradient into one arena by lifetime; a step allocates nothing.  Tensors are per shard: shape and
+// numel are of one shard, and each operation runs over all shards of the rank before the next
+// begins, so that operations over the whole batch (batch norm, losses) meet all of them.
+//
+// Recording is sticky: the first failure is kept, later calls return a harmless tensor, and
+// ak_graph_compile reports it.  One thread.
+
+#ifndef AK_TENSOR_GRAPH_H
+#define AK_TENSOR_GRAPH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "akssl/status.h"
+#include "worker/tensor/conv.h"
+#include "worker/tensor/param.h"
+#include "worker/tensor/world.h"
+
+typedef struct ak_graph ak_graph;
+typedef struct ak_op ak_op;
+
+typedef struct ak_tensor {
+    int dims;
+    int64_t shape[4], numel; // of one shard; images are nhwc
+    bool needs_grad;
+    bool grad_written; // in this backward pass: the next writer adds
+    ak_op *producer;   // NULL: an input
+    int64_t value_at, grad_at; // floats from the start of a shard's arena; -1: none
+    int64_t input_at;          // inputs: floats from the start of a shard's inputs; -1: none
+    int value_first, value_last, grad_first, grad_last; // times, for the plan
+} ak_tensor;
+
+typedef struct ak_graph_mode {
+    bool training;   // batch statistics; else running ones
+    bool shard_norm; // batch norm per shard instead of over the global batch
+} ak_graph_mode;
+
+// ak_graph_new starts a recording.  gradient: flat vector that receives the gradients of this
+// rank's shards, by ak_param.offset (NULL when nothing is trained).  Both are borrowed.
+akssl_status ak_graph_new(ak_graph **out, const ak_world *world, ak_graph_mode mode,
+                          float *gradient) AKSSL_MUST_CHECK;
+void ak_graph_free(ak_graph *graph); // NULL-safe
+
+// ak_graph_input adds an input; the inputs of one shard lie one after the other in memory.
+ak_tensor *ak_graph_input(ak_graph *g, int dims, const int64_t *shape);
+
+// ak_join puts inputs, made in this order one after the other, together along their first axis.
+ak_tensor *ak_join(ak_graph *g, ak_tensor *const *inputs, int count);
+
+// ak_graph_compile ends the recording; loss may be NULL (nothing to differentiate).  keep: a
+// tensor whose value is to be read after ak_graph_forward, or NULL.
+akssl_status ak_graph_compile(ak_graph *g, ak_tensor *loss, ak_tensor *keep) AKSSL_MUST_CHECK;
+
+// ak_graph_forward computes; ak_graph_loss then gives the loss over the global batch (the shards'
+// contributions, summed in the fixed tree).  ak_graph_backward fills the gradient vector with the
+// sum over this rank's shards.
+void ak_graph_forward(ak_graph *g);
+double ak_graph_loss(ak_graph *g);
+void ak_graph_backward(ak_graph *g);
+
+// ak_value and ak_grad give a tensor's numbers of local shard s.
+float *ak_value(const ak_graph *g, const ak_tensor *t, int s);
+float *ak_grad(const ak_graph *g, const ak_tensor *t, int s);
+
+const ak_world *ak_graph_world(const ak_graph *g);
+int64_t ak_graph_bytes(const ak_graph *g); // activations and gradients, all shards of this rank
+
+// ak_graph_seconds gives the time spent in operations called `kind` since the start, or with NULL
+// in all; ak_graph_kind lists the kinds by index, NULL at the end.
+double ak_graph_seconds(const ak_graph *g, const char *kind);
+const char *ak_graph_kind(const ak_graph *g, int index);
+
+#endif

@@ -1,0 +1,82 @@
+// worker/tensor/kernel.h -- loops over floats: the memory-bound half of the work.
+//
+// Arrays are plain floats; images are nhwc, so "rows x channels" with channels innermost.  Each
+// kernel cuts its work in pieces of fixed size, so that its result does not depend on `threads`.
+// Formulas are the callers' (worker/tensor/op).
+
+#ifndef AK_TENSOR_KERNEL_H
+#define AK_TENSOR_KERNEL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+// y = a + b; may be in place.
+void ak_kernel_add(float *y, const float *a, const float *b, int64_t n, int threads);
+
+// y = y * scale + x * (1 - scale): a moving average.
+void ak_kernel_average(float *y, const float *x, double keep, int64_t n, int threads);
+
+// ---- batch norm over x (rows, channels)
+
+enum { AK_KERNEL_ROWS = 64 }; // rows of a piece
+
+// sums[0..C) = sum of x, sums[C..2C) = sum of x*x, in doubles over pieces of AK_KERNEL_ROWS rows.
+// room: 2*C*pieces(rows) doubles (ak_kernel_room).
+void ak_kernel_moments(const float *x, int64_t rows, int64_t channels, double *sums, double *room,
+                       int threads);
+
+// y = x * scale[c] + shift[c] (+ add, unless NULL), then max(0, .) if relu.
+void ak_kernel_normalize(float *y, const float *x, const float *add, const float *scale,
+                         const float *shift, int64_t rows, int64_t channels, bool relu,
+                         int threads);
+
+// With g = dy where y > 0 (all of dy if y is NULL) and xhat = (x - mean) * invstd:
+// sums[0..C) = sum of g, sums[C..2C) = sum of g * xhat.  g is written to masked unless NULL.
+void ak_kernel_norm_sums(const float *dy, const float *y, const float *x, const float *mean,
+                         const float *invstd, int64_t rows, int64_t channels, float *masked,
+                         double *sums, double *room, int threads);
+
+// dx = a[c] * g + b[c] * x + k[c], g as above; added to what dx holds if accumulate.
+void ak_kernel_norm_backward(float *dx, const float *dy, const float *y, const float *x,
+                             const float *a, const float *b, const float *k, int64_t rows,
+                             int64_t channels, bool accumulate, int threads);
+
+int64_t ak_kernel_room(int64_t rows, int64_t channels); // doubles for the two sums above
+
+// ---- activations and columns
+
+void ak_kernel_relu(float *y, const float *x, int64_t n, int threads);
+void ak_kernel_relu_backward(float *dx, const float *dy, const float *y, int64_t n,
+                             bool accumulate, int threads);
+void ak_kernel_add_bias(float *y, const float *bias, int64_t rows, int64_t channels, int threads);
+void ak_kernel_column_sums(float *sums, const float *x, int64_t rows, int64_t channels);
+
+// x[i] becomes exp(x[i] - shift); returns their sum.  Relative error under 2e-7; a piece of the
+// row at a time, so that the sum has one order.
+double ak_kernel_exp(float *x, int64_t n, float shift);
+
+float ak_kernel_max(const float *x, int64_t n); // n >= 1
+
+// ---- pooling, nhwc
+
+// 3x3, stride 2, padding 1; from[] keeps which of the nine cells won (first of equals).
+void ak_kernel_max_pool(float *y, uint8_t *from, const float *x, int64_t n, int64_t h, int64_t w,
+                        int64_t channels, int threads);
+void ak_kernel_max_pool_backward(float *dx, const float *dy, const uint8_t *from, int64_t n,
+                                 int64_t h, int64_t w, int64_t channels, bool accumulate,
+                                 int threads);
+void ak_kernel_mean_pool(float *y, const float *x, int64_t n, int64_t cells, int64_t channels,
+                         int threads);
+void ak_kernel_mean_pool_backward(float *dx, const float *dy, int64_t n, int64_t cells,
+                                  int64_t channels, bool accumulate, int threads);
+
+// ---- optimisers: see worker/optim for the formulas
+
+void ak_kernel_sgd(float *w, float *momentum, const float *g, float lr, float m, float decay,
+                   int64_t n, int threads);
+// correction1 = 1 - beta1^t, correction2 = 1 - beta2^t.
+void ak_kernel_adam(float *w, float *m1, float *m2, const float *g, float lr, float beta1,
+                    float beta2, float eps, float decay, double correction1, double correction2,
+                    int64_t n, int threads);
+
+#endif

@@ -1,0 +1,84 @@
+// worker/tensor/op.h -- for the files in worker/tensor/op: what an operation is made of.
+
+#ifndef AK_TENSOR_OP_H
+#define AK_TENSOR_OP_H
+
+#include <stddef.h>
+
+#include "worker/tensor/graph.h"
+
+enum { AK_OP_INPUTS = 2 };
+
+// Values that backward reads; they stay in memory until then.
+enum { AK_NEEDS_IN = 1, AK_NEEDS_OUT = 2 };
+
+typedef struct ak_op_kind {
+    const char *name;
+    size_t self_size;
+    int needs;
+
+    // plan builds what the shapes allow to build; called once, at compile.  Optional.
+    akssl_status (*plan)(ak_op *op, ak_graph *g);
+
+    // forward and backward work on all local shards.  backward writes the gradients of the inputs
+    // that need them (adding when grad_written) and of the parameters.
+    void (*forward)(ak_op *op, ak_graph *g);
+    void (*backward)(ak_op *op, ak_graph *g);
+
+    // gathered gives what forward collected from all shards, see ak_gathered.  Optional.
+    const float *(*gathered)(const ak_op *op);
+
+    void (*fini)(ak_op *op); // frees what plan made.  Optional.
+} ak_op_kind;
+
+struct ak_op {
+    const ak_op_kind *kind;
+    void *self;
+    ak_tensor *in[AK_OP_INPUTS], *out;
+    bool trains; // has trained parameters
+    double seconds;
+};
+
+struct ak_graph {
+    ak_world world;
+    ak_graph_mode mode;
+    float *gradient;
+    akssl_status status;
+    char *sentence; // of the first failure
+    ak_op **ops;
+    ak_tensor **tensors;
+    int op_count, tensor_count;
+    ak_tensor *loss;
+    int64_t input_size, arena_size; // floats a shard
+    float *inputs, *arena;
+    int64_t scratch_size, room_size; // floats; doubles
+    float *scratch;
+    double *room;
+    int64_t leaf_size;
+    ak_tree tree; // for parameters' gradients
+    ak_conv_engine *engine;
+};
+
+// ak_op_record adds an operation whose output has this shape; in1 may be NULL.  It returns the
+// operation, with self zeroed for the caller to fill, or NULL when the recording has failed.
+ak_op *ak_op_record(ak_graph *g, const ak_op_kind *kind, ak_tensor *in0, ak_tensor *in1, int dims,
+                    const int64_t *shape);
+
+// ak_op_param notes that op reads param; a trained one may be read once in a graph.
+void ak_op_param(ak_graph *g, ak_op *op, ak_param *param);
+
+// ak_op_fail makes the recording fail with ak_error_text(); returns the harmless tensor.
+ak_tensor *ak_op_fail(ak_graph *g, akssl_status code);
+
+// ak_op_result is what a recording function returns for op (NULL: the recording has failed).
+ak_tensor *ak_op_result(ak_graph *g, ak_op *op);
+
+// In plan: ask for memory shared by all operations, which each uses only within one call.
+void ak_op_scratch(ak_graph *g, int64_t floats);
+void ak_op_room(ak_graph *g, int64_t doubles);
+void ak_op_leaf(ak_graph *g, int64_t floats); // the largest parameter gradient of the op
+
+// ak_op_gradient stores a parameter's gradient (numel floats).
+float *ak_op_gradient(ak_graph *g, const ak_param *param);
+
+#endif

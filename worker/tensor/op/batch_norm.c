@@ -1,0 +1,272 @@
+// worker/tensor/op/batch_norm.c -- batch norm, with the addition and the ReLU that follow it.
+//
+//     xhat = (x - mean) / sqrt(var + 1e-5),  y = relu?(weight * xhat + bias + add)
+//     g = dy where y > 0;  dbias = sum g, dweight = sum g xhat, dadd = g
+//     dx = weight / sqrt(var + 1e-5) * (g - dbias/M - xhat dweight/M)
+//
+// x (rows, C).  mean and the biased var are over the M samples of the global batch, summed per
+// shard and then in the fixed tree, or of one shard each (graph mode shard_norm).  The running
+// statistics move by 0.1 towards the batch's, with the unbiased variance; per shard, towards the
+// mean of the shards' statistics.
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "proto/base/alloc.h"
+#include "worker/tensor/kernel.h"
+#include "worker/tensor/op.h"
+#include "worker/tensor/ops.h"
+
+static const double epsilon = 1e-5, momentum = 0.1;
+
+typedef struct batch_norm {
+    ak_norm norm;
+    bool relu;
+    int64_t rows, channels;
+    double *parts;        // [local][2C]: sums of each shard
+    double *sums;         // [2C]
+    float *mean, *invstd; // [local][C]; over the global batch, all shards share the first
+    float *a, *b, *k;     // [C]: coefficients of one shard
+} batch_norm;
+
+static bool per_shard(const ak_graph *g)
+{
+    return g->mode.shard_norm && g->world.shards > 1;
+}
+
+static akssl_status plan(ak_op *op, ak_graph *g)
+{
+    batch_norm *n = op->self;
+    int64_t room = ak_kernel_room(n->rows, n->channels);
+    int64_t gathered = 2 * n->channels * (ak_comm_size(g->world.comm) + g->world.local);
+    size_t c = (size_t)n->channels, local = (size_t)g->world.local;
+
+    n->parts = ak_try_alloc(local * 2 * c, sizeof(double));
+    n->sums = ak_try_alloc(2 * c, sizeof(double));
+    n->mean = ak_try_alloc(local * c, sizeof(float));
+    n->invstd = ak_try_alloc(local * c, sizeof(float));
+    n->a = ak_try_alloc(3 * c, sizeof(float));
+    if (!n->parts || !n->sums || !n->mean || !n->invstd || !n->a)
+        return AKSSL_ERR_NO_MEMORY;
+    n->b = n->a + c;
+    n->k = n->b + c;
+    ak_op_room(g, room > gathered ? room : gathered);
+    ak_op_leaf(g, 2 * n->channels);
+    if (op->in[1])
+        ak_op_scratch(g, op->in[1]->numel);
+    return AKSSL_OK;
+}
+
+static double weight_of(const batch_norm *n, int64_t c)
+{
+    return n->norm.weight ? (double)n->norm.weight->value[c] : 1;
+}
+
+// Turns sums over m samples into mean and 1/std, and moves the running statistics by `share`.
+static void settle(batch_norm *n, const double *sums, double m, float *mean, float *invstd)
+{
+    for (int64_t c = 0; c < n->channels; c++) {
+        double mu = sums[c] / m;
+        double var = sums[n->channels + c] / m - mu * mu;
+
+        var = var < 0 ? 0 : var;
+        mean[c] = (float)mu;
+        invstd[c] = (float)(1 / sqrt(var + epsilon));
+    }
+}
+
+// What the running statistics move towards, of one shard or of all: mean and unbiased variance.
+static void moments_of(const double *sums, double m, int64_t channels, double *out)
+{
+    for (int64_t c = 0; c < channels; c++) {
+        double mu = sums[c] / m, var = sums[channels + c] / m - mu * mu;
+
+        out[c] = mu;
+        out[channels + c] = (var < 0 ? 0 : var) * m / (m > 1 ? m - 1 : 1);
+    }
+}
+
+static void move_running(batch_norm *n, const double *moments)
+{
+    float *mean = n->norm.mean->value, *var = n->norm.var->value;
+
+    for (int64_t c = 0; c < n->channels; c++) {
+        mean[c] = (float)((1 - momentum) * (double)mean[c] + momentum * moments[c]);
+        var[c] = (float)((1 - momentum) * (double)var[c] + momentum * moments[n->channels + c]);
+    }
+    n->norm.count->count++;
+}
+
+static void measure(ak_op *op, ak_graph *g)
+{
+    batch_norm *n = op->self;
+    int64_t c = n->channels;
+    double m = (double)n->rows;
+
+    for (int s = 0; s < g->world.local; s++)
+        ak_kernel_moments(ak_value(g, op->in[0], s), n->rows, c, n->parts + s * 2 * c, g->room,
+                          g->world.threads);
+    if (!per_shard(g)) {
+        m *= g->world.shards;
+        ak_world_sum(&g->world, n->parts, 2 * c, g->room, n->sums);
+        settle(n, n->sums, m, n->mean, n->invstd);
+        moments_of(n->sums, m, c, n->parts);
+        move_running(n, n->parts);
+        return;
+    }
+    for (int s = 0; s < g->world.local; s++) {
+        settle(n, n->parts + s * 2 * c, m, n->mean + s * c, n->invstd + s * c);
+        moments_of(n->parts + s * 2 * c, m, c, n->parts + s * 2 * c);
+    }
+    ak_world_sum(&g->world, n->parts, 2 * c, g->room, n->sums);
+    for (int64_t i = 0; i < 2 * c; i++)
+        n->sums[i] /= g->world.shards;
+    move_running(n, n->sums);
+}
+
+static void take_running(batch_norm *n)
+{
+    for (int64_t c = 0; c < n->channels; c++) {
+        n->mean[c] = n->norm.mean->value[c];
+        n->invstd[c] = (float)(1 / sqrt((double)n->norm.var->value[c] + epsilon));
+    }
+}
+
+static void forward(ak_op *op, ak_graph *g)
+{
+    batch_norm *n = op->self;
+
+    if (g->mode.training)
+        measure(op, g);
+    else
+        take_running(n);
+    for (int s = 0; s < g->world.local; s++) {
+        int64_t at = g->mode.training && per_shard(g) ? s * n->channels : 0;
+
+        for (int64_t c = 0; c < n->channels; c++) {
+            double scale = weight_of(n, c) * (double)n->invstd[at + c];
+            double bias = n->norm.bias ? (double)n->norm.bias->value[c] : 0;
+
+            n->a[c] = (float)scale;
+            n->b[c] = (float)(bias - scale * (double)n->mean[at + c]);
+        }
+        ak_kernel_normalize(ak_value(g, op->out, s), ak_value(g, op->in[0], s),
+                            op->in[1] ? ak_value(g, op->in[1], s) : NULL, n->a, n->b, n->rows,
+                            n->channels, n->relu, g->world.threads);
+    }
+}
+
+// The sums of one shard; where an addition needs g, g goes to its gradient, or beside it when
+// that one is to be added to.
+static const float *sum_shard(ak_op *op, ak_graph *g, int s, const float *mean,
+                              const float *invstd)
+{
+    batch_norm *n = op->self;
+    ak_tensor *add = op->in[1] && op->in[1]->needs_grad ? op->in[1] : NULL;
+    float *masked = NULL;
+
+    if (add)
+        masked = add->grad_written ? g->scratch : ak_grad(g, add, s);
+    ak_kernel_norm_sums(ak_grad(g, op->out, s), n->relu ? ak_value(g, op->out, s) : NULL,
+                        ak_value(g, op->in[0], s), mean, invstd, n->rows, n->channels, masked,
+                        n->parts + s * 2 * n->channels, g->room, g->world.threads);
+    if (add && add->grad_written)
+        ak_kernel_add(ak_grad(g, add, s), ak_grad(g, add, s), g->scratch, add->numel,
+                      g->world.threads);
+    return masked;
+}
+
+static void spread(ak_op *op, ak_graph *g, int s, const double *sums, double m, const float *mean,
+                   const float *invstd)
+{
+    batch_norm *n = op->self;
+    ak_tensor *x = op->in[0];
+
+    for (int64_t c = 0; c < n->channels; c++) {
+        double scale = weight_of(n, c) * (double)invstd[c];
+        double slope = -scale * (double)invstd[c] * sums[n->channels + c] / m;
+
+        n->a[c] = (float)scale;
+        n->b[c] = (float)slope;
+        n->k[c] = (float)(-scale * sums[c] / m - slope * (double)mean[c]);
+    }
+    ak_kernel_norm_backward(ak_grad(g, x, s), ak_grad(g, op->out, s),
+                            n->relu ? ak_value(g, op->out, s) : NULL, ak_value(g, x, s), n->a,
+                            n->b, n->k, n->rows, n->channels, x->grad_written, g->world.threads);
+}
+
+static void gradients(ak_op *op, ak_graph *g)
+{
+    batch_norm *n = op->self;
+    int64_t c = n->channels;
+    const float *total;
+
+    if (!op->trains)
+        return;
+    for (int s = 0; s < g->world.local; s++) {
+        float *leaf = ak_tree_leaf(&g->tree);
+
+        for (int64_t i = 0; i < 2 * c; i++)
+            leaf[i] = (float)n->parts[s * 2 * c + i];
+        ak_tree_push(&g->tree, 2 * c, g->world.threads);
+    }
+    total = ak_tree_total(&g->tree);
+    if (n->norm.bias)
+        memcpy(ak_op_gradient(g, n->norm.bias), total, (size_t)c * sizeof(float));
+    if (n->norm.weight)
+        memcpy(ak_op_gradient(g, n->norm.weight), total + c, (size_t)c * sizeof(float));
+}
+
+static void backward(ak_op *op, ak_graph *g)
+{
+    batch_norm *n = op->self;
+    int64_t step = per_shard(g) ? n->channels : 0;
+
+    for (int s = 0; s < g->world.local; s++)
+        (void)sum_shard(op, g, s, n->mean + s * step, n->invstd + s * step);
+    gradients(op, g);
+    if (!op->in[0]->needs_grad)
+        return;
+    if (!per_shard(g))
+        ak_world_sum(&g->world, n->parts, 2 * n->channels, g->room, n->sums);
+    for (int s = 0; s < g->world.local; s++)
+        spread(op, g, s, per_shard(g) ? n->parts + s * 2 * n->channels : n->sums,
+               (double)n->rows * (per_shard(g) ? 1 : g->world.shards), n->mean + s * step,
+               n->invstd + s * step);
+}
+
+static void fini(ak_op *op)
+{
+    batch_norm *n = op->self;
+
+    free(n->parts);
+    free(n->sums);
+    free(n->mean);
+    free(n->invstd);
+    free(n->a);
+}
+
+static const ak_op_kind kind = {
+    .name = "batch_norm",
+    .self_size = sizeof(batch_norm),
+    .needs = AK_NEEDS_IN | AK_NEEDS_OUT,
+    .plan = plan,
+    .forward = forward,
+    .backward = backward,
+    .fini = fini,
+};
+
+ak_tensor *ak_batch_norm(ak_graph *g, ak_tensor *x, const ak_norm *norm, ak_tensor *add, bool relu)
+{
+    ak_op *op = ak_op_record(g, &kind, x, add, x->dims, x->shape);
+    int64_t channels = x->shape[x->dims - 1];
+
+    if (op)
+        *(batch_norm *)op->self = (batch_norm){ .norm = *norm, .relu = relu,
+                                                .rows = x->numel / channels,
+                                                .channels = channels };
+    ak_op_param(g, op, norm->weight);
+    ak_op_param(g, op, norm->bias);
+    return ak_op_result(g, op);
+}

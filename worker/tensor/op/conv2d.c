@@ -1,0 +1,94 @@
+// worker/tensor/op/conv2d.c -- convolution without bias.
+//
+//     y = x * w          x (n,h,w,in), w [out,in,k,k], y (n,h',w',out), h' = (h+2p-k)/s + 1
+//     dx = dy * w^T,  dw = x^T * dy
+
+#include <stdlib.h>
+
+#include "worker/tensor/kernel.h"
+#include "worker/tensor/op.h"
+#include "worker/tensor/ops.h"
+
+typedef struct conv2d {
+    ak_param *w;
+    ak_conv_shape shape;
+    ak_conv *conv;
+} conv2d;
+
+static akssl_status plan(ak_op *op, ak_graph *g)
+{
+    conv2d *c = op->self;
+    akssl_status rc = ak_conv_new(&c->conv, g->engine, &c->shape, op->out->needs_grad,
+                                  op->in[0]->needs_grad);
+
+    if (rc < 0)
+        return rc;
+    ak_op_leaf(g, ak_conv_gradient_size(c->conv));
+    if (op->in[0]->needs_grad)
+        ak_op_scratch(g, op->in[0]->numel);
+    return AKSSL_OK;
+}
+
+static void forward(ak_op *op, ak_graph *g)
+{
+    conv2d *c = op->self;
+
+    ak_conv_load(c->conv, c->w->value);
+    for (int s = 0; s < g->world.local; s++)
+        ak_conv_forward(c->conv, ak_value(g, op->in[0], s), ak_value(g, op->out, s));
+}
+
+static void backward(ak_op *op, ak_graph *g)
+{
+    conv2d *c = op->self;
+    ak_tensor *x = op->in[0];
+
+    for (int s = 0; s < g->world.local; s++) {
+        const float *dy = ak_grad(g, op->out, s);
+
+        if (op->trains) {
+            ak_conv_backward_weights(c->conv, ak_value(g, x, s), dy, ak_tree_leaf(&g->tree));
+            ak_tree_push(&g->tree, ak_conv_gradient_size(c->conv), g->world.threads);
+        }
+        if (!x->needs_grad)
+            continue;
+        if (x->grad_written) {
+            ak_conv_backward_data(c->conv, dy, g->scratch);
+            ak_kernel_add(ak_grad(g, x, s), ak_grad(g, x, s), g->scratch, x->numel,
+                          g->world.threads);
+        } else {
+            ak_conv_backward_data(c->conv, dy, ak_grad(g, x, s));
+        }
+    }
+    if (op->trains)
+        ak_conv_unpack(c->conv, ak_tree_total(&g->tree), ak_op_gradient(g, c->w));
+}
+
+static void fini(ak_op *op)
+{
+    ak_conv_free(((conv2d *)op->self)->conv);
+}
+
+static const ak_op_kind kind = {
+    .name = "conv2d",
+    .self_size = sizeof(conv2d),
+    .needs = AK_NEEDS_IN,
+    .plan = plan,
+    .forward = forward,
+    .backward = backward,
+    .fini = fini,
+};
+
+ak_tensor *ak_conv2d(ak_graph *g, ak_tensor *x, ak_param *w, int64_t stride, int64_t padding)
+{
+    ak_conv_shape s = { .n = x->shape[0], .h = x->shape[1], .w = x->shape[2], .in = x->shape[3],
+                        .out = w->shape[0], .kernel = w->shape[2], .stride = stride,
+                        .padding = padding };
+    int64_t y[4] = { s.n, ak_conv_out(s.h, &s), ak_conv_out(s.w, &s), s.out };
+    ak_op *op = ak_op_record(g, &kind, x, NULL, 4, y);
+
+    if (op)
+        *(conv2d *)op->self = (conv2d){ .w = w, .shape = s };
+    ak_op_param(g, op, w);
+    return ak_op_result(g, op);
+}

@@ -1,0 +1,36 @@
+// worker/tensor/param.h -- a named array that a network owns: trained, averaged or counted.
+
+#ifndef AK_TENSOR_PARAM_H
+#define AK_TENSOR_PARAM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef enum ak_role {
+    AK_ROLE_TRAINED = 1, // gets gradients; lives in the model's flat vector at `offset`
+    AK_ROLE_TARGET,      // a momentum network's: the moving average of the trained one
+    AK_ROLE_BUFFER,      // batch norm's running statistics
+    AK_ROLE_COUNT,       // one whole number: batch norm's num_batches_tracked, in `count`
+} ak_role;
+
+typedef enum ak_init {
+    AK_INIT_ZERO,
+    AK_INIT_ONE,
+    AK_INIT_UNIFORM, // U(-scale, scale)
+    AK_INIT_NORMAL,  // N(0, scale^2)
+} ak_init;
+
+typedef struct ak_param {
+    char *name; // "backbone.conv1.weight"
+    ak_role role;
+    int dims;
+    int64_t shape[4], numel;
+    ak_init init;
+    double scale;
+    float *value;   // numel floats; NULL for AK_ROLE_COUNT
+    int64_t offset; // of value in its role's flat vector
+    int64_t count;
+    bool used; // already recorded in the graph under construction
+} ak_param;
+
+#endif

@@ -1,0 +1,108 @@
+// worker/tensor/world.c -- shards, and sums in a fixed tree.
+
+#include "worker/tensor/world.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "proto/base/alloc.h"
+#include "proto/base/error.h"
+#include "worker/tensor/kernel.h"
+
+akssl_status ak_world_init(ak_world *world, ak_comm *comm, int64_t shards, int64_t threads)
+{
+    int ranks = ak_comm_size(comm);
+
+    if (shards < 1 || (shards & (shards - 1)))
+        return ak_fail(AKSSL_ERR_INVALID, "shards %" PRId64 " is not a power of two: give 1, 2, 4, 8, ...",
+                       shards);
+    if (shards % ranks)
+        return ak_fail(AKSSL_ERR_INVALID,
+                       "%d ranks do not divide %" PRId64 " shards: start 1, 2, 4, ... ranks up to the shards",
+                       ranks, shards);
+    world->comm = comm;
+    world->shards = (int)shards;
+    world->local = (int)shards / ranks;
+    world->first = world->local * ak_comm_rank(comm);
+    world->threads = (int)threads;
+    return AKSSL_OK;
+}
+
+static void tree_f64(double *parts, int count, int64_t n)
+{
+    for (int gap = 1; gap < count; gap *= 2)
+        for (int at = 0; at + gap < count; at += 2 * gap)
+            for (int64_t i = 0; i < n; i++)
+                parts[at * n + i] += parts[(at + gap) * n + i];
+}
+
+void ak_world_sum(const ak_world *world, double *parts, int64_t n, double *room, double *sums)
+{
+    int ranks = ak_comm_size(world->comm);
+
+    tree_f64(parts, world->local, n);
+    ak_comm_all_gather(world->comm, parts, room, (size_t)n * sizeof(double));
+    tree_f64(room, ranks, n);
+    memcpy(sums, room, (size_t)n * sizeof(double));
+}
+
+akssl_status ak_tree_init(ak_tree *tree, int local, int64_t room)
+{
+    memset(tree, 0, sizeof *tree);
+    tree->room = room;
+    tree->levels = 1;
+    while (1 << (tree->levels - 1) < local)
+        tree->levels++;
+    for (int i = 0; i <= tree->levels; i++) {
+        tree->slot[i] = ak_try_alloc((size_t)room, sizeof(float));
+        if (!tree->slot[i])
+            return AKSSL_ERR_NO_MEMORY;
+    }
+    return AKSSL_OK;
+}
+
+void ak_tree_fini(ak_tree *tree)
+{
+    for (int i = 0; i < 16; i++)
+        free(tree->slot[i]);
+    memset(tree, 0, sizeof *tree);
+}
+
+// The last slot is where leaves are written; slot[k] holds a finished subtree of 2^k leaves.
+float *ak_tree_leaf(ak_tree *tree)
+{
+    return tree->slot[tree->levels];
+}
+
+static void swap(float **a, float **b)
+{
+    float *t = *a;
+
+    *a = *b;
+    *b = t;
+}
+
+void ak_tree_push(ak_tree *tree, int64_t n, int threads)
+{
+    int level = 0;
+
+    for (; tree->count >> level & 1; level++)
+        ak_kernel_add(tree->slot[tree->levels], tree->slot[level], tree->slot[tree->levels], n,
+                      threads);
+    swap(&tree->slot[level], &tree->slot[tree->levels]);
+    tree->count++;
+}
+
+const float *ak_tree_total(ak_tree *tree)
+{
+    tree->count = 0;
+    return tree->slot[tree->levels - 1];
+}
+
+void ak_tree_sum_ranks(float *parts, int ranks, int64_t n, int threads)
+{
+    for (int gap = 1; gap < ranks; gap *= 2)
+        for (int at = 0; at + gap < ranks; at += 2 * gap)
+            ak_kernel_add(parts + at * n, parts + at * n, parts + (at + gap) * n, n, threads);
+}

@@ -1,0 +1,137 @@
+// worker/train/check.c -- is a spec one that can run?
+
+#include "worker/train/check.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "proto/base/alloc.h"
+#include "proto/base/error.h"
+#include "worker/augment/recipe.h"
+#include "worker/data/dataset.h"
+#include "worker/train/trainer.h"
+
+static akssl_status check_numbers(const ak_spec *s)
+{
+    if (s->shards & (s->shards - 1))
+        return ak_fail(AKSSL_ERR_INVALID,
+                       "shards %" PRId64 " is not a power of two: give 1, 2, 4, 8, ...", s->shards);
+    if (s->batch % s->shards)
+        return ak_fail(AKSSL_ERR_INVALID,
+                       "batch %" PRId64 " is not divisible by shards %" PRId64
+                       ": change one of them",
+                       s->batch, s->shards);
+    if (s->ranks && s->shards % s->ranks)
+        return ak_fail(AKSSL_ERR_INVALID,
+                       "ranks %" PRId64 " do not divide shards %" PRId64 ": give 1, 2, 4, ...",
+                       s->ranks, s->shards);
+    if (strcmp(s->precision, "fp32") != 0)
+        return ak_fail(AKSSL_ERR_INVALID, "precision '%.64s': no such precision; there is fp32",
+                       s->precision);
+    return AKSSL_OK;
+}
+
+static akssl_status check_names(ak_spec *s)
+{
+    const ak_backbone *backbone;
+    const ak_schedule *schedule;
+    const ak_method *method;
+    const ak_optim *optim;
+    ak_recipe *recipe;
+    akssl_status rc;
+    void *self;
+
+    rc = ak_method_find(&method, s->method);
+    if (rc == AKSSL_OK)
+        rc = ak_backbone_find(&backbone, s->backbone);
+    if (rc == AKSSL_OK)
+        rc = ak_optim_find(&optim, s->optimizer);
+    if (rc == AKSSL_OK)
+        rc = ak_schedule_find(&schedule, s->schedule);
+    if (rc == AKSSL_OK)
+        rc = ak_method_bind(&self, method, &s->option);
+    if (rc < 0)
+        return rc;
+    ak_option_fini(method->options, self);
+    free(self);
+    rc = ak_recipe_new(&recipe, &s->augment, s->image_size);
+    if (rc < 0)
+        return ak_wrap(rc, "augment");
+    ak_recipe_free(recipe);
+    if (s->image_size < backbone->least_size)
+        return ak_fail(AKSSL_ERR_INVALID, "image-size %" PRId64 ": %s takes %" PRId64 " or more",
+                       s->image_size, backbone->name, backbone->least_size);
+    if (!s->batch_norm[0])
+        return ak_spec_set(s, "batch_norm", method->batch_norm);
+    return AKSSL_OK;
+}
+
+static akssl_status check_eval(const ak_spec *s)
+{
+    static const char *const known[] = { "", "knn", "probe", "knn,probe", "probe,knn" };
+
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (strcmp(s->eval, known[i]) == 0)
+            return AKSSL_OK;
+    return ak_fail(AKSSL_ERR_INVALID, "eval '%.64s': give knn, probe, or knn,probe", s->eval);
+}
+
+akssl_status ak_check_spec(ak_spec *s)
+{
+    bool pretrain = strcmp(s->kind, "pretrain") == 0;
+    akssl_status rc = check_numbers(s);
+
+    if (rc == AKSSL_OK)
+        rc = check_names(s);
+    if (rc == AKSSL_OK)
+        rc = check_eval(s);
+    if (rc < 0)
+        return rc;
+    if (!pretrain && !s->weights[0])
+        return ak_fail(AKSSL_ERR_INVALID,
+                       "kind %s needs weights: give --weights FILE or --from-job ID", s->kind);
+    if (pretrain && (s->weights[0] || s->from_job))
+        return ak_fail(AKSSL_ERR_INVALID,
+                       "weights and from-job are for kinds knn and probe: leave them out");
+    return AKSSL_OK;
+}
+
+static akssl_status check_evaluation_data(const ak_spec *s, const ak_dataset *train)
+{
+    ak_dataset *test;
+    akssl_status rc = ak_dataset_open(&test, s->dataset, AK_SPLIT_TEST, 0);
+
+    if (rc < 0)
+        return ak_wrap(rc, "evaluation");
+    if (ak_dataset_label(train, 0) < 0 || ak_dataset_label(test, 0) < 0)
+        rc = ak_fail(AKSSL_ERR_INVALID,
+                     "dataset '%s' has no labels: evaluation needs them, leave --eval out",
+                     s->dataset);
+    ak_dataset_close(test);
+    return rc;
+}
+
+akssl_status ak_check_data(const ak_spec *s, int64_t *train)
+{
+    bool pretrain = strcmp(s->kind, "pretrain") == 0;
+    ak_dataset *set;
+    akssl_status rc;
+
+    if (!s->dataset[0])
+        return ak_fail(AKSSL_ERR_INVALID,
+                       "no dataset: give --dataset fashion-mnist or --dataset idx:FOLDER");
+    rc = ak_dataset_open(&set, s->dataset, AK_SPLIT_TRAIN, s->limit_images);
+    if (rc < 0)
+        return rc;
+    *train = ak_dataset_size(set);
+    if (pretrain && *train < s->batch)
+        rc = ak_fail(AKSSL_ERR_INVALID,
+                     "dataset '%s' has %" PRId64 " images, fewer than a batch of %" PRId64
+                     ": lower --batch",
+                     s->dataset, *train, s->batch);
+    if (rc == AKSSL_OK && (!pretrain || s->eval[0]))
+        rc = check_evaluation_data(s, set);
+    ak_dataset_close(set);
+    return rc;
+}

@@ -1,0 +1,16 @@
+// worker/train/check.h -- is a spec one that can run, and what do its open values mean?
+
+#ifndef AK_TRAIN_CHECK_H
+#define AK_TRAIN_CHECK_H
+
+#include "proto/spec/spec.h"
+
+// ak_check_spec checks names, options, ranges and how numbers fit together, and settles values
+// left open (batch_norm).  It opens no data.
+akssl_status ak_check_spec(ak_spec *spec) AKSSL_MUST_CHECK;
+
+// ak_check_data opens the data set and checks that it serves the spec; *train is its number of
+// images.
+akssl_status ak_check_data(const ak_spec *spec, int64_t *train) AKSSL_MUST_CHECK;
+
+#endif

@@ -1,0 +1,71 @@
+// worker/train/trainer.h -- one training step on given views: what run, replay and bench share.
+//
+// The order of a step: ak_trainer_begin, fill the views, ak_trainer_compute, ak_trainer_update.
+// A step allocates nothing.
+
+#ifndef AK_TRAIN_TRAINER_H
+#define AK_TRAIN_TRAINER_H
+
+#include "proto/spec/spec.h"
+#include "worker/method/method.h"
+#include "worker/optim/optim.h"
+
+typedef struct ak_trainer {
+    // Read by all, changed by the trainer alone.
+    ak_world world;
+    ak_model model;
+    const ak_method *method;
+    void *self; // the method's
+    const ak_backbone *backbone;
+    const ak_optim *optim;
+    int64_t image_size, batch, per_shard; // images of a shard
+    int64_t step;                         // steps done
+    float *slots[AK_OPTIM_SLOTS];         // this rank's slice of the optimiser's state
+    int64_t *cut;                         // slice r is [cut[r], cut[r+1])
+    ak_tensor *loss;
+    // Private.
+    ak_setup setup;
+    ak_graph *graph;
+    ak_tensor *views[AK_METHOD_VIEWS];
+    float *gradient, *parts;
+    double momentum, weight_decay;
+    double exchange_seconds, update_seconds;
+} ak_trainer;
+
+// ak_trainer_new builds networks, graph and optimiser of a checked spec on comm's ranks and seeds
+// the weights.  Collective.
+akssl_status ak_trainer_new(ak_trainer **out, const ak_spec *spec, ak_comm *comm) AKSSL_MUST_CHECK;
+void ak_trainer_free(ak_trainer *trainer); // NULL-safe
+
+// ak_trainer_begin prepares step trainer->step (momentum network, shuffles).
+void ak_trainer_begin(ak_trainer *trainer);
+
+// ak_trainer_view is where image i of local shard s of a view goes: size x size x 3 floats.
+float *ak_trainer_view(ak_trainer *trainer, int view, int s, int64_t i);
+
+// ak_trainer_sample says which image of the global batch (0..batch-1) belongs there.
+int64_t ak_trainer_sample(const ak_trainer *trainer, int view, int s, int64_t i);
+
+// ak_trainer_compute runs forward and backward and gives the loss; ERR_STATE when it is not
+// finite (parameters are then unchanged).
+akssl_status ak_trainer_compute(ak_trainer *trainer, double *loss) AKSSL_MUST_CHECK;
+
+// ak_trainer_reduce sums the gradient over all ranks into this rank's slice: parts[0..n).
+void ak_trainer_reduce(ak_trainer *trainer);
+
+// ak_trainer_update reduces, takes one optimiser step with this rate, and hands the new parameters
+// to all ranks; then the method's after_step.  Returned are the rows pushed to the method's
+// state, *count of them, or NULL.
+const float *ak_trainer_update(ak_trainer *trainer, double lr, int64_t *count);
+
+int ak_trainer_gauges(const ak_trainer *trainer, ak_gauge out[AK_METHOD_GAUGES]);
+ak_state *ak_trainer_state(const ak_trainer *trainer); // or NULL
+
+// ak_method_bind makes a method's self from its options: defaults, then the pairs.
+akssl_status ak_method_bind(void **self, const ak_method *method, const ak_spec_pairs *pairs)
+    AKSSL_MUST_CHECK;
+
+// ak_norm_per_shard: what the spec's batch_norm means for the method.
+bool ak_norm_per_shard(const ak_spec *spec, const ak_method *method);
+
+#endif
