@@ -20,9 +20,12 @@
 typedef struct ak_uplink ak_uplink;
 
 enum {
-    AK_UPLINK_DIMS = 8,          // of a tensor
-    AK_UPLINK_QUEUE = 64 << 20,  // bytes of pushes that may wait
-    AK_UPLINK_STATE_GB = 16,     // of all tensors that the coordinator may send
+    AK_UPLINK_DIMS = 8,         // of a tensor
+    AK_UPLINK_TENSORS = 64,     // that the coordinator may send
+    AK_UPLINK_STATE_GB = 16,    // of all of them
+    AK_UPLINK_NAME = 128,       // bytes of a name, with its NUL
+    AK_UPLINK_METRICS = 64,     // gauges, or results, in one report
+    AK_UPLINK_QUEUE = 64 << 20, // bytes of pushes that may wait
 };
 
 // What the run starts from; borrowed from the uplink.
@@ -43,7 +46,7 @@ typedef struct ak_uplink_tensor {
     int64_t filled;   // rows of a ring that hold data of this run
     int64_t position; // next row of a ring to be written
     float *data;
-    size_t size;      // bytes
+    size_t size; // bytes
 } ak_uplink_tensor;
 
 typedef struct ak_uplink_metric {
@@ -59,7 +62,7 @@ typedef struct ak_uplink_progress {
 } ak_uplink_progress;
 
 typedef struct ak_uplink_file {
-    const char *name;   // "model.safetensors"
+    const char *name; // "model.safetensors"
     uint64_t size;
     const char *digest; // XXH3-128, hexadecimal
 } ak_uplink_file;
@@ -83,21 +86,23 @@ const ak_uplink_tensor *ak_uplink_tensor_find(const ak_uplink *uplink, const cha
 
 // ak_uplink_take_tensor gives the data of a tensor away (free it with free()) and fills *tensor,
 // whose name stays the uplink's.  ERR_NOT_FOUND when there is none of that name, or it was taken.
-akssl_status ak_uplink_take_tensor(ak_uplink *uplink, const char *name, ak_uplink_tensor *tensor)
-    AKSSL_MUST_CHECK;
+akssl_status ak_uplink_take_tensor(ak_uplink *uplink, const char *name,
+                                   ak_uplink_tensor *tensor) AKSSL_MUST_CHECK;
 
-// ak_uplink_declare gives the coordinator a tensor of a run without commits; data is copied to the
-// wire before it returns.
+// ak_uplink_declare gives the coordinator a tensor of a run without commits.  It is queued as
+// pushes are, a megabyte at a time.
 akssl_status ak_uplink_declare(ak_uplink *uplink, const ak_uplink_tensor *tensor) AKSSL_MUST_CHECK;
 
 // ak_uplink_push queues rows that enter the ring called name; version is the tensor's new one (the
-// old one + 1).  rows are copied.  It blocks only while AK_UPLINK_QUEUE bytes wait, for at most
-// two minutes (ERR_DEADLINE).  A failure to send is reported by every later call.
+// old one + 1).  rows are copied, and must fit one message (about 4 MiB: ERR_LIMIT).  It blocks
+// only while AK_UPLINK_QUEUE bytes wait, for at most two minutes (ERR_DEADLINE).  A failure to
+// send is reported by every later declare, push and commit.
 akssl_status ak_uplink_push(ak_uplink *uplink, const char *name, int64_t version, const float *rows,
                             size_t bytes) AKSSL_MUST_CHECK;
 
-// ak_uplink_report hands progress (and results, may be NULL) to the sender; the latest wins, and
-// at most one a second is sent.  A report that fails is no failure of the run: it is not told.
+// ak_uplink_report hands progress (and results, may be NULL) to the sender, without allocating;
+// the latest wins, and at most one a second is sent.  A report that fails is no failure of the
+// run: it is not told.
 void ak_uplink_report(ak_uplink *uplink, const ak_uplink_progress *progress,
                       const ak_uplink_metric *results, int count);
 
@@ -109,8 +114,8 @@ akssl_status ak_uplink_commit(ak_uplink *uplink, int64_t step, const ak_uplink_f
 // ak_uplink_finish tells how the run ended: outcome is "succeeded", "failed" or "stopped"; reason
 // one sentence when it failed (else ""); weights the path of the export (else "").
 akssl_status ak_uplink_finish(ak_uplink *uplink, const char *outcome, const char *reason,
-                              const ak_uplink_metric *results, int count, const char *weights)
-    AKSSL_MUST_CHECK;
+                              const ak_uplink_metric *results, int count,
+                              const char *weights) AKSSL_MUST_CHECK;
 
 // ak_uplink_stop_requested says that the run must commit at the next step boundary and finish as
 // "stopped": the coordinator asked for it, or the link is lost.  ak_uplink_stop_reason says why,

@@ -32,16 +32,16 @@ struct ak_call {
     void *user;
 
     ak_tag close, sent, got;
-    int under_way;       // of the three
-    int early;           // gRPC's word: ended before our status reached the caller
-    bool closed;         // `close` is back
-    bool announced;      // `started` was called, so `ended` must be
+    int under_way;  // of the three
+    int early;      // gRPC's word: ended before our status reached the caller
+    bool closed;    // `close` is back
+    bool announced; // `started` was called, so `ended` must be
 
     outgoing *first, **last, *flying;
-    size_t waiting;      // bytes in first.. and flying
-    bool full;           // ak_call_send said so
+    size_t waiting; // bytes in first.. and flying
+    bool full;      // ak_call_send said so
     bool headers_sent;
-    bool finishing;      // status and sentence are set
+    bool finishing; // status and sentence are set
     bool status_sent;
     akssl_status status;
     grpc_slice sentence;
@@ -99,8 +99,7 @@ static void status_op(ak_call *call, grpc_op *op)
     char number[16];
 
     op->op = GRPC_OP_SEND_STATUS_FROM_SERVER;
-    op->data.send_status_from_server.status =
-        (grpc_status_code)ak_rpc_status_to_grpc(call->status);
+    op->data.send_status_from_server.status = (grpc_status_code)ak_rpc_status_to_grpc(call->status);
     if (call->status == AKSSL_OK)
         return;
     snprintf(number, sizeof number, "%d", (int)call->status);
@@ -163,8 +162,7 @@ void ak_call_finish(ak_call *call)
 
 void ak_call_reply(ak_call *call, const ProtobufCMessage *message)
 {
-    assert(!call->finishing);
-    if (call->closed)
+    if (call->closed || call->finishing)
         return;
     enqueue(call, message);
     ak_call_finish(call);

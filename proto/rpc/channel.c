@@ -326,8 +326,9 @@ static akssl_status outcome(const call *c)
     if (status < 0) {
         ak_fail(status, "%s", sentence);
     } else if (c->code == GRPC_STATUS_UNAVAILABLE || c->code == GRPC_STATUS_CANCELLED) {
-        status = ak_fail(AKSSL_ERR_UNAVAILABLE, "akssld cannot be reached at %s (%s): is it running?",
-                         c->channel->address, cause_of(sentence));
+        status =
+            ak_fail(AKSSL_ERR_UNAVAILABLE, "akssld cannot be reached at %s (%s): is it running?",
+                    c->channel->address, cause_of(sentence));
     } else if (c->code == GRPC_STATUS_DEADLINE_EXCEEDED) {
         status = ak_fail(AKSSL_ERR_DEADLINE, "akssld at %s gave no answer to %s in time: try again",
                          c->channel->address, c->rpc->path);
@@ -391,7 +392,7 @@ struct ak_stream {
     pthread_mutex_t lock; // of `over`; held while status_tag is plucked
     bool over;            // the status is there
 
-    bool receiving;       // receive_tag is under way
+    bool receiving; // receive_tag is under way
     bool headers_asked;
     grpc_byte_buffer *incoming;
     char send_tag, receive_tag, status_tag; // addresses only

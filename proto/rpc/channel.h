@@ -14,28 +14,33 @@
 typedef struct ak_channel ak_channel;
 typedef struct ak_stream ak_stream;
 
-// ak_channel_open prepares a channel to address ("unix:/path"; a bare path means the same).  It
-// does not connect: the first call does.  secret (may be NULL) goes along as AK_RPC_SECRET_KEY.
-akssl_status ak_channel_open(ak_channel **out, const char *address, const char *secret)
-    AKSSL_MUST_CHECK;
+// ak_channel_open prepares a channel to address: "unix:/path", or a path alone (relative: to the
+// working folder at this moment); ERR_INVALID for an address of another kind.  It does not
+// connect: the first call does, and a later one connects again.  secret (may be NULL) goes along
+// as AK_RPC_SECRET_KEY.
+akssl_status ak_channel_open(ak_channel **out, const char *address,
+                             const char *secret) AKSSL_MUST_CHECK;
 void ak_channel_close(ak_channel *channel); // NULL-safe; no call may be under way
 
-const char *ak_channel_address(const ak_channel *channel);
+const char *ak_channel_address(const ak_channel *channel); // "unix:/path", absolute
 
 // ak_channel_call makes a unary call.  *reply is the caller's: free it with
 // protobuf_c_message_free_unpacked(reply, NULL).  Fails with the server's status and sentence,
-// ERR_UNAVAILABLE when nothing listens, ERR_DEADLINE after timeout_ms.  A server that is going
-// away (gRPC CANCELLED or UNAVAILABLE at shutdown) reads as ERR_UNAVAILABLE.
+// ERR_UNAVAILABLE when nothing listens, ERR_DEADLINE after timeout_ms (at least 1), ERR_LIMIT for a
+// request over AK_RPC_MAX_MESSAGE.  A server that is going away (gRPC CANCELLED or UNAVAILABLE at
+// shutdown) reads as ERR_UNAVAILABLE.
 akssl_status ak_channel_call(ak_channel *channel, ak_rpc_id rpc, const ProtobufCMessage *request,
                              int64_t timeout_ms, ProtobufCMessage **reply) AKSSL_MUST_CHECK;
 
 // ak_stream_open starts a server stream (request sent, our side closed) or a bidi call (request
-// NULL).  timeout_ms bounds the whole stream; 0: none.
+// NULL).  timeout_ms bounds the whole stream (0: none): when it is up, the stream fails with
+// ERR_CANCELLED.
 akssl_status ak_stream_open(ak_stream **out, ak_channel *channel, ak_rpc_id rpc,
                             const ProtobufCMessage *request, int64_t timeout_ms) AKSSL_MUST_CHECK;
 
-// ak_stream_send sends one message of a bidi call and waits until the transport took it.  One
-// thread may send while another receives.
+// ak_stream_send sends one message of a bidi call and waits until the transport took it, which a
+// server that does not read delays until the stream ends or is cancelled.  One thread may send
+// while another receives.  Fails with what ended the stream.
 akssl_status ak_stream_send(ak_stream *stream, const ProtobufCMessage *message) AKSSL_MUST_CHECK;
 
 // ak_stream_close_send says that no more will be sent.
@@ -43,9 +48,10 @@ akssl_status ak_stream_close_send(ak_stream *stream) AKSSL_MUST_CHECK;
 
 // ak_stream_receive waits up to timeout_ms (0: as long as the stream lives) for the next message:
 // *message is the caller's, or NULL with OK at the end of a stream that ended with OK.
-// ERR_DEADLINE when none came in time: the stream goes on, call it again.
-akssl_status ak_stream_receive(ak_stream *stream, int64_t timeout_ms, ProtobufCMessage **message)
-    AKSSL_MUST_CHECK;
+// ERR_DEADLINE when none came in time: the stream goes on, call it again.  Once a stream has ended,
+// every call says the same.
+akssl_status ak_stream_receive(ak_stream *stream, int64_t timeout_ms,
+                               ProtobufCMessage **message) AKSSL_MUST_CHECK;
 
 void ak_stream_cancel(ak_stream *stream); // any thread; receive then fails with ERR_CANCELLED
 void ak_stream_free(ak_stream *stream);   // cancels what is open; NULL-safe

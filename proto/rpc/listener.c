@@ -139,8 +139,8 @@ static akssl_status clear_path(const char *path)
     if (lstat(path, &there) < 0)
         return errno == ENOENT ? AKSSL_OK : ak_fail_errno(errno, "socket '%s'", path);
     if (!S_ISSOCK(there.st_mode))
-        return ak_fail(AKSSL_ERR_EXISTS, "socket '%s': a file that is no socket is there: remove it",
-                       path);
+        return ak_fail(AKSSL_ERR_EXISTS,
+                       "socket '%s': a file that is no socket is there: remove it", path);
     if (unlink(path) < 0)
         return ak_fail_errno(errno, "socket '%s' is stale and cannot be removed", path);
     return AKSSL_OK;

@@ -36,7 +36,8 @@ typedef struct ak_rpc {
 // ak_rpc_find gives the row of a call.
 const ak_rpc *ak_rpc_find(ak_rpc_id id);
 
-// ak_rpc_status_to_grpc and back: each akssl_status has one grpc_status_code and the other way.
+// ak_rpc_status_to_grpc and back.  gRPC's codes are fewer (LIMIT, NO_SPACE and NO_MEMORY are all
+// RESOURCE_EXHAUSTED), so that our server sends the akssl_status along and our channel prefers it.
 int ak_rpc_status_to_grpc(akssl_status status);
 akssl_status ak_rpc_status_from_grpc(int code);
 

@@ -266,7 +266,8 @@ akssl_status ak_server_open(ak_server **out, uv_loop_t *loop, const char *path,
     grpc_server_start(s->grpc);
     if (uv_thread_create(&s->thread, wait_for_completions, s) != 0) {
         abandon(s);
-        return ak_fail(AKSSL_ERR_LIMIT, "socket '%s': no thread to serve it: raise ulimit -u", path);
+        return ak_fail(AKSSL_ERR_LIMIT, "socket '%s': no thread to serve it: raise ulimit -u",
+                       path);
     }
     for (int id = 0; id <= AK_RPC_COUNT; id++)
         arm(&s->arrivals[id]);

@@ -2,8 +2,11 @@
 //
 // One thread sits in the completion queue and hands what completes to the libuv loop; every
 // function here is the loop thread's, and every callback runs on it.  The listener is our own
-// (a unix socket in a folder of mode 0700), accepted by libuv and handed to gRPC, so that a call
-// knows its caller's uid (SO_PEERCRED).
+// (a unix socket of mode 0600, in a folder of mode 0700), accepted by libuv and handed to gRPC, so
+// that a call knows its caller's uid (SO_PEERCRED).
+//
+// Messages of one call arrive in order; calls overtake each other.  A Commit may get here before
+// the last pushes of its run's stream, although the worker sent them first: wait for their version.
 
 #ifndef AK_RPC_SERVER_H
 #define AK_RPC_SERVER_H
@@ -26,31 +29,38 @@ typedef struct ak_server_events {
     // here (INVALID_ARGUMENT), nor one over AK_RPC_MAX_MESSAGE (RESOURCE_EXHAUSTED).
     void (*started)(void *ctx, ak_call *call, ak_rpc_id rpc, const ProtobufCMessage *request);
 
-    // received: the next message of a bidi call; NULL when the caller closed its side.
+    // received: the next message of a bidi call (borrowed, as above); NULL when the caller closed
+    // its side: then ak_call_finish, or go on sending.  A message that does not unpack ends the
+    // call.  The next one is taken from the wire when this returns.
     void (*received)(void *ctx, ak_call *call, const ProtobufCMessage *message);
 
     // drained: a stream that ak_call_send found full can take more.
     void (*drained)(void *ctx, ak_call *call);
 
     // ended: the call is over (answered, cancelled, deadline, or the caller is gone) and call
-    // is about to be freed: drop every pointer to it.  cancelled says it ended early.
+    // is about to be freed: drop every pointer to it.  cancelled says it ended before our answer
+    // was out.  Called once for each `started`, never from inside an ak_call_ function.
     void (*ended)(void *ctx, ak_call *call, bool cancelled);
 } ak_server_events;
 
 // ak_server_open listens on the unix socket path, whose folder must exist.  The caller holds the
-// lock that makes path its own; a stale socket there is replaced.  The path keeps under 108 bytes.
+// lock that makes path its own; a stale socket there is replaced (ERR_EXISTS: another kind of
+// file).  The path keeps under 108 bytes.  At most 256 connections and 1024 calls are served at
+// once; what comes over that is refused.  Every callback but started may be NULL.
 akssl_status ak_server_open(ak_server **out, uv_loop_t *loop, const char *path,
                             const ak_server_events *events, void *ctx) AKSSL_MUST_CHECK;
 
-// ak_server_close stops accepting, lets calls finish for grace_ms, cancels the rest, and calls
-// closed once all is freed (the server too).  Call it once.
+// ak_server_close stops accepting, removes the socket, lets calls finish for grace_ms (new ones
+// fail with ERR_UNAVAILABLE), cancels the rest, and calls closed once all is freed (the server
+// too).  Call it once; the loop must go on running.
 void ak_server_close(ak_server *server, uint64_t grace_ms, void (*closed)(void *ctx), void *ctx);
 
-// ---- a call (from started until ended)
+// ---- a call (from started until ended).  Once it is answered, failed or gone, further answers are
+// dropped.
 
 ak_rpc_id ak_call_rpc(const ak_call *call);
 uid_t ak_call_uid(const ak_call *call);
-const char *ak_call_secret(const ak_call *call); // metadata AK_RPC_SECRET_KEY, or ""
+const char *ak_call_secret(const ak_call *call);  // metadata AK_RPC_SECRET_KEY, or ""
 void ak_call_set_user(ak_call *call, void *user); // a pointer of the handler's
 void *ak_call_user(const ak_call *call);
 
@@ -58,13 +68,13 @@ void *ak_call_user(const ak_call *call);
 void ak_call_reply(ak_call *call, const ProtobufCMessage *message);
 
 // ak_call_send queues one message of a stream.  It always takes it; true means that over 8 MiB
-// wait, so hold back until `drained`.
+// wait, so hold back until `drained` (under 4 MiB wait).  A call with over 256 MiB fails.
 bool ak_call_send(ak_call *call, const ProtobufCMessage *message);
 
 // ak_call_finish ends a stream with OK after what is queued.
 void ak_call_finish(ak_call *call);
 
-// ak_call_fail ends any call with the status and this sentence.
+// ak_call_fail ends any call with the status and this sentence; what is queued is dropped.
 void ak_call_fail(ak_call *call, akssl_status status, const char *sentence);
 
 #endif

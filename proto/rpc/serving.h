@@ -59,10 +59,10 @@ struct ak_server {
 };
 
 enum {
-    AK_SERVER_CALLS = 1024,         // under way at once, over all connections
-    AK_CALL_FULL = 8 << 20,         // bytes waiting that make ak_call_send say so
-    AK_CALL_LOW = 4 << 20,          // and those at which `drained` follows
-    AK_CALL_LIMIT = 256 << 20,      // a sender that does not hold back fails here
+    AK_SERVER_CALLS = 1024,    // under way at once, over all connections
+    AK_CALL_FULL = 8 << 20,    // bytes waiting that make ak_call_send say so
+    AK_CALL_LOW = 4 << 20,     // and those at which `drained` follows
+    AK_CALL_LIMIT = 256 << 20, // a sender that does not hold back fails here
 };
 
 // ak_call_begin starts the life of a call that arrived; it takes the arrival's call and payload.

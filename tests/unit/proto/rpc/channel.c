@@ -422,8 +422,9 @@ END_TEST
 
 START_TEST(addresses)
 {
-    static const char *const bad[] = { "", "unix:", "localhost:7070", "dns:///a:1", "http://a/b",
-                                       "127.0.0.1:50051", "[::1]:5" };
+    static const char *const bad[] = { "",           "unix:",      "localhost:7070",
+                                       "dns:///a:1", "http://a/b", "127.0.0.1:50051",
+                                       "[::1]:5" };
     char longest[200], where[4096];
     ak_channel *channel;
     fixture f;

@@ -22,11 +22,10 @@ static inline raw_answer raw_call(const char *address, const char *path, const v
     grpc_channel_credentials *credentials = grpc_insecure_credentials_create();
     grpc_channel *channel = grpc_channel_create(address, credentials, NULL);
     grpc_completion_queue *queue = grpc_completion_queue_create_for_pluck(NULL);
-    gpr_timespec limit = gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC),
-                                      gpr_time_from_seconds(30, GPR_TIMESPAN));
-    grpc_call *call = grpc_channel_create_call(channel, NULL, 0, queue,
-                                               grpc_slice_from_static_string(path), NULL, limit,
-                                               NULL);
+    gpr_timespec limit =
+        gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_seconds(30, GPR_TIMESPAN));
+    grpc_call *call = grpc_channel_create_call(
+        channel, NULL, 0, queue, grpc_slice_from_static_string(path), NULL, limit, NULL);
     grpc_slice payload = grpc_slice_from_copied_buffer(bytes ? bytes : "", length);
     grpc_slice sentence = grpc_empty_slice();
     grpc_byte_buffer *message = grpc_raw_byte_buffer_create(&payload, 1), *answer = NULL;

@@ -1,0 +1,129 @@
+// worker/uplink/inside.h -- what the uplink's files share; nobody else includes it.
+
+#ifndef AK_WORKER_UPLINK_INSIDE_H
+#define AK_WORKER_UPLINK_INSIDE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "proto/rpc/channel.h"
+#include "worker/uplink.h"
+
+enum {
+    AK_UPLINK_OPEN_MS = 120000,
+    AK_UPLINK_WAIT_MS = 120000, // for room in the queue, for the queue to empty, for Commit
+    AK_UPLINK_REPORT_MS = 10000,
+    AK_UPLINK_FINISH_MS = 30000,
+    AK_UPLINK_GOODBYE_MS = 2000, // for the coordinator to end the stream after Finish
+    AK_UPLINK_REPORT_EVERY_MS = 1000,
+    AK_UPLINK_SPARES = 4, // spent items kept, so that a steady step does not allocate
+    AK_UPLINK_SENTENCE = 1024,
+};
+
+#define AK_UPLINK_MS ((int64_t)1000000) // in ns
+
+typedef enum ak_uplink_kind { AK_UPLINK_HEAD = 1, AK_UPLINK_CHUNK, AK_UPLINK_PUSH } ak_uplink_kind;
+
+// What waits to be sent on the stream.
+typedef struct ak_uplink_item {
+    struct ak_uplink_item *next;
+    ak_uplink_kind kind;
+    char name[AK_UPLINK_NAME];
+    int64_t version, filled, position;
+    uint64_t offset;
+    int dims;
+    int64_t shape[AK_UPLINK_DIMS];
+    size_t room, size;
+    uint8_t data[];
+} ak_uplink_item;
+
+typedef struct ak_uplink_metrics {
+    int count;
+    char names[AK_UPLINK_METRICS][AK_UPLINK_NAME];
+    double values[AK_UPLINK_METRICS];
+} ak_uplink_metrics;
+
+typedef struct ak_uplink_record {
+    ak_uplink_progress progress; // its gauges are in `gauges`
+    ak_uplink_metrics gauges, results;
+} ak_uplink_record;
+
+// A tensor that came from the coordinator.
+typedef struct ak_uplink_slot {
+    ak_uplink_tensor info;
+    size_t got; // bytes
+} ak_uplink_slot;
+
+struct ak_uplink {
+    ak_channel *channel;
+    ak_stream *stream;
+    int64_t job;
+    char *run;
+
+    ProtobufCMessage *first_message; // holds what welcome points to
+    ak_uplink_welcome welcome;
+    ak_uplink_slot tensors[AK_UPLINK_TENSORS];
+    int tensor_count;
+    size_t state_bytes;
+
+    pthread_t sender, receiver;
+    bool running;  // both threads are
+    bool finished; // Finish was answered and our side of the stream closed
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+
+    // Under lock.
+    ak_uplink_item *first, **last, *spare;
+    size_t waiting; // bytes in first.. and in the item being sent
+    int spares;
+    bool busy, quitting, stream_over;
+    bool report_waits, report_now;
+    int64_t reported_ns;
+    akssl_status failed; // of the stream; 0: none
+    char failure[AK_UPLINK_SENTENCE];
+    ak_uplink_record latest;
+    ak_uplink_record sending; // the sender's alone
+
+    atomic_bool stop, lost;
+    char stop_reason[AK_UPLINK_SENTENCE]; // written once, before stop
+};
+
+// ---- any thread of the uplink
+
+// ak_uplink_request_stop makes stop_requested true; the first reason stays.
+void ak_uplink_request_stop(ak_uplink *u, const char *reason);
+
+// ak_uplink_fail notes this thread's sentence as what every later call says; the link is lost.
+void ak_uplink_fail(ak_uplink *u, akssl_status rc);
+
+// ak_uplink_failure is that sentence again, or OK; under lock.
+akssl_status ak_uplink_failure(const ak_uplink *u);
+
+// ak_uplink_wait waits for a change, under lock; false when the time (CLOCK_MONOTONIC, ns) has
+// come.
+bool ak_uplink_wait(ak_uplink *u, int64_t ns);
+
+// ---- state.c: while opening
+
+// ak_uplink_broken fails with what is wrong in what the coordinator sent.
+akssl_status ak_uplink_broken(const char *what);
+
+// ak_uplink_next receives one message before limit_ns; the end of the stream is a failure.
+akssl_status ak_uplink_next(ak_uplink *u, int64_t limit_ns, ProtobufCMessage **message);
+
+// ak_uplink_receive_state receives tensors until state_end.
+akssl_status ak_uplink_receive_state(ak_uplink *u, int64_t limit_ns);
+
+// ak_uplink_bytes_of gives the size of a float32 tensor, 0 when the shape is none or too large.
+size_t ak_uplink_bytes_of(const int64_t *shape, size_t dims);
+
+// ---- queue.c
+
+void *ak_uplink_run_sender(void *uplink);
+
+// ak_uplink_drain waits until all that was queued is sent; the latest report too when `reports`.
+akssl_status ak_uplink_drain(ak_uplink *u, bool reports);
+
+void ak_uplink_free_queue(ak_uplink *u);
+
+#endif

@@ -1,0 +1,333 @@
+// worker/uplink/queue.c -- what waits to be sent, and the thread that sends it.
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "proto/base/clock.h"
+#include "proto/base/error.h"
+#include "worker/uplink/inside.h"
+
+// ---- the sender thread
+
+static akssl_status send_item(ak_uplink *u, ak_uplink_item *it)
+{
+    Akssl__V1__WorkerMessage message = AKSSL__V1__WORKER_MESSAGE__INIT;
+    Akssl__V1__TensorHead head = AKSSL__V1__TENSOR_HEAD__INIT;
+    Akssl__V1__TensorChunk chunk = AKSSL__V1__TENSOR_CHUNK__INIT;
+    Akssl__V1__RingPush push = AKSSL__V1__RING_PUSH__INIT;
+
+    switch (it->kind) {
+    case AK_UPLINK_HEAD:
+        message.body_case = AKSSL__V1__WORKER_MESSAGE__BODY_HEAD;
+        message.head = &head;
+        head.name = it->name;
+        head.n_shape = (size_t)it->dims;
+        head.shape = it->shape;
+        head.has_version = head.has_filled = head.has_position = 1;
+        head.version = it->version;
+        head.filled = it->filled;
+        head.position = it->position;
+        break;
+    case AK_UPLINK_CHUNK:
+        message.body_case = AKSSL__V1__WORKER_MESSAGE__BODY_CHUNK;
+        message.chunk = &chunk;
+        chunk.name = it->name;
+        chunk.has_offset = chunk.has_data = 1;
+        chunk.offset = it->offset;
+        chunk.data = (ProtobufCBinaryData){ it->size, it->data };
+        break;
+    case AK_UPLINK_PUSH:
+        message.body_case = AKSSL__V1__WORKER_MESSAGE__BODY_PUSH;
+        message.push = &push;
+        push.name = it->name;
+        push.has_version = push.has_rows = 1;
+        push.version = it->version;
+        push.rows = (ProtobufCBinaryData){ it->size, it->data };
+        break;
+    }
+    return ak_stream_send(u->stream, &message.base);
+}
+
+static size_t fill_metrics(const ak_uplink_metrics *from, Akssl__V1__Metric rows[],
+                           Akssl__V1__Metric *refs[])
+{
+    for (int i = 0; i < from->count; i++) {
+        akssl__v1__metric__init(&rows[i]);
+        rows[i].name = (char *)from->names[i];
+        rows[i].has_value = 1;
+        rows[i].value = from->values[i];
+        refs[i] = &rows[i];
+    }
+    return (size_t)from->count;
+}
+
+static void send_report(ak_uplink *u, const ak_uplink_record *r)
+{
+    Akssl__V1__ReportRequest request = AKSSL__V1__REPORT_REQUEST__INIT;
+    Akssl__V1__Progress progress = AKSSL__V1__PROGRESS__INIT;
+    Akssl__V1__Metric gauge_rows[AK_UPLINK_METRICS], result_rows[AK_UPLINK_METRICS];
+    Akssl__V1__Metric *gauges[AK_UPLINK_METRICS], *results[AK_UPLINK_METRICS];
+    ProtobufCMessage *reply;
+
+    progress.has_step = progress.has_total_steps = progress.has_epoch = progress.has_loss = 1;
+    progress.has_lr = progress.has_images_per_s = progress.has_eta_s = 1;
+    progress.step = r->progress.step;
+    progress.total_steps = r->progress.total_steps;
+    progress.epoch = r->progress.epoch;
+    progress.loss = r->progress.loss;
+    progress.lr = r->progress.lr;
+    progress.images_per_s = r->progress.images_per_s;
+    progress.eta_s = r->progress.eta_s;
+    progress.n_gauges = fill_metrics(&r->gauges, gauge_rows, gauges);
+    progress.gauges = gauges;
+    request.has_job = 1;
+    request.job = u->job;
+    request.run = u->run;
+    request.progress = &progress;
+    request.n_results = fill_metrics(&r->results, result_rows, results);
+    request.results = results;
+    if (ak_channel_call(u->channel, AK_RPC_report, &request.base, AK_UPLINK_REPORT_MS, &reply) < 0)
+        return; // a lost coordinator shows on the stream
+    if (((Akssl__V1__ReportReply *)reply)->stop)
+        ak_uplink_request_stop(u, "the coordinator asks the run to stop");
+    protobuf_c_message_free_unpacked(reply, NULL);
+}
+
+static void recycle(ak_uplink *u, ak_uplink_item *it)
+{
+    if (u->spares == AK_UPLINK_SPARES) {
+        free(it);
+        return;
+    }
+    it->next = u->spare;
+    u->spare = it;
+    u->spares++;
+}
+
+// send_next sends the oldest item; lock is held before and after.
+static void send_next(ak_uplink *u)
+{
+    ak_uplink_item *it = u->first;
+    akssl_status rc = u->failed;
+
+    u->first = it->next;
+    if (!u->first)
+        u->last = &u->first;
+    u->busy = true;
+    pthread_mutex_unlock(&u->lock);
+    if (rc == 0) {
+        rc = send_item(u, it);
+        if (rc < 0)
+            ak_uplink_fail(u, rc);
+    }
+    pthread_mutex_lock(&u->lock);
+    u->busy = false;
+    u->waiting -= it->size;
+    recycle(u, it);
+    pthread_cond_broadcast(&u->changed);
+}
+
+static void report_next(ak_uplink *u)
+{
+    u->sending = u->latest;
+    u->report_waits = false;
+    u->busy = true;
+    u->reported_ns = ak_clock_ns();
+    pthread_mutex_unlock(&u->lock);
+    send_report(u, &u->sending);
+    pthread_mutex_lock(&u->lock);
+    u->busy = false;
+    pthread_cond_broadcast(&u->changed);
+}
+
+void *ak_uplink_run_sender(void *arg)
+{
+    ak_uplink *u = arg;
+
+    pthread_mutex_lock(&u->lock);
+    while (!u->quitting) {
+        int64_t due = u->reported_ns + AK_UPLINK_REPORT_EVERY_MS * AK_UPLINK_MS;
+
+        if (u->first)
+            send_next(u);
+        else if (u->report_waits && (u->report_now || ak_clock_ns() >= due))
+            report_next(u);
+        else if (u->report_waits)
+            ak_uplink_wait(u, due);
+        else
+            pthread_cond_wait(&u->changed, &u->lock);
+    }
+    pthread_mutex_unlock(&u->lock);
+    return NULL;
+}
+
+// ---- what goes
+
+// item_new gives an item with room for size bytes, a spent one if it fits; under lock.
+static ak_uplink_item *item_new(ak_uplink *u, size_t size)
+{
+    ak_uplink_item *it = u->spare;
+
+    if (it) {
+        u->spare = it->next;
+        u->spares--;
+        if (it->room >= size)
+            return it;
+        free(it);
+    }
+    it = malloc(sizeof *it + size);
+    if (it)
+        it->room = size;
+    return it;
+}
+
+// enqueue waits for room and appends a copy of what *form and data say.
+static akssl_status enqueue(ak_uplink *u, const ak_uplink_item *form, const void *data, size_t size)
+{
+    int64_t limit = ak_clock_ns() + AK_UPLINK_WAIT_MS * AK_UPLINK_MS;
+    akssl_status rc;
+    ak_uplink_item *it = NULL;
+
+    pthread_mutex_lock(&u->lock);
+    rc = ak_uplink_failure(u);
+    while (rc == 0 && u->waiting > 0 && u->waiting + size > AK_UPLINK_QUEUE) {
+        if (!ak_uplink_wait(u, limit))
+            rc =
+                ak_fail(AKSSL_ERR_DEADLINE, "'%s': the coordinator has not taken %zu bytes in %d s",
+                        form->name, u->waiting, AK_UPLINK_WAIT_MS / 1000);
+        else
+            rc = ak_uplink_failure(u);
+    }
+    if (rc == 0 && !(it = item_new(u, size)))
+        rc =
+            ak_fail(AKSSL_ERR_NO_MEMORY, "'%s': no memory for %zu bytes to send", form->name, size);
+    if (rc == 0) {
+        size_t room = it->room;
+
+        *it = *form;
+        it->room = room;
+        it->size = size;
+        if (size > 0)
+            memcpy(it->data, data, size);
+        *u->last = it;
+        u->last = &it->next;
+        u->waiting += size;
+        pthread_cond_broadcast(&u->changed);
+    }
+    pthread_mutex_unlock(&u->lock);
+    return rc;
+}
+
+static akssl_status set_name(ak_uplink_item *form, const char *name)
+{
+    if (!name[0] || strlen(name) >= sizeof form->name)
+        return ak_fail(AKSSL_ERR_INVALID, "tensor '%.32s': a name has 1 to %zu bytes", name,
+                       sizeof form->name - 1);
+    memcpy(form->name, name, strlen(name) + 1);
+    return AKSSL_OK;
+}
+
+akssl_status ak_uplink_declare(ak_uplink *uplink, const ak_uplink_tensor *tensor)
+{
+    size_t size = tensor->dims > 0 ? ak_uplink_bytes_of(tensor->shape, (size_t)tensor->dims) : 0;
+    ak_uplink_item form = { .kind = AK_UPLINK_HEAD,
+                            .dims = tensor->dims,
+                            .version = tensor->version,
+                            .filled = tensor->filled,
+                            .position = tensor->position };
+    akssl_status rc = set_name(&form, tensor->name);
+
+    if (rc < 0)
+        return rc;
+    if (size == 0 || size != tensor->size)
+        return ak_fail(AKSSL_ERR_INVALID, "tensor '%s': shape and size do not agree", tensor->name);
+    memcpy(form.shape, tensor->shape, sizeof form.shape);
+    rc = enqueue(uplink, &form, NULL, 0);
+    form.kind = AK_UPLINK_CHUNK;
+    for (size_t at = 0; at < size && rc == 0; at += AK_RPC_CHUNK) {
+        form.offset = at;
+        rc = enqueue(uplink, &form, (const uint8_t *)tensor->data + at,
+                     size - at < AK_RPC_CHUNK ? size - at : AK_RPC_CHUNK);
+    }
+    return rc;
+}
+
+akssl_status ak_uplink_push(ak_uplink *uplink, const char *name, int64_t version, const float *rows,
+                            size_t bytes)
+{
+    ak_uplink_item form = { .kind = AK_UPLINK_PUSH, .version = version };
+    akssl_status rc = set_name(&form, name);
+
+    if (rc < 0)
+        return rc;
+    if (bytes > AK_RPC_MAX_MESSAGE - 1024)
+        return ak_fail(
+            AKSSL_ERR_LIMIT,
+            "ring '%s': a step's rows are %zu bytes, at most %d are taken: use a smaller "
+            "batch or projection",
+            name, bytes, AK_RPC_MAX_MESSAGE - 1024);
+    return enqueue(uplink, &form, rows, bytes);
+}
+
+static void copy_metrics(ak_uplink_metrics *to, const ak_uplink_metric *from, int count)
+{
+    to->count = count < AK_UPLINK_METRICS ? count : AK_UPLINK_METRICS;
+    for (int i = 0; i < to->count; i++) {
+        snprintf(to->names[i], sizeof to->names[i], "%s", from[i].name);
+        to->values[i] = from[i].value;
+    }
+}
+
+void ak_uplink_report(ak_uplink *uplink, const ak_uplink_progress *progress,
+                      const ak_uplink_metric *results, int count)
+{
+    ak_uplink_record *r = &uplink->latest;
+
+    pthread_mutex_lock(&uplink->lock);
+    r->progress = *progress;
+    copy_metrics(&r->gauges, progress->gauges, progress->gauge_count);
+    copy_metrics(&r->results, results, results ? count : 0);
+    if (!uplink->report_waits)
+        pthread_cond_broadcast(&uplink->changed);
+    uplink->report_waits = true;
+    pthread_mutex_unlock(&uplink->lock);
+}
+
+// ---- the end of the queue
+
+akssl_status ak_uplink_drain(ak_uplink *u, bool reports)
+{
+    int64_t limit = ak_clock_ns() + AK_UPLINK_WAIT_MS * AK_UPLINK_MS;
+    akssl_status rc = AKSSL_OK;
+
+    pthread_mutex_lock(&u->lock);
+    u->report_now = reports;
+    pthread_cond_broadcast(&u->changed);
+    while (rc == 0 && (u->busy || (u->first && u->failed == 0) || (reports && u->report_waits)))
+        if (!ak_uplink_wait(u, limit))
+            rc = ak_fail(AKSSL_ERR_DEADLINE, "the coordinator has not taken %zu bytes in %d s",
+                         u->waiting, AK_UPLINK_WAIT_MS / 1000);
+    u->report_now = false;
+    if (rc == 0)
+        rc = ak_uplink_failure(u);
+    pthread_mutex_unlock(&u->lock);
+    return rc;
+}
+
+static void free_items(ak_uplink_item *it)
+{
+    while (it) {
+        ak_uplink_item *next = it->next;
+
+        free(it);
+        it = next;
+    }
+}
+
+void ak_uplink_free_queue(ak_uplink *u)
+{
+    free_items(u->first);
+    free_items(u->spare);
+    u->first = u->spare = NULL;
+}
