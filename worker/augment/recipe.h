@@ -15,7 +15,9 @@
 
 typedef struct ak_recipe ak_recipe;
 
-// ak_recipe_new checks the pairs against the recipe's options.  image_size: side of the views.
+// ak_recipe_new checks the pairs against the recipe's options: ERR_NOT_FOUND for an unknown name,
+// ERR_INVALID for a value out of range or options that contradict one another.  image_size: side
+// of the views, at least 8.
 akssl_status ak_recipe_new(ak_recipe **out, const ak_spec_pairs *augment, int64_t image_size)
     AKSSL_MUST_CHECK;
 void ak_recipe_free(ak_recipe *recipe); // NULL-safe
@@ -35,5 +37,8 @@ void ak_recipe_plain(const ak_image *image, int64_t image_size, ak_scratch *scra
 
 // ak_recipes_json appends every recipe with its options as a JSON array (for the catalogue).
 void ak_recipes_json(ak_str *text);
+
+// ak_augments_json appends the operations that recipes are made of, in the same way.
+void ak_augments_json(ak_str *text);
 
 #endif

@@ -1,0 +1,139 @@
+// worker/image/resample.c -- bilinear resizing with antialias.
+//
+// Output i of n, from m inputs, has its centre at c = (i + 1/2) m/n; input j weighs
+// max(0, 1 - |j + 1/2 - c| / s), s = max(1, m/n), and the weights of an output sum to 1.
+//
+// Rows first: an output row is a weighted sum of input rows, one after the other in memory; its
+// columns are then summed tap by tap.  Every output has the same number of taps, padded with
+// weights of 0, so that both are plain loops.
+
+#include "worker/image/resample.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "proto/base/alloc.h"
+#include "worker/image/hot.h"
+
+// One axis: taps weights for each of n outputs, from input start[i] on.
+typedef struct axis {
+    int64_t in, n, taps;
+    int64_t *start; // (n)
+    float *weight;  // (taps, n)
+} axis;
+
+void ak_resample_room_fini(ak_resample_room *room)
+{
+    free(room->floats);
+    free(room->starts);
+    *room = (ak_resample_room){ 0 };
+}
+
+static int64_t taps_of(int64_t in, int64_t n)
+{
+    double support = in > n ? (double)in / (double)n : 1;
+    int64_t taps = (int64_t)ceil(2 * support) + 1;
+
+    return taps < in ? taps : in;
+}
+
+static void weigh(axis *a, float scale)
+{
+    double step = (double)a->in / (double)a->n, support = step > 1 ? step : 1;
+
+    for (int64_t i = 0; i < a->n; i++) {
+        double centre = step * ((double)i + 0.5), sum = 0;
+        int64_t first = (int64_t)(centre - support + 0.5), last = (int64_t)(centre + support + 0.5);
+
+        first = first < 0 ? 0 : first;
+        last = last > a->in ? a->in : last;
+        a->start[i] = first < a->in - a->taps ? first : a->in - a->taps;
+        for (int64_t j = first; j < last; j++)
+            sum += fmax(0, 1 - fabs((double)j + 0.5 - centre) / support);
+        for (int64_t k = 0; k < a->taps; k++) {
+            int64_t j = a->start[i] + k;
+            double w = fmax(0, 1 - fabs((double)j + 0.5 - centre) / support);
+
+            a->weight[k * a->n + i] = j < first || j >= last ? 0 : (float)(w / sum * scale);
+        }
+    }
+}
+
+static void reserve(ak_resample_room *room, int64_t floats, int64_t starts)
+{
+    if (floats > room->floats_room) {
+        room->floats = ak_realloc(room->floats, (size_t)floats, sizeof *room->floats);
+        room->floats_room = floats;
+    }
+    if (starts > room->starts_room) {
+        room->starts = ak_realloc(room->starts, (size_t)starts, sizeof *room->starts);
+        room->starts_room = starts;
+    }
+}
+
+// sum (n) += w * row (n)
+AK_HOT static void add_row(float *restrict sum, const uint8_t *restrict row, float w, int64_t n)
+{
+    for (int64_t x = 0; x < n; x++)
+        sum[x] += w * (float)row[x];
+}
+
+// out (n) = sum over taps of weight (taps, n) times row[channel + channels * (start + tap)]
+AK_HOT static void columns(float *restrict out, const float *restrict row, const axis *a,
+                           int64_t channels)
+{
+    for (int64_t i = 0; i < a->n; i++)
+        out[i] = a->weight[i] * row[a->start[i] * channels];
+    for (int64_t k = 1; k < a->taps; k++) {
+        const float *restrict weight = a->weight + k * a->n, *restrict from = row + k * channels;
+        const int64_t *restrict start = a->start;
+
+        for (int64_t i = 0; i < a->n; i++)
+            out[i] += weight[i] * from[start[i] * channels];
+    }
+}
+
+static void run(const ak_image *image, ak_box box, const axis *down, const axis *across,
+                float *restrict row, float *const plane[3])
+{
+    int64_t channels = image->channels, stride = image->width * channels, n = box.width * channels;
+    const uint8_t *first = image->pixels + box.top * stride + box.left * channels;
+
+    for (int64_t y = 0; y < down->n; y++) {
+        memset(row, 0, (size_t)n * sizeof *row);
+        for (int64_t k = 0; k < down->taps; k++) {
+            float w = down->weight[k * down->n + y];
+
+            if (w != 0)
+                add_row(row, first + (down->start[y] + k) * stride, w, n);
+        }
+        for (int64_t c = 0; c < channels; c++)
+            columns(plane[c] + y * across->n, row + c, across, channels);
+    }
+}
+
+void ak_resample(const ak_image *image, ak_box box, ak_resample_room *room, float *const plane[3],
+                 int64_t height, int64_t width)
+{
+    axis down = { .in = box.height, .n = height, .taps = taps_of(box.height, height) };
+    axis across = { .in = box.width, .n = width, .taps = taps_of(box.width, width) };
+    size_t bytes = (size_t)(height * width) * sizeof(float);
+    // What any box of this image may need, so that a run's later boxes allocate nothing.
+    int64_t line = image->width * image->channels;
+
+    reserve(room,
+            line + height * taps_of(image->height, height) + width * taps_of(image->width, width),
+            height + width);
+    down.start = room->starts;
+    across.start = room->starts + height;
+    down.weight = room->floats + line;
+    across.weight = down.weight + height * down.taps;
+    weigh(&down, 1.0f / 255);
+    weigh(&across, 1);
+    run(image, box, &down, &across, room->floats, plane);
+    if (image->channels == 1) {
+        memcpy(plane[1], plane[0], bytes);
+        memcpy(plane[2], plane[0], bytes);
+    }
+}

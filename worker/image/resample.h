@@ -1,0 +1,28 @@
+// worker/image/resample.h -- cuts a box out of an image of bytes and resizes it.
+
+#ifndef AK_IMAGE_RESAMPLE_H
+#define AK_IMAGE_RESAMPLE_H
+
+#include "worker/image/image.h"
+
+typedef struct ak_box {
+    int64_t top, left, height, width;
+} ak_box;
+
+// Memory of a thread that resamples; {0} to begin with, grown as needed and kept.
+typedef struct ak_resample_room {
+    float *floats;
+    int64_t *starts;
+    int64_t floats_room, starts_room;
+} ak_resample_room;
+
+void ak_resample_room_fini(ak_resample_room *room);
+
+// ak_resample writes the box, which lies within the image, to three planes of height x width
+// values in [0,1].  Bilinear with antialias, as PIL's BILINEAR and torchvision's antialias=True: a
+// triangle filter as wide as the reduction, nothing beyond the box seen.  A gray image gives three
+// equal planes.
+void ak_resample(const ak_image *image, ak_box box, ak_resample_room *room, float *const plane[3],
+                 int64_t height, int64_t width);
+
+#endif
