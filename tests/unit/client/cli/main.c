@@ -1,0 +1,641 @@
+// tests/unit/client/cli/main.c -- tests the program akssl-client itself: what it prints, where, and
+// what it ends with.
+
+#include <akssl/akssl.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/ioctl.h>
+#include <sys/wait.h>
+
+#include "tests/unit/client/lab.h"
+
+#define PROGRAM TEST_BIN_DIR "/akssl-client"
+
+enum { DEADLINE_MS = 60000 };
+
+// One run of the program, its output in files of the lab's folder.
+typedef struct ran {
+    pid_t pid;
+    int code;
+    char out_path[128], err_path[128];
+    char out[32768], err[8192];
+} ran;
+
+#define ARGS(...) ((const char *const[]){ "akssl-client", __VA_ARGS__, NULL })
+
+// NAME=VALUE pairs that the program gets, besides PATH.
+static char *const plain_env[] = { "TERM=xterm", "LC_ALL=C.UTF-8", NULL };
+
+static void launch(const lab *l, ran *r, const char *out, const char *const *args, char *const *env)
+{
+    posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attributes;
+    char server[128], *all[16] = { server };
+    sigset_t none;
+    int count = 1, rc;
+
+    memset(r, 0, sizeof *r);
+    snprintf(server, sizeof server, "AKSSL_SERVER=%s", l->path);
+    while (env[count - 1] && count < 15) {
+        all[count] = env[count - 1];
+        count++;
+    }
+    snprintf(r->out_path, sizeof r->out_path, "%s/out", l->folder);
+    snprintf(r->err_path, sizeof r->err_path, "%s/err", l->folder);
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
+    posix_spawn_file_actions_addopen(&actions, 1, out ? out : r->out_path,
+                                     O_WRONLY | O_CREAT | O_TRUNC | O_NOCTTY, 0600);
+    posix_spawn_file_actions_addopen(&actions, 2, r->err_path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    sigemptyset(&none);
+    posix_spawnattr_init(&attributes);
+    posix_spawnattr_setsigmask(&attributes, &none);
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
+    rc = posix_spawn(&r->pid, PROGRAM, &actions, &attributes, (char *const *)args, all);
+    posix_spawnattr_destroy(&attributes);
+    posix_spawn_file_actions_destroy(&actions);
+    ck_assert_msg(rc == 0, "%s: %s", PROGRAM, strerror(rc));
+}
+
+static void slurp(const char *path, char *text, size_t size)
+{
+    FILE *file = fopen(path, "r");
+
+    ck_assert_ptr_nonnull(file);
+    text[fread(text, 1, size - 1, file)] = '\0';
+    fclose(file);
+}
+
+static void join(ran *r)
+{
+    int status = 0;
+    pid_t done = 0;
+
+    for (int waited = 0; done == 0 && waited < DEADLINE_MS; waited += 10) {
+        done = waitpid(r->pid, &status, WNOHANG);
+        if (done == 0)
+            lab_sleep(10);
+    }
+    if (done == 0) {
+        kill(r->pid, SIGKILL);
+        waitpid(r->pid, &status, 0);
+    }
+    slurp(r->err_path, r->err, sizeof r->err);
+    unlink(r->err_path);
+    if (access(r->out_path, F_OK) == 0)
+        slurp(r->out_path, r->out, sizeof r->out);
+    unlink(r->out_path);
+    ck_assert_msg(done == r->pid, "no end in time; stderr: %s", r->err);
+    ck_assert_msg(WIFEXITED(status), "ended by signal %d; stderr: %s", WTERMSIG(status), r->err);
+    r->code = WEXITSTATUS(status);
+}
+
+static void run(const lab *l, ran *r, const char *const *args)
+{
+    launch(l, r, NULL, args, plain_env);
+    join(r);
+}
+
+#define expect(r, code_, out_, err_)                                                               \
+    ck_assert_msg((r)->code == (code_) && strstr((r)->out, out_) && strstr((r)->err, err_),        \
+                  "ended with %d\nstdout: %s\nstderr: %s", (r)->code, (r)->out, (r)->err)
+
+static json_t *parse(const char *text)
+{
+    json_error_t error;
+    json_t *value = json_loads(text, JSON_REJECT_DUPLICATES, &error);
+
+    ck_assert_msg(value != NULL, "%s: %s", error.text, text);
+    return value;
+}
+
+// ---- without a daemon
+
+START_TEST(usage_is_2)
+{
+    static const char *const bad[][6] = {
+        { NULL },
+        { "sumbit" },
+        { "--sever", "x" },
+        { "submit", "--lrr", "3" },
+        { "submit", "--lr", "fast" },
+        { "submit", "--epochs" },
+        { "submit", "--option", "K" },
+        { "submit", "--batch-norm=none" },
+        { "submit", "/nonexistent.yaml" },
+        { "submit", "a.yaml", "b.yaml" },
+        { "submit", "--dry-run", "--wait" },
+        { "submit", "--json", "--parsable" },
+        { "list", "--state", "jogging" },
+        { "list", "--limit", "0" },
+        { "list", "word" },
+        { "show" },
+        { "show", "first" },
+        { "show", "0" },
+        { "show", "1", "2" },
+        { "watch", "99999999999999999999" },
+        { "logs", "-x", "1" },
+        { "wait" },
+        { "cancel" },
+        { "help", "nothing" },
+    };
+    ran r;
+    lab l;
+
+    lab_init(&l);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        const char *args[8] = { "akssl-client" };
+
+        for (int a = 0; bad[i][a]; a++)
+            args[a + 1] = bad[i][a];
+        run(&l, &r, args);
+        ck_assert_msg(r.code == 2, "case %zu ended with %d: %s", i, r.code, r.err);
+        ck_assert_msg(!r.out[0] && r.err[0], "case %zu: %s", i, r.out);
+        if (i > 0) {
+            ck_assert_msg(strncmp(r.err, "akssl-client: ", 14) == 0, "case %zu: %s", i, r.err);
+            ck_assert_msg(strchr(r.err, '\n')[1] == '\0', "case %zu: %s", i, r.err);
+        }
+    }
+    run(&l, &r, ARGS("submit", "--lrr", "3"));
+    expect(&r, 2, "", "did you mean --lr?");
+    run(&l, &r, ARGS("watch", "99999999999999999999"));
+    expect(&r, 2, "", "99999999999999999999");
+    lab_fini(&l);
+}
+END_TEST
+
+START_TEST(no_daemon_is_3)
+{
+    static const char *const args[][3] = {
+        { "submit" },          { "submit", "--dry-run" }, { "list" },
+        { "show", "1" },       { "watch", "1" },          { "logs", "1" },
+        { "logs", "-f", "1" }, { "wait", "1" },           { "cancel", "1" },
+        { "state", "1" },      { "catalogue" },
+    };
+    ran r;
+    lab l;
+
+    lab_init(&l);
+    for (size_t i = 0; i < sizeof args / sizeof *args; i++) {
+        run(&l, &r,
+            (const char *const[]){ "akssl-client", args[i][0], args[i][1], args[i][2], NULL });
+        ck_assert_msg(r.code == 3, "%s ended with %d: %s", args[i][0], r.code, r.err);
+        ck_assert_msg(strstr(r.err, l.path) && strstr(r.err, "akssld --state-dir"), "%s", r.err);
+    }
+    run(&l, &r, ARGS("--server", "/nonexistent/other", "list"));
+    expect(&r, 3, "", "/nonexistent/other");
+    lab_fini(&l);
+}
+END_TEST
+
+START_TEST(helps)
+{
+    ran r;
+    lab l;
+
+    lab_init(&l);
+    run(&l, &r, ARGS("--help"));
+    expect(&r, 0, "catalogue", "");
+    run(&l, &r, ARGS("help"));
+    expect(&r, 0, "exit codes", "");
+    run(&l, &r, ARGS("help", "submit"));
+    expect(&r, 0, "--batch-norm sync|shard", "");
+    run(&l, &r, ARGS("show", "--help"));
+    expect(&r, 0, "usage: akssl-client show", "");
+    run(&l, &r, ARGS("--version"));
+    expect(&r, 0, akssl_version(), "");
+    lab_fini(&l);
+}
+END_TEST
+
+// ---- requests
+
+static void write_yaml(const char *path, const char *text)
+{
+    FILE *file = fopen(path, "w");
+
+    ck_assert_ptr_nonnull(file);
+    fputs(text, file);
+    ck_assert_int_eq(fclose(file), 0);
+}
+
+START_TEST(submits)
+{
+    char yaml[128];
+    json_t *object;
+    ran r;
+    lab l;
+
+    lab_init(&l);
+    lab_start(&l);
+    snprintf(yaml, sizeof yaml, "%s/a.yaml", l.folder);
+    write_yaml(yaml, "epochs: 7\nlr: 0.5\naugment: {min_scale: 0.2}\n");
+    run(&l, &r,
+        ARGS("submit", "--lr=0.25", yaml, "--option", "K=4096", "--option=m=0.9", "--augment",
+             "blur=0", "--parsable"));
+    expect(&r, 0, "1\n", "");
+    ck_assert_str_eq(r.out, "1\n");
+    ck_assert_int_eq(l.jobs[0].spec->epochs, 7);
+    ck_assert_double_eq(l.jobs[0].spec->lr, 0.25);
+    ck_assert_uint_eq(l.jobs[0].spec->n_option, 2);
+    ck_assert_uint_eq(l.jobs[0].spec->n_augment, 2);
+    run(&l, &r, ARGS("--json", "submit", "--name", "n"));
+    object = parse(r.out);
+    ck_assert_int_eq(json_integer_value(json_object_get(object, "id")), 2);
+    ck_assert_str_eq(json_string_value(json_object_get(json_object_get(object, "spec"), "name")),
+                     "n");
+    json_decref(object);
+    run(&l, &r, ARGS("submit", "--method", "nosuch"));
+    expect(&r, 2, "", "akssl-client: method 'nosuch': there is simclr, moco_v2");
+    ck_assert_int_eq(l.job_count, 2);
+
+    // what a dry run prints is a spec again
+    run(&l, &r, ARGS("submit", "--dry-run", "--name=x: y", "--option", "K=64"));
+    expect(&r, 0, "# estimate: 195 steps, 1.2 GB", "");
+    ck_assert_int_eq(l.job_count, 2);
+    write_yaml(yaml, r.out);
+    run(&l, &r, ARGS("submit", yaml, "--dry-run", "--json"));
+    object = parse(r.out);
+    ck_assert(json_is_true(json_object_get(object, "dry_run")));
+    ck_assert_str_eq(json_string_value(json_object_get(json_object_get(object, "spec"), "name")),
+                     "x: y");
+    json_decref(object);
+    unlink(yaml);
+    lab_stop(&l);
+    lab_fini(&l);
+}
+END_TEST
+
+START_TEST(asks)
+{
+    json_t *object;
+    ran r;
+    lab l;
+
+    lab_init(&l);
+    lab_start(&l);
+    run(&l, &r, ARGS("list"));
+    expect(&r, 0, "ID", "");
+    lab_move(&l, lab_add(&l, "RUNNING"), "RUNNING", 50);
+    lab_add(&l, "QUEUED");
+    l.jobs[1].reason = "waits\033[2J";
+    run(&l, &r, ARGS("list"));
+    expect(&r, 0, "25%", "");
+    expect(&r, 0, "waits?[2J", "");
+    run(&l, &r, ARGS("list", "--state", "running,paused", "--limit", "5"));
+    expect(&r, 0, "RUNNING", "");
+    ck_assert_ptr_null(strstr(r.out, "QUEUED"));
+    run(&l, &r, ARGS("list", "--json"));
+    object = parse(r.out);
+    ck_assert_uint_eq(json_array_size(json_object_get(object, "jobs")), 2);
+    json_decref(object);
+
+    run(&l, &r, ARGS("show", "1"));
+    expect(&r, 0, "50 of 200", "");
+    expect(&r, 0, "\n  batch-norm:", "");
+    expect(&r, 0, "queue.filled", "");
+    run(&l, &r, ARGS("show", "1", "--json"));
+    object = parse(r.out);
+    ck_assert_str_eq(json_string_value(json_object_get(object, "folder")), "/state/jobs/1");
+    json_decref(object);
+    run(&l, &r, ARGS("show", "404"));
+    expect(&r, 1, "", "akssl-client: job 404: there is no such job");
+
+    run(&l, &r, ARGS("state", "1"));
+    expect(&r, 0, "moco.queue  4096 x 128", "");
+    run(&l, &r, ARGS("state", "1", "--json"));
+    object = parse(r.out);
+    json_decref(object);
+    run(&l, &r, ARGS("catalogue"));
+    expect(&r, 0, "temperature", "");
+    expect(&r, 0, "[default 0.5, 0 to 10]", "");
+    run(&l, &r, ARGS("catalogue", "backbones"));
+    expect(&r, 0, "resnet18", "");
+    ck_assert_ptr_null(strstr(r.out, "simclr"));
+    run(&l, &r, ARGS("catalogue", "frontbones"));
+    expect(&r, 2, "", "there are methods, backbones");
+    run(&l, &r, ARGS("catalogue", "--json"));
+    ck_assert(strncmp(r.out, lab_catalogue(), strlen(lab_catalogue())) == 0);
+
+    run(&l, &r, ARGS("cancel", "2", "404"));
+    expect(&r, 1, "job 2 CANCELLED", "job 404");
+    run(&l, &r, ARGS("cancel", "1", "--json"));
+    object = parse(r.out);
+    ck_assert_uint_eq(json_array_size(json_object_get(object, "jobs")), 1);
+    json_decref(object);
+    run(&l, &r, ARGS("cancel", "1"));
+    expect(&r, 1, "", "the job is over");
+    launch(&l, &r, "/dev/full", ARGS("list"), plain_env);
+    join(&r);
+    expect(&r, 1, "", "standard output cannot be written");
+    lab_stop(&l);
+    lab_fini(&l);
+}
+END_TEST
+
+START_TEST(prints_logs)
+{
+    ran r;
+    lab l;
+
+    lab_init(&l);
+    lab_start(&l);
+    lab_add(&l, "RUNNING");
+    lab_log(&l, 1, "one\ntw\xffo\nend");
+    run(&l, &r, ARGS("logs", "1"));
+    expect(&r, 0, "one\ntw\xffo\nend", "");
+    run(&l, &r, ARGS("logs", "1", "--json"));
+    expect(&r, 0, "{\"line\":\"one\"}\n{\"line\":\"tw\xef\xbf\xbdo\"}\n{\"line\":\"end\"}\n", "");
+    launch(&l, &r, NULL, ARGS("logs", "-f", "1"), plain_env);
+    lab_await_watches(&l, 3);
+    lab_log(&l, 1, "\nmore\n");
+    lab_sleep(50);
+    lab_move(&l, 1, "SUCCEEDED", 200);
+    join(&r);
+    expect(&r, 0, "end\nmore\n", "");
+    run(&l, &r, ARGS("logs", "404"));
+    expect(&r, 1, "", "no such job");
+    lab_stop(&l);
+    lab_fini(&l);
+}
+END_TEST
+
+// ---- following a job
+
+START_TEST(waits)
+{
+    json_t *object;
+    ran r;
+    lab l;
+
+    lab_init(&l);
+    lab_start(&l);
+    lab_add(&l, "QUEUED");
+    lab_add(&l, "QUEUED");
+    launch(&l, &r, NULL, ARGS("wait", "1", "2"), plain_env);
+    lab_await_watches(&l, 1);
+    lab_move(&l, 1, "SUCCEEDED", 200);
+    lab_await_watches(&l, 2);
+    lab_move(&l, 2, "SUCCEEDED", 200);
+    join(&r);
+    expect(&r, 0, "job 2 SUCCEEDED after 1m01s: step 200/200, loss 4.25, after.knn.top1 76.25", "");
+    lab_add(&l, "FAILED");
+    run(&l, &r, ARGS("wait", "1", "3", "404"));
+    expect(&r, 1, "job 3 FAILED", "no such job");
+    run(&l, &r, ARGS("wait", "1", "3", "--json"));
+    ck_assert_int_eq(r.code, 1);
+    object = parse(r.out);
+    ck_assert_uint_eq(json_array_size(json_object_get(object, "jobs")), 2);
+    json_decref(object);
+    lab_stop(&l);
+    lab_fini(&l);
+}
+END_TEST
+
+START_TEST(submits_and_follows)
+{
+    json_t *object;
+    ran r;
+    lab l;
+
+    lab_init(&l);
+    lab_start(&l);
+    launch(&l, &r, NULL, ARGS("submit", "--parsable", "--watch"), plain_env);
+    lab_await_watches(&l, 1);
+    lab_sleep(50);
+    lab_move(&l, 1, "FAILED", 3);
+    join(&r);
+    expect(&r, 1, "1\n", "job 1 FAILED");
+    ck_assert_str_eq(r.out, "1\n");
+    launch(&l, &r, NULL, ARGS("submit", "--wait", "--json"), plain_env);
+    lab_await_watches(&l, 2);
+    lab_move(&l, 2, "SUCCEEDED", 200);
+    join(&r);
+    ck_assert_int_eq(r.code, 0);
+    object = parse(r.out);
+    ck_assert_str_eq(json_string_value(json_object_get(json_object_get(object, "job"), "weights")),
+                     "/state/jobs/1/export/backbone.safetensors");
+    json_decref(object);
+    lab_stop(&l);
+    lab_fini(&l);
+}
+END_TEST
+
+START_TEST(watches_in_lines)
+{
+    int lines = 0, steps = 0;
+    ran r;
+    lab l;
+
+    lab_init(&l);
+    lab_start(&l);
+    lab_add(&l, "QUEUED");
+    launch(&l, &r, NULL, ARGS("watch", "1"), plain_env);
+    lab_await_watches(&l, 1);
+    lab_sleep(100);
+    for (int step = 1; step <= 60; step++) { // 1.8 s
+        lab_move(&l, 1, "RUNNING", step);
+        lab_sleep(30);
+    }
+    lab_move(&l, 1, "SUCCEEDED", 200);
+    join(&r);
+    expect(&r, 0, "job 1 QUEUED\njob 1 RUNNING  0%  step 1/200  loss 4.25", "");
+    expect(&r, 0, "\njob 1 SUCCEEDED after", "");
+    ck_assert_ptr_null(strchr(r.out, '\033'));
+    ck_assert_ptr_null(strchr(r.out, '\r'));
+    for (const char *at = r.out; (at = strchr(at, '\n')); at++)
+        lines++;
+    for (const char *at = r.out; (at = strstr(at, "RUNNING")); at++)
+        steps++;
+    ck_assert_msg(steps >= 2 && steps <= 8 && lines == steps + 2, "%s", r.out);
+    lab_stop(&l);
+    lab_fini(&l);
+}
+END_TEST
+
+START_TEST(watches_in_json)
+{
+    char *line, *rest;
+    int count = 0;
+    ran r;
+    lab l;
+
+    lab_init(&l);
+    lab_start(&l);
+    lab_add(&l, "QUEUED");
+    launch(&l, &r, NULL, ARGS("watch", "1", "--json"), plain_env);
+    lab_await_watches(&l, 1);
+    lab_sleep(100);
+    lab_stop(&l);
+    lab_sleep(100);
+    lab_start(&l);
+    lab_await_watches(&l, 2);
+    lab_sleep(50);
+    lab_move(&l, 1, "CANCELLED", 20);
+    join(&r);
+    ck_assert_int_eq(r.code, 1);
+    for (line = strtok_r(r.out, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest), count++) {
+        static const char *const events[] = { "job", "lost", "back", "job", "job" };
+        json_t *object = parse(line);
+
+        ck_assert_int_lt(count, 5);
+        ck_assert_str_eq(json_string_value(json_object_get(object, "event")), events[count]);
+        if (strcmp(events[count], "job") == 0)
+            ck_assert(json_is_object(json_object_get(json_object_get(object, "job"), "spec")));
+        json_decref(object);
+    }
+    ck_assert_int_eq(count, 5);
+    lab_stop(&l);
+    lab_fini(&l);
+}
+END_TEST
+
+START_TEST(outlives_the_daemon)
+{
+    ran r;
+    lab l;
+
+    lab_init(&l);
+    lab_start(&l);
+    lab_move(&l, lab_add(&l, "RUNNING"), "RUNNING", 1);
+    launch(&l, &r, NULL, ARGS("watch", "1"), plain_env);
+    lab_await_watches(&l, 1);
+    lab_sleep(100);
+    lab_stop(&l);
+    lab_sleep(700);
+    lab_start(&l);
+    lab_await_watches(&l, 2);
+    lab_sleep(50);
+    lab_move(&l, 1, "SUCCEEDED", 200);
+    join(&r);
+    expect(&r, 0, "job 1 SUCCEEDED", "akssl-client: lost the daemon");
+    expect(&r, 0, "", "akssl-client: the daemon is back");
+    lab_stop(&l);
+    lab_fini(&l);
+}
+END_TEST
+
+START_TEST(interrupt_leaves_the_job)
+{
+    static const char *const commands[] = { "watch", "wait", "logs" };
+    static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
+    ran r;
+    lab l;
+
+    lab_init(&l);
+    lab_start(&l);
+    lab_add(&l, "RUNNING");
+    for (int i = 0; i < 3; i++) {
+        launch(&l, &r, NULL, ARGS(commands[i], "1", i == 2 ? "-f" : NULL), plain_env);
+        lab_await_watches(&l, i + 1);
+        lab_sleep(100);
+        ck_assert_int_eq(kill(r.pid, signals[i]), 0);
+        join(&r);
+        expect(&r, 128 + signals[i], "", i < 2 ? "job 1 goes on" : "");
+        ck_assert_str_eq(l.jobs[0].state, "RUNNING");
+    }
+    lab_stop(&l);
+    lab_fini(&l);
+}
+END_TEST
+
+// ---- on a terminal
+
+static void read_terminal(int master, char *text, size_t size, int milliseconds)
+{
+    size_t used = strlen(text);
+
+    for (int waited = 0; waited < milliseconds; waited += 10) {
+        ssize_t n = read(master, text + used, size - 1 - used);
+
+        if (n > 0)
+            used += (size_t)n;
+        else
+            lab_sleep(10);
+        text[used] = '\0';
+    }
+}
+
+static void watch_on_terminal(char *const *env, unsigned short columns, char *text, size_t size)
+{
+    const struct winsize window = { .ws_row = 24, .ws_col = columns };
+    int master = posix_openpt(O_RDWR | O_NOCTTY | O_NONBLOCK), slave;
+    ran r;
+    lab l;
+
+    ck_assert(master >= 0 && grantpt(master) == 0 && unlockpt(master) == 0);
+    slave = open(ptsname(master), O_RDWR | O_NOCTTY); // keeps what was written
+    ck_assert_int_ge(slave, 0);
+    ck_assert_int_eq(ioctl(master, TIOCSWINSZ, &window), 0);
+    lab_init(&l);
+    lab_start(&l);
+    lab_add(&l, "QUEUED");
+    launch(&l, &r, ptsname(master), ARGS("watch", "1"), env);
+    lab_await_watches(&l, 1);
+    text[0] = '\0';
+    for (int step = 20; step <= 100; step += 20) {
+        lab_move(&l, 1, "RUNNING", step);
+        read_terminal(master, text, size, 250);
+    }
+    lab_move(&l, 1, "SUCCEEDED", 200);
+    join(&r);
+    read_terminal(master, text, size, 50);
+    ck_assert_msg(r.code == 0, "%d: %s", r.code, r.err);
+    close(slave);
+    close(master);
+    lab_stop(&l);
+    lab_fini(&l);
+}
+
+// The columns of the longest line drawn, without colours.
+static size_t widest(const char *text)
+{
+    size_t widest = 0, cells = 0;
+
+    for (; *text; text++) {
+        if (*text == '\033')
+            text = strchr(text, 'm');
+        else if (*text == '\r' || *text == '\n')
+            cells = 0;
+        else
+            cells += ((unsigned char)*text & 0xc0) != 0x80;
+        widest = cells > widest ? cells : widest;
+    }
+    return widest;
+}
+
+START_TEST(draws_a_bar)
+{
+    char *const rich[] = { "TERM=xterm", "LC_ALL=C.UTF-8", NULL };
+    char *const no_colour[] = { "TERM=xterm", "LC_ALL=C.UTF-8", "NO_COLOR=1", NULL };
+    char *const dumb[] = { "TERM=dumb", "LC_ALL=C.UTF-8", NULL };
+    char text[65536], *last;
+
+    watch_on_terminal(rich, 120, text, sizeof text);
+    ck_assert_msg(strstr(text, "\r") && strstr(text, "\033[") && strstr(text, "\xe2\x96\x88"), "%s",
+                  text);
+    ck_assert(strstr(text, "50%") && strstr(text, "ETA 1m20s") && strstr(text, "1234 images/s"));
+    last = strrchr(text, '\r'); // of the final line's end
+    *last = '\0';
+    last = strrchr(text, '\r');
+    ck_assert_msg(last && strncmp(last + 1, "job 1 SUCCEEDED after 1m01s", 27) == 0, "%s", text);
+
+    watch_on_terminal(no_colour, 50, text, sizeof text);
+    ck_assert(strstr(text, "50%") && strstr(text, "\xe2\x96\x88") && !strchr(text, '\033'));
+    last = strstr(text, "job 1 SUCCEEDED");
+    ck_assert_ptr_nonnull(last);
+    *last = '\0'; // the final line is not cut
+    ck_assert_msg(widest(text) < 50, "%zu", widest(text));
+
+    watch_on_terminal(dumb, 80, text, sizeof text);
+    ck_assert(strchr(text, '#') && !strchr(text, '\033'));
+}
+END_TEST
+
+AK_TEST_MAIN(AK_CASE(usage_is_2), AK_CASE(no_daemon_is_3), AK_CASE(helps), AK_CASE(submits),
+             AK_CASE(asks), AK_CASE(prints_logs), AK_CASE(waits), AK_CASE(submits_and_follows),
+             AK_CASE(watches_in_lines), AK_CASE(watches_in_json), AK_CASE(outlives_the_daemon),
+             AK_CASE(interrupt_leaves_the_job), AK_CASE(draws_a_bar))
