@@ -14,7 +14,7 @@ enum { AK_DIGEST_TEXT = 33 }; // 32 hexadecimal digits and NUL
 void ak_digest_memory(const void *data, size_t size, char digest[AK_DIGEST_TEXT]);
 
 // ak_digest_file reads a file through; size may be NULL.  `xxhsum -H2 FILE` prints the same.
-akssl_status ak_digest_file(const char *path, uint64_t *size, char digest[AK_DIGEST_TEXT])
-    AKSSL_MUST_CHECK;
+akssl_status ak_digest_file(const char *path, uint64_t *size,
+                            char digest[AK_DIGEST_TEXT]) AKSSL_MUST_CHECK;
 
 #endif

@@ -34,8 +34,8 @@ static const struct {
     const char *name;
     size_t size;
 } dtypes[] = {
-    [AK_F32] = { "F32", 4 }, [AK_I64] = { "I64", 8 },   [AK_U8] = { "U8", 1 },
-    [AK_I32] = { "I32", 4 }, [AK_F64] = { "F64", 8 },   [AK_F16] = { "F16", 2 },
+    [AK_F32] = { "F32", 4 },   [AK_I64] = { "I64", 8 }, [AK_U8] = { "U8", 1 },
+    [AK_I32] = { "I32", 4 },   [AK_F64] = { "F64", 8 }, [AK_F16] = { "F16", 2 },
     [AK_BF16] = { "BF16", 2 }, [AK_I8] = { "I8", 1 },   [AK_I16] = { "I16", 2 },
     [AK_BOOL] = { "BOOL", 1 },
 };
@@ -116,7 +116,8 @@ static akssl_status check_metadata(const ak_safetensors *f, json_t *metadata)
 
     if (!json_is_object(metadata))
         return ak_fail(AKSSL_ERR_CORRUPT, "'%s': __metadata__ is no JSON object", f->path);
-    json_object_foreach(metadata, key, value) {
+    json_object_foreach(metadata, key, value)
+    {
         if (!json_is_string(value))
             return ak_fail(AKSSL_ERR_CORRUPT, "'%s': __metadata__ '%.64s' is no string", f->path,
                            key);
@@ -140,7 +141,8 @@ static akssl_status read_shape(const ak_safetensors *f, json_t *shape, ak_safete
         return bad_entry(f, e->name, "shape is no list of at most 8 numbers");
     e->dims = (int)json_array_size(shape);
     *bytes = ak_dtype_size(e->dtype);
-    json_array_foreach(shape, i, value) {
+    json_array_foreach(shape, i, value)
+    {
         json_int_t n = json_integer_value(value);
 
         if (!json_is_integer(value) || n < 0)
@@ -198,8 +200,9 @@ static akssl_status check_cover(const ak_safetensors *f)
         const ak_safetensors_entry *e = &f->entries[i];
 
         if (e->offset != end)
-            return bad_entry(f, e->name, e->offset < end ? "overlaps the tensor before it"
-                                                         : "a hole before its data");
+            return bad_entry(f, e->name,
+                             e->offset < end ? "overlaps the tensor before it"
+                                             : "a hole before its data");
         end += e->size;
     }
     if (end != f->data_size)
@@ -226,7 +229,8 @@ static akssl_status index_entries(ak_safetensors *f)
     f->by_name = ak_try_alloc(room, sizeof *f->by_name);
     if (!f->entries || !f->by_name)
         return ak_wrap(AKSSL_ERR_NO_MEMORY, "'%s'", f->path);
-    json_object_foreach(f->header, name, value) {
+    json_object_foreach(f->header, name, value)
+    {
         if (strcmp(name, "__metadata__") == 0) {
             rc = check_metadata(f, value);
         } else {
@@ -331,8 +335,8 @@ akssl_status ak_safetensors_read_f32(const ak_safetensors *f, const char *name, 
                        ak_dtype_name(e->dtype));
     if (ak_safetensors_numel(e) != numel)
         return ak_fail(AKSSL_ERR_INVALID,
-                       "'%s': tensor '%.128s' has %" PRId64 " elements instead of %" PRId64, f->path,
-                       name, ak_safetensors_numel(e), numel);
+                       "'%s': tensor '%.128s' has %" PRId64 " elements instead of %" PRId64,
+                       f->path, name, ak_safetensors_numel(e), numel);
     if (e->size)
         memcpy(values, f->data + e->offset, e->size);
     return AKSSL_OK;

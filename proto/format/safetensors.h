@@ -80,14 +80,14 @@ void ak_safetensors_declare(ak_safetensors_writer *w, const char *name, ak_dtype
 // ak_safetensors_write appends bytes; the first write settles the header.  Sizes of single writes
 // need not match single tensors; their sum must match, or commit fails.  Not buffered: write whole
 // tensors or pieces of some KB.
-akssl_status ak_safetensors_write(ak_safetensors_writer *w, const void *data, size_t size)
-    AKSSL_MUST_CHECK;
+akssl_status ak_safetensors_write(ak_safetensors_writer *w, const void *data,
+                                  size_t size) AKSSL_MUST_CHECK;
 
 // ak_safetensors_commit finishes the file; *size and digest (XXH3-128 of the whole file, 32
 // hexadecimal digits and NUL; xxhsum -H2 prints the same) may be NULL.  The writer stays to be
 // freed.
-akssl_status ak_safetensors_commit(ak_safetensors_writer *w, uint64_t *size, char digest[33])
-    AKSSL_MUST_CHECK;
+akssl_status ak_safetensors_commit(ak_safetensors_writer *w, uint64_t *size,
+                                   char digest[33]) AKSSL_MUST_CHECK;
 void ak_safetensors_writer_free(ak_safetensors_writer *w); // NULL-safe
 
 #endif

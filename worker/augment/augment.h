@@ -63,7 +63,12 @@ typedef struct ak_normalize {
 
 // ImageNet's mean and standard deviation.
 #define AK_NORMALIZE_IMAGENET                                                                      \
-    { { 0.485, 0.456, 0.406 }, { 0.229, 0.224, 0.225 } }
+    {                                                                                              \
+        { 0.485, 0.456, 0.406 },                                                                   \
+        {                                                                                          \
+            0.229, 0.224, 0.225                                                                    \
+        }                                                                                          \
+    }
 
 // ---- the operations by their numbers
 

@@ -29,8 +29,8 @@ void ak_canvas_fini(ak_canvas *x)
     ak_resample_room_fini(&x->resample);
 }
 
-AK_HOT static void interleave(float *restrict out, const float *restrict r,
-                              const float *restrict g, const float *restrict b, int64_t n)
+AK_HOT static void interleave(float *restrict out, const float *restrict r, const float *restrict g,
+                              const float *restrict b, int64_t n)
 {
     for (int64_t i = 0; i < n; i++) {
         out[3 * i] = r[i];

@@ -18,8 +18,8 @@ typedef struct ak_recipe ak_recipe;
 // ak_recipe_new checks the pairs against the recipe's options: ERR_NOT_FOUND for an unknown name,
 // ERR_INVALID for a value out of range or options that contradict one another.  image_size: side
 // of the views, at least 8.
-akssl_status ak_recipe_new(ak_recipe **out, const ak_spec_pairs *augment, int64_t image_size)
-    AKSSL_MUST_CHECK;
+akssl_status ak_recipe_new(ak_recipe **out, const ak_spec_pairs *augment,
+                           int64_t image_size) AKSSL_MUST_CHECK;
 void ak_recipe_free(ak_recipe *recipe); // NULL-safe
 
 int ak_recipe_views(const ak_recipe *recipe); // 2

@@ -13,8 +13,9 @@ static const ak_option options[] = {
     AK_OPTION_FLOAT(simclr, min_scale, 0.08, 0.001, 1, "smallest share of the area to crop"),
     AK_OPTION_FLOAT(simclr, max_scale, 1, 0.001, 1, "largest share of the area to crop"),
     AK_OPTION_FLOAT(simclr, flip, 0.5, 0, 1, "probability of mirroring"),
-    AK_OPTION_FLOAT(simclr, jitter, 1, 0, 2.5,
-                    "strength of the colour jitter: x brightness, contrast, saturation 0.8, hue 0.2"),
+    AK_OPTION_FLOAT(
+        simclr, jitter, 1, 0, 2.5,
+        "strength of the colour jitter: x brightness, contrast, saturation 0.8, hue 0.2"),
     AK_OPTION_FLOAT(simclr, jitter_prob, 0.8, 0, 1, "probability of the colour jitter"),
     AK_OPTION_FLOAT(simclr, gray_prob, 0.2, 0, 1, "probability of losing colour"),
     AK_OPTION_FLOAT(simclr, blur_prob, 0.5, 0, 1, "probability of blurring"),

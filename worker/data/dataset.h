@@ -18,8 +18,8 @@ typedef enum ak_split { AK_SPLIT_TRAIN = 1, AK_SPLIT_TEST } ak_split;
 
 // ak_dataset_open reads the set into memory and checks all of it: a missing, truncated or damaged
 // file is ERR_NOT_FOUND or ERR_CORRUPT with its path.  limit > 0 keeps the first limit images.
-akssl_status ak_dataset_open(ak_dataset **out, const char *name, ak_split split, int64_t limit)
-    AKSSL_MUST_CHECK;
+akssl_status ak_dataset_open(ak_dataset **out, const char *name, ak_split split,
+                             int64_t limit) AKSSL_MUST_CHECK;
 void ak_dataset_close(ak_dataset *set); // NULL-safe
 
 int64_t ak_dataset_size(const ak_dataset *set);

@@ -184,10 +184,9 @@ static akssl_status check_labels(const idx *images, const idx *labels)
     if (labels->axes != 1)
         return bad(labels, "is no IDX file of labels: it has several axes");
     if (labels->n[0] != images->n[0])
-        return ak_fail(AKSSL_ERR_CORRUPT,
-                       "'%s' has %" PRId64 " labels for the %" PRId64 " images of '%s'",
-                       ak_inflow_path(labels->flow), labels->n[0], images->n[0],
-                       ak_inflow_path(images->flow));
+        return ak_fail(
+            AKSSL_ERR_CORRUPT, "'%s' has %" PRId64 " labels for the %" PRId64 " images of '%s'",
+            ak_inflow_path(labels->flow), labels->n[0], images->n[0], ak_inflow_path(images->flow));
     return AKSSL_OK;
 }
 

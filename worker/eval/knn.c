@@ -72,7 +72,8 @@ static void vote(knn *s)
 {
     for (int64_t c = 0; c < s->classes; c++)
         s->votes[c] = 0;
-    for (int64_t i = 0; i < s->k; i++) // relative to the best: a small temperature does not overflow
+    for (int64_t i = 0; i < s->k;
+         i++) // relative to the best: a small temperature does not overflow
         s->votes[s->labels[s->neighbour[i]]] +=
             exp(((double)s->score[i] - (double)s->score[0]) / s->temperature);
 }
@@ -109,7 +110,11 @@ akssl_status ak_eval_knn(const float *train, const int64_t *labels, int64_t n, c
                          const int64_t *test_labels, int64_t m, int64_t d, int64_t classes,
                          int64_t k, double temperature, double *top1, double *top5)
 {
-    knn s = { .labels = labels, .n = n, .d = d, .classes = classes, .k = k < n ? k : n,
+    knn s = { .labels = labels,
+              .n = n,
+              .d = d,
+              .classes = classes,
+              .k = k < n ? k : n,
               .temperature = temperature };
     akssl_status rc = ak_features_check("training", train, labels, n, n, d, classes);
 

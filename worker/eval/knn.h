@@ -18,7 +18,7 @@
 // finite; ERR_NO_MEMORY.  Outputs are untouched on failure.
 akssl_status ak_eval_knn(const float *train, const int64_t *labels, int64_t n, const float *test,
                          const int64_t *test_labels, int64_t m, int64_t d, int64_t classes,
-                         int64_t k, double temperature, double *top1, double *top5)
-    AKSSL_MUST_CHECK;
+                         int64_t k, double temperature, double *top1,
+                         double *top5) AKSSL_MUST_CHECK;
 
 #endif

@@ -97,8 +97,7 @@ static void standardize(probe *s, const float *x, int64_t rows)
     ak_features_normalize(x, rows, s->d, s->unit);
     for (int64_t i = 0; i < rows; i++)
         for (int64_t j = 0; j < s->d; j++)
-            s->x[i * s->d + j] =
-                ((double)s->unit[i * s->d + j] - s->mean[j]) * s->scale[j];
+            s->x[i * s->d + j] = ((double)s->unit[i * s->d + j] - s->mean[j]) * s->scale[j];
 }
 
 static bool fit(probe *s, const float *train, const int64_t *labels, int64_t labelled)

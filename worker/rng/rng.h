@@ -34,7 +34,7 @@ uint32_t ak_rng_u32(ak_rng *rng);
 double ak_rng_uniform(ak_rng *rng);                          // [0, 1), 32 bits
 double ak_rng_between(ak_rng *rng, double low, double high); // [low, high)
 uint32_t ak_rng_below(ak_rng *rng, uint32_t n);              // 0..n-1, by multiplication
-double ak_rng_normal(ak_rng *rng);                           // N(0,1), Box-Muller, one per two draws
+double ak_rng_normal(ak_rng *rng); // N(0,1), Box-Muller, one per two draws
 
 // ak_rng_permute fills order with a permutation of 0..n-1 (Fisher-Yates).
 void ak_rng_permute(ak_rng *rng, uint32_t *order, uint32_t n);

@@ -137,8 +137,7 @@ START_TEST(legal_oddities)
     setup();
     for (size_t i = 0; i < sizeof headers / sizeof *headers; i++) {
         put_header(headers[i], 0);
-        ck_assert_msg(ak_safetensors_open(&file, path) == 0, "%s: %s", headers[i],
-                      ak_error_text());
+        ck_assert_msg(ak_safetensors_open(&file, path) == 0, "%s: %s", headers[i], ak_error_text());
         ak_safetensors_close(file);
     }
     // Old writers listed tensors by name; places are what counts.
@@ -149,8 +148,8 @@ START_TEST(legal_oddities)
     ck_assert_int_eq(ak_safetensors_open(&file, path), 0);
     ck_assert_str_eq(ak_safetensors_at(file, 0)->name, "a");
     ck_assert_str_eq(ak_safetensors_at(file, 2)->name, "b");
-    ck_assert_int_eq(((const uint8_t *)ak_safetensors_data(file, ak_safetensors_find(file, "b")))[1],
-                     2);
+    ck_assert_int_eq(
+        ((const uint8_t *)ak_safetensors_data(file, ak_safetensors_find(file, "b")))[1], 2);
     ak_safetensors_close(file);
     teardown();
 }
@@ -159,12 +158,13 @@ END_TEST
 #define ONE(dtype, shape, offsets)                                                                 \
     "{\"a\":{\"dtype\":" dtype ",\"shape\":" shape ",\"data_offsets\":" offsets "}}"
 #define TWO(first, second)                                                                         \
-    "{\"a\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":" first "},"                            \
+    "{\"a\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":" first "},"                          \
     "\"b\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":" second "}}"
 
 START_TEST(abuse_is_refused)
 {
-    static const char *const headers[] = { // each with 8 bytes of data
+    static const char *const headers[] = {
+        // each with 8 bytes of data
         "not json",
         "[]",
         "[{}]",
@@ -178,7 +178,8 @@ START_TEST(abuse_is_refused)
         "{\"a\":{\"a\":{\"a\":{\"dtype\":\"U8\",\"shape\":[8],\"data_offsets\":[0,8]}}}}",
         "{\"a\":{\"dtype\":\"U8\",\"shape\":[8]}}",
         "{\"a\":{\"dtype\":\"U8\",\"shape\":[8],\"data_offsets\":[0,8],\"extra\":1}}",
-        "{\"__metadata__\":{\"a\":1},\"a\":{\"dtype\":\"U8\",\"shape\":[8],\"data_offsets\":[0,8]}}",
+        "{\"__metadata__\":{\"a\":1},\"a\":{\"dtype\":\"U8\",\"shape\":[8],\"data_offsets\":[0,8]}"
+        "}",
         "{\"__metadata__\":[],\"a\":{\"dtype\":\"U8\",\"shape\":[8],\"data_offsets\":[0,8]}}",
         ONE("\"F31\"", "[2]", "[0,8]"),
         ONE("\"\"", "[8]", "[0,8]"),
@@ -231,8 +232,9 @@ END_TEST
 
 START_TEST(abuse_of_the_length)
 {
-    static const uint64_t lengths[] = { 0, 1, 3, 100, 100000001, 1ull << 40, 1ull << 63,
-                                        UINT64_MAX, UINT64_MAX - 7 };
+    static const uint64_t lengths[] = { 0,          1,          3,
+                                        100,        100000001,  1ull << 40,
+                                        1ull << 63, UINT64_MAX, UINT64_MAX - 7 };
     char bytes[10] = { 0, 0, 0, 0, 0, 0, 0, 0, '{', '}' };
     size_t nested = 300000;
     char *text = malloc(nested + 1);

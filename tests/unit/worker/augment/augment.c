@@ -38,12 +38,24 @@ static void turn(double *r, double *g, double *b, double turns)
     q = v * (1 - s * f);
     t = v * (1 - s * (1 - f));
     switch ((int)floor(h) % 6) {
-    case 0: *r = v, *g = t, *b = p; break;
-    case 1: *r = q, *g = v, *b = p; break;
-    case 2: *r = p, *g = v, *b = t; break;
-    case 3: *r = p, *g = q, *b = v; break;
-    case 4: *r = t, *g = p, *b = v; break;
-    default: *r = v, *g = p, *b = q; break;
+    case 0:
+        *r = v, *g = t, *b = p;
+        break;
+    case 1:
+        *r = q, *g = v, *b = p;
+        break;
+    case 2:
+        *r = p, *g = v, *b = t;
+        break;
+    case 3:
+        *r = p, *g = q, *b = v;
+        break;
+    case 4:
+        *r = t, *g = p, *b = v;
+        break;
+    default:
+        *r = v, *g = p, *b = q;
+        break;
     }
 }
 
@@ -94,8 +106,8 @@ START_TEST(blur_equals_the_definition)
                     double weight =
                         exp(-(double)(a * a + b * b) / (2 * rows[k].sigma * rows[k].sigma));
 
-                    sum += weight *
-                           before.plane[2][reflect(i / w + a, h) * w + reflect(i % w + b, w)];
+                    sum +=
+                        weight * before.plane[2][reflect(i / w + a, h) * w + reflect(i % w + b, w)];
                     total += weight;
                 }
             }

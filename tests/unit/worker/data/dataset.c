@@ -210,12 +210,12 @@ START_TEST(damaged_headers)
         int at;
         uint8_t byte;
     } rows[] = {
-        { "first byte", 0, 1 },    { "second byte", 1, 1 },     { "type", 2, 0x0D },
-        { "type", 2, 0x55 },       { "no axes", 3, 0 },         { "one axis", 3, 1 },
-        { "two axes", 3, 2 },      { "255 axes", 3, 255 },      { "more images", 7, 7 },
-        { "fewer images", 7, 5 },  { "no images", 7, 0 },       { "2^31 images", 4, 0x80 },
-        { "2^24 images", 4, 1 },   { "huge height", 8, 0xff },  { "huge width", 12, 0xff },
-        { "zero height", 11, 0 },  { "wide by one", 15, 5 },    { "narrow", 15, 3 },
+        { "first byte", 0, 1 },   { "second byte", 1, 1 },    { "type", 2, 0x0D },
+        { "type", 2, 0x55 },      { "no axes", 3, 0 },        { "one axis", 3, 1 },
+        { "two axes", 3, 2 },     { "255 axes", 3, 255 },     { "more images", 7, 7 },
+        { "fewer images", 7, 5 }, { "no images", 7, 0 },      { "2^31 images", 4, 0x80 },
+        { "2^24 images", 4, 1 },  { "huge height", 8, 0xff }, { "huge width", 12, 0xff },
+        { "zero height", 11, 0 }, { "wide by one", 15, 5 },   { "narrow", 15, 3 },
     };
     static const char *const files[] = { "train-images-idx3-ubyte", "train-images-idx3-ubyte.gz" };
 
@@ -437,5 +437,5 @@ END_TEST
 
 AK_TEST_MAIN(AK_CASE(reads_every_naming), AK_CASE(limit_and_no_labels), AK_CASE(colour),
              AK_CASE(damaged_headers), AK_CASE(every_truncation), AK_CASE(damaged_gzip),
-             AK_CASE(gzip_members), AK_CASE(damaged_labels), AK_CASE(names),
-             AK_CASE(fashion_mnist), AK_CASE(catalogue))
+             AK_CASE(gzip_members), AK_CASE(damaged_labels), AK_CASE(names), AK_CASE(fashion_mnist),
+             AK_CASE(catalogue))

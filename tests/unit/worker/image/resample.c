@@ -32,8 +32,7 @@ static double naive(const ak_image *image, ak_box box, int c, int64_t y, int64_t
     return sum / total;
 }
 
-static void compare(const ak_image *image, ak_box box, ak_resample_room *room, int64_t h,
-                    int64_t w)
+static void compare(const ak_image *image, ak_box box, ak_resample_room *room, int64_t h, int64_t w)
 {
     float *planes = malloc((size_t)(3 * h * w) * sizeof *planes);
     float *plane[3] = { planes, planes + h * w, planes + 2 * h * w };
