@@ -2,12 +2,14 @@
 // daemon.
 
 #include <akssl/akssl.h>
+#include <stdatomic.h>
 
 #include "proto/base/clock.h"
 #include "tests/unit/client/lab.h"
 
 typedef struct seen {
-    int jobs, lost, back, ticks, stop_at_job;
+    atomic_int jobs;
+    int lost, back, ticks, stop_at_job;
     int64_t last_step;
     bool spec_missing;
     akssl_job_state state;
@@ -24,11 +26,10 @@ static int note(void *ctx, const akssl_event *event)
         ck_assert(event->reason[0]);
     if (event->kind != AKSSL_EVENT_JOB)
         return 0;
-    s->jobs++;
     s->state = event->job->state;
     s->spec_missing |= !event->job->spec;
     s->last_step = event->job->progress ? event->job->progress->step : -1;
-    return s->stop_at_job == s->jobs;
+    return ++s->jobs == s->stop_at_job;
 }
 
 typedef struct watching {
@@ -47,6 +48,14 @@ static void *watch_job(void *ctx)
     w->rc = akssl_client_watch(w->client, 1, note, &w->seen, &w->last);
     snprintf(w->error, sizeof w->error, "%s", akssl_last_error());
     return NULL;
+}
+
+// await waits until a number that another thread counts up has come that far.
+static void await(const atomic_int *number, int wanted)
+{
+    for (int i = 0; i < 3000 && atomic_load(number) < wanted; i++)
+        lab_sleep(10);
+    ck_assert_int_ge(atomic_load(number), wanted);
 }
 
 static void begin(lab *l, watching *w)
@@ -72,12 +81,11 @@ START_TEST(follows_to_the_end)
 
     begin(&l, &w);
     pthread_create(&w.thread, NULL, watch_job, &w);
-    lab_await_watches(&l, 1);
-    lab_sleep(100);
     for (int step = 1; step <= 5; step++) {
+        await(&w.seen.jobs, step);
         lab_move(&l, 1, "RUNNING", step * 10);
-        lab_sleep(100);
     }
+    await(&w.seen.jobs, 6);
     lab_move(&l, 1, "SUCCEEDED", 200);
     pthread_join(w.thread, NULL);
     ck_assert_msg(w.rc == 0, "%s", w.error);
@@ -101,15 +109,14 @@ START_TEST(outlives_the_daemon)
     begin(&l, &w);
     pthread_create(&w.thread, NULL, watch_job, &w);
     for (int round = 1; round <= 2; round++) {
-        lab_await_watches(&l, round);
-        lab_sleep(100);
+        await(&w.seen.jobs, 2 * round - 1);
         lab_move(&l, 1, "RUNNING", round * 10);
-        lab_sleep(100);
+        await(&w.seen.jobs, 2 * round);
         lab_stop(&l);
         lab_sleep(700);
         lab_start(&l);
     }
-    lab_await_watches(&l, 3);
+    await(&w.seen.jobs, 5);
     lab_move(&l, 1, "FAILED", 30);
     pthread_join(w.thread, NULL);
     ck_assert_msg(w.rc == 0, "%s", w.error);
@@ -132,8 +139,7 @@ START_TEST(loses_patience)
     begin(&l, &w);
     akssl_client_set_patience(w.client, 1000);
     pthread_create(&w.thread, NULL, watch_job, &w);
-    lab_await_watches(&l, 1);
-    lab_sleep(200);
+    await(&w.seen.jobs, 1);
     started = ak_clock_seconds();
     lab_stop(&l);
     pthread_join(w.thread, NULL);
@@ -153,7 +159,6 @@ START_TEST(distrusts_an_early_end)
     lab l;
 
     begin(&l, &w);
-    akssl_client_set_patience(w.client, 1000);
     l.end_early = true;
     pthread_create(&w.thread, NULL, watch_job, &w);
     lab_await_watches(&l, 2);
@@ -213,7 +218,8 @@ typedef struct tail {
     akssl_client *client;
     pthread_t thread;
     char text[8192];
-    size_t length, stop_at;
+    atomic_int length;
+    int stop_at;
     akssl_status rc;
 } tail;
 
@@ -221,9 +227,9 @@ static int add(void *ctx, const char *bytes, size_t length)
 {
     tail *g = ctx;
 
-    ck_assert_uint_lt(g->length + length, sizeof g->text);
+    ck_assert_uint_lt((size_t)g->length + length, sizeof g->text);
     memcpy(g->text + g->length, bytes, length);
-    g->length += length;
+    g->length += (int)length;
     return g->stop_at && g->length >= g->stop_at;
 }
 
@@ -243,7 +249,7 @@ START_TEST(reads_a_log)
 
     begin(&l, &w);
     ck_assert_int_eq(akssl_client_logs(w.client, 1, 0, add, &g), 0);
-    ck_assert_uint_eq(g.length, 0);
+    ck_assert_int_eq(g.length, 0);
     lab_log(&l, 1, "one\ntwo\n");
     ck_assert_int_eq(akssl_client_logs(w.client, 1, 0, add, &g), 0);
     ck_assert_str_eq(g.text, "one\ntwo\n");
@@ -265,17 +271,16 @@ START_TEST(follows_a_log_over_a_restart)
     g.client = w.client;
     lab_log(&l, 1, "one\n");
     pthread_create(&g.thread, NULL, follow_log, &g);
-    lab_await_watches(&l, 1);
-    lab_sleep(100);
+    await(&g.length, 4);
     lab_log(&l, 1, "two\n");
-    lab_sleep(100);
+    await(&g.length, 8);
     lab_stop(&l);
     lab_log(&l, 1, "three\n");
     lab_sleep(300);
     lab_start(&l);
-    lab_await_watches(&l, 2);
+    await(&g.length, 14);
     lab_log(&l, 1, "four\n");
-    lab_sleep(100);
+    await(&g.length, 19);
     lab_log(&l, 1, "five\n");
     lab_move(&l, 1, "SUCCEEDED", 200);
     pthread_join(g.thread, NULL);
