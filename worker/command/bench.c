@@ -1,0 +1,216 @@
+// worker/command/bench.c -- `akssl-worker bench`: images a second of a training step, alone or
+// under mpirun; the last line is JSON.
+
+#include <jansson.h>
+
+#include <inttypes.h>
+#include <math.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "proto/base/clock.h"
+#include "proto/base/error.h"
+#include "worker/command/command.h"
+#include "worker/rng/rng.h"
+#include "worker/train/check.h"
+#include "worker/train/loader.h"
+
+typedef struct bench {
+    char *method, *backbone, *dataset, *batch_norm, *option, *augment;
+    int64_t image_size, batch, shards, threads_per_shard;
+    double seconds;
+    bool ready_views;
+} bench;
+
+static const ak_option options[] = {
+    AK_OPTION_STRING(bench, method, "simclr", NULL, "self-supervised method"),
+    AK_OPTION_STRING(bench, backbone, "resnet18", NULL, "network"),
+    AK_OPTION_STRING(bench, dataset, "fashion-mnist", NULL, "images to augment"),
+    AK_OPTION_STRING(bench, batch_norm, "", "|sync|shard", "batch statistics (default: the method's)"),
+    AK_OPTION_STRING(bench, option, "", NULL, "the method's options, key=value,key=value"),
+    AK_OPTION_STRING(bench, augment, "", NULL, "the augmentation's options, key=value,key=value"),
+    AK_OPTION_INT(bench, image_size, 32, 8, 1024, "side of a view in pixels"),
+    AK_OPTION_INT(bench, batch, 256, 2, 1048576, "images a step, over all ranks"),
+    AK_OPTION_INT(bench, shards, 0, 0, 4096, "parts of the batch (0: one a rank)"),
+    AK_OPTION_INT(bench, threads_per_shard, 0, 0, 256, "threads of a shard (0: the cores, divided among the ranks)"),
+    AK_OPTION_FLOAT(bench, seconds, 10, 0.1, 86400, "how long to measure"),
+    AK_OPTION_BOOL(bench, ready_views, false, "random views made beforehand: no data, no augmentation"),
+    AK_OPTION_END,
+};
+
+static akssl_status make_spec(const bench *b, ak_spec *spec, int ranks)
+{
+    cpu_set_t cpus;
+    int64_t cores = sched_getaffinity(0, sizeof cpus, &cpus) == 0 ? CPU_COUNT(&cpus) : 1;
+    akssl_status rc = ak_spec_set(spec, "method", b->method);
+
+    if (rc == AKSSL_OK)
+        rc = ak_spec_set(spec, "backbone", b->backbone);
+    if (rc == AKSSL_OK)
+        rc = ak_spec_set(spec, "dataset", b->dataset);
+    if (rc == AKSSL_OK)
+        rc = ak_spec_set(spec, "batch_norm", b->batch_norm);
+    if (rc == AKSSL_OK && b->option[0])
+        rc = ak_spec_set(spec, "option", b->option);
+    if (rc == AKSSL_OK && b->augment[0])
+        rc = ak_spec_set(spec, "augment", b->augment);
+    spec->image_size = b->image_size;
+    spec->batch = b->batch;
+    spec->shards = b->shards ? b->shards : ranks;
+    spec->threads_per_shard = b->threads_per_shard ? b->threads_per_shard
+                              : cores > ranks      ? cores / ranks
+                                                   : 1;
+    return rc == AKSSL_OK ? ak_check_spec(spec) : rc;
+}
+
+static void random_views(ak_trainer *t)
+{
+    int64_t n = t->image_size * t->image_size * 3;
+
+    for (int v = 0; v < AK_METHOD_VIEWS; v++)
+        for (int s = 0; s < t->world.local; s++)
+            for (int64_t i = 0; i < t->per_shard; i++) {
+                ak_rng rng = ak_rng_at(0, AK_RNG_BENCH, (uint32_t)(t->world.first + s),
+                                       (uint32_t)i, (uint32_t)v);
+                float *x = ak_trainer_view(t, v, s, i);
+
+                for (int64_t k = 0; k < n; k++)
+                    x[k] = (float)ak_rng_normal(&rng);
+            }
+}
+
+static akssl_status one_step(ak_trainer *t, ak_loader *loader, int64_t *step)
+{
+    akssl_status rc;
+    int64_t count;
+    double loss;
+
+    ak_trainer_begin(t);
+    if (loader)
+        ak_loader_fill(loader, t, *step);
+    rc = ak_trainer_compute(t, &loss);
+    if (rc == AKSSL_OK)
+        (void)ak_trainer_update(t, 1e-3, &count);
+    ++*step;
+    return rc;
+}
+
+static json_t *table(const ak_trainer *t, const ak_loader *loader, double seconds)
+{
+    json_t *rows = json_object();
+    double rest = seconds;
+
+    for (int i = 0; ak_graph_kind(t->graph, i); i++) {
+        const char *kind = ak_graph_kind(t->graph, i);
+        double share = ak_graph_seconds(t->graph, kind);
+
+        json_object_set_new(rows, kind, json_real(share));
+        rest -= share;
+    }
+    json_object_set_new(rows, "augmentation", json_real(loader ? ak_loader_seconds(loader) : 0));
+    json_object_set_new(rows, "exchange", json_real(t->exchange_seconds));
+    json_object_set_new(rows, "optimizer", json_real(t->update_seconds));
+    rest -= (loader ? ak_loader_seconds(loader) : 0) + t->exchange_seconds + t->update_seconds;
+    json_object_set_new(rows, "rest", json_real(rest));
+    return rows;
+}
+
+static int64_t resident_kib(void)
+{
+    FILE *file = fopen("/proc/self/statm", "r");
+    long total = 0, resident = 0;
+
+    if (file && fscanf(file, "%ld %ld", &total, &resident) != 2)
+        resident = 0;
+    if (file)
+        fclose(file);
+    return (int64_t)resident * 4;
+}
+
+static void print(const ak_trainer *t, const ak_loader *loader, const ak_spec *spec, int64_t steps,
+                  double seconds, double all_seconds, int64_t grown)
+{
+    json_t *line = json_pack(
+        "{s:s, s:s, s:I, s:I, s:I, s:i, s:I, s:b, s:I, s:f, s:f, s:I, s:o}", "method",
+        t->method->name, "backbone", t->backbone->name, "image_size", (json_int_t)t->image_size,
+        "batch", (json_int_t)t->batch, "shards", (json_int_t)t->world.shards, "ranks",
+        ak_comm_size(t->world.comm), "threads_per_shard", (json_int_t)spec->threads_per_shard,
+        "ready_views", loader == NULL, "steps", (json_int_t)steps, "seconds", seconds,
+        "images_per_s", (double)(steps * t->batch) / seconds, "resident_growth_kib",
+        (json_int_t)grown, "seconds_by_kind", table(t, loader, all_seconds));
+
+    json_dumpf(line, stdout, JSON_REAL_PRECISION(6));
+    puts("");
+    json_decref(line);
+}
+
+// Two steps warm up; their time counts in the table, not in the rate.
+static akssl_status measure(const bench *b, ak_trainer *t, ak_loader *loader, const ak_spec *spec)
+{
+    int64_t step = 0, first, start = ak_clock_ns(), from, resident;
+    akssl_status rc = AKSSL_OK;
+    double seconds = 0;
+    bool done = false;
+
+    while (step < 2 && rc == AKSSL_OK)
+        rc = one_step(t, loader, &step);
+    first = step;
+    resident = resident_kib();
+    from = ak_clock_ns();
+    while (rc == AKSSL_OK && !done) {
+        rc = one_step(t, loader, &step);
+        seconds = (double)(ak_clock_ns() - from) * 1e-9;
+        done = ak_comm_agree(t->world.comm, seconds >= b->seconds);
+    }
+    if (rc == AKSSL_OK && ak_comm_rank(t->world.comm) == 0)
+        print(t, loader, spec, step - first, seconds, (double)(ak_clock_ns() - start) * 1e-9,
+              resident_kib() - resident);
+    return rc;
+}
+
+static akssl_status bench_on(const bench *b, ak_spec *spec, ak_comm *comm)
+{
+    ak_trainer *trainer = NULL;
+    ak_loader *loader = NULL;
+    akssl_status rc = make_spec(b, spec, ak_comm_size(comm));
+
+    if (rc == AKSSL_OK)
+        rc = ak_trainer_new(&trainer, spec, comm);
+    if (rc == AKSSL_OK && b->ready_views)
+        random_views(trainer);
+    else if (rc == AKSSL_OK)
+        rc = ak_loader_open(&loader, spec, trainer->world.threads);
+    if (rc == AKSSL_OK)
+        rc = measure(b, trainer, loader, spec);
+    ak_loader_close(loader);
+    ak_trainer_free(trainer);
+    return rc;
+}
+
+static int run(void *self)
+{
+    ak_comm *comm = NULL;
+    akssl_status rc;
+    ak_spec spec;
+
+    ak_spec_init(&spec);
+    rc = ak_comm_open(&comm);
+    if (rc == AKSSL_OK)
+        rc = bench_on(self, &spec, comm);
+    ak_spec_fini(&spec);
+    if (rc < 0 && comm && ak_comm_size(comm) > 1) {
+        fprintf(stderr, "akssl-worker: %s\n", ak_error_text());
+        ak_comm_abort(comm, ak_command_exit(rc));
+    }
+    ak_comm_close(comm);
+    return ak_command_exit(rc);
+}
+
+const ak_command ak_command_bench = {
+    .name = "bench",
+    .help = "measure images a second of a training step",
+    .options = options,
+    .self_size = sizeof(bench),
+    .run = run,
+};

@@ -1,0 +1,286 @@
+// worker/train/commit.c -- a run's files: commits and the export.
+
+#include "worker/train/commit.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "proto/base/error.h"
+
+static const char results_key[] = "results"; // name=value;name=value
+
+// Rank 0's outcome becomes everybody's.
+static akssl_status agree(ak_trainer *t, akssl_status rc)
+{
+    char sentence[512] = "";
+
+    if (rc < 0)
+        snprintf(sentence, sizeof sentence, "%s", ak_error_text());
+    ak_comm_broadcast(t->world.comm, &rc, sizeof rc);
+    ak_comm_broadcast(t->world.comm, sentence, sizeof sentence);
+    return rc < 0 ? ak_fail(rc, "%s", sentence) : AKSSL_OK;
+}
+
+static akssl_status make_folder(const char *path)
+{
+    if (mkdir(path, 0755) < 0 && errno != EEXIST)
+        return ak_fail_errno(errno, "folder '%s' cannot be made", path);
+    return AKSSL_OK;
+}
+
+static akssl_status sync_folder(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_DIRECTORY);
+    int failed = fd < 0 || fsync(fd) < 0;
+
+    if (failed)
+        (void)ak_fail_errno(errno, "folder '%s' cannot be made durable", path);
+    if (fd >= 0)
+        close(fd);
+    return failed ? AKSSL_ERR_IO : AKSSL_OK;
+}
+
+static akssl_status finish_file(ak_safetensors_writer *w, akssl_status rc, ak_commit_file *file)
+{
+    if (rc == AKSSL_OK)
+        rc = ak_safetensors_commit(w, &file->size, file->digest);
+    ak_safetensors_writer_free(w);
+    return rc;
+}
+
+static void set_number(ak_safetensors_writer *w, const char *key, int64_t value)
+{
+    char text[32];
+
+    snprintf(text, sizeof text, "%" PRId64, value);
+    ak_safetensors_set_meta(w, key, text);
+}
+
+static akssl_status write_model(ak_trainer *t, const ak_results *results, const char *path,
+                                ak_commit_file *file)
+{
+    ak_str text = AK_STR_INIT;
+    ak_safetensors_writer *w;
+    akssl_status rc = ak_safetensors_create(&w, path);
+
+    if (rc < 0)
+        return rc;
+    file->name = "model.safetensors";
+    ak_safetensors_set_meta(w, "format", "pt");
+    set_number(w, "step", t->step);
+    for (int i = 0; i < results->count; i++)
+        ak_str_format(&text, "%s=%.17g;", results->row[i].name, results->row[i].value);
+    if (results->count)
+        ak_safetensors_set_meta(w, results_key, text.text);
+    ak_str_fini(&text);
+    ak_model_declare(&t->model, w, "");
+    return finish_file(w, ak_model_write(&t->model, w, ""), file);
+}
+
+static akssl_status take(void *ctx, const float *values, int64_t count)
+{
+    return ak_safetensors_write(ctx, values, (size_t)count * sizeof *values);
+}
+
+static void declare_slots(const ak_trainer *t, ak_safetensors_writer *w)
+{
+    for (int slot = 0; slot < AK_OPTIM_SLOTS && t->optim->slots[slot]; slot++) {
+        for (int i = 0; i < t->model.count; i++) {
+            const ak_param *p = t->model.params[i];
+            ak_str name = AK_STR_INIT;
+
+            if (p->role != AK_ROLE_TRAINED)
+                continue;
+            ak_str_format(&name, "%s.%s", t->optim->slots[slot], p->name);
+            ak_safetensors_declare(w, name.text, AK_F32, p->dims, p->shape);
+            ak_str_fini(&name);
+        }
+    }
+}
+
+static akssl_status ignore(void *ctx, const float *values, int64_t count)
+{
+    (void)ctx;
+    (void)values;
+    (void)count;
+    return AKSSL_OK;
+}
+
+// The slices arrive in the order of the flat vector, which is the order of the declarations.
+// rc: rank 0's so far; after a failure the slices are still received, and dropped.
+static akssl_status write_optimizer(ak_trainer *t, akssl_status rc, const char *path,
+                                    ak_commit_file *file)
+{
+    bool root = ak_comm_rank(t->world.comm) == 0;
+    ak_safetensors_writer *w = NULL;
+
+    if (root && rc == AKSSL_OK)
+        rc = ak_safetensors_create(&w, path);
+    if (root && rc == AKSSL_OK) {
+        file->name = "optimizer.safetensors";
+        ak_safetensors_set_meta(w, "optimizer", t->optim->name);
+        set_number(w, "step", t->step);
+        declare_slots(t, w);
+    }
+    for (int slot = 0; slot < AK_OPTIM_SLOTS && t->optim->slots[slot]; slot++) {
+        akssl_status gathered = ak_comm_gather_to_0(t->world.comm, t->slots[slot], t->cut,
+                                                    rc == AKSSL_OK ? take : ignore, w);
+
+        rc = rc == AKSSL_OK ? gathered : rc;
+    }
+    if (!root)
+        return AKSSL_OK;
+    return w ? finish_file(w, rc, file) : rc;
+}
+
+akssl_status ak_commit_write(ak_trainer *t, const ak_results *results, const char *folder,
+                             ak_commit_file files[AK_COMMIT_FILES])
+{
+    ak_str commits = AK_STR_INIT, step = AK_STR_INIT, model = AK_STR_INIT, optimizer = AK_STR_INIT;
+    akssl_status rc = AKSSL_OK;
+
+    ak_str_format(&commits, "%s/commits", folder);
+    ak_str_format(&step, "%s/step-%" PRId64, commits.text, t->step);
+    ak_str_format(&model, "%s/model.safetensors", step.text);
+    ak_str_format(&optimizer, "%s/optimizer.safetensors", step.text);
+    if (ak_comm_rank(t->world.comm) == 0) {
+        rc = make_folder(commits.text);
+        if (rc == AKSSL_OK)
+            rc = make_folder(step.text);
+        if (rc == AKSSL_OK)
+            rc = write_model(t, results, model.text, &files[0]);
+    }
+    rc = write_optimizer(t, rc, optimizer.text, &files[1]);
+    if (rc == AKSSL_OK && ak_comm_rank(t->world.comm) == 0)
+        rc = sync_folder(commits.text);
+    rc = agree(t, rc);
+    ak_str_fini(&commits);
+    ak_str_fini(&step);
+    ak_str_fini(&model);
+    ak_str_fini(&optimizer);
+    return rc < 0 ? ak_wrap(rc, "commit of step %" PRId64, t->step) : rc;
+}
+
+// ---- reading
+
+// Copies the part of a parameter's slot that lies in this rank's slice.
+static akssl_status read_slot(ak_trainer *t, const ak_safetensors *file, int slot,
+                              const ak_param *p)
+{
+    int rank = ak_comm_rank(t->world.comm);
+    int64_t from = t->cut[rank] > p->offset ? t->cut[rank] : p->offset;
+    int64_t to = t->cut[rank + 1] < p->offset + p->numel ? t->cut[rank + 1] : p->offset + p->numel;
+    const ak_safetensors_entry *e;
+    ak_str name = AK_STR_INIT;
+    akssl_status rc = AKSSL_OK;
+    const float *values;
+
+    ak_str_format(&name, "%s.%s", t->optim->slots[slot], p->name);
+    e = ak_safetensors_find(file, name.text);
+    if (!e || e->dtype != AK_F32 || ak_safetensors_numel(e) != p->numel)
+        rc = ak_fail(AKSSL_ERR_CORRUPT, "'%s' is missing or of another size", name.text);
+    ak_str_fini(&name);
+    if (rc < 0 || from >= to)
+        return rc;
+    values = ak_safetensors_data(file, e);
+    memcpy(t->slots[slot] + (from - t->cut[rank]), values + (from - p->offset),
+           (size_t)(to - from) * sizeof(float));
+    return AKSSL_OK;
+}
+
+static akssl_status read_optimizer(ak_trainer *t, const char *path)
+{
+    ak_safetensors *file = NULL;
+    akssl_status rc = ak_safetensors_open(&file, path);
+
+    for (int slot = 0; slot < AK_OPTIM_SLOTS && t->optim->slots[slot]; slot++)
+        for (int i = 0; i < t->model.count && rc == AKSSL_OK; i++)
+            if (t->model.params[i]->role == AK_ROLE_TRAINED)
+                rc = read_slot(t, file, slot, t->model.params[i]);
+    ak_safetensors_close(file);
+    return rc;
+}
+
+static void read_results(ak_results *results, const ak_safetensors *file)
+{
+    const char *at = ak_safetensors_meta(file, results_key);
+
+    while (at && *at) {
+        char name[AK_RESULT_NAME];
+        double value;
+        int used = 0;
+
+        if (sscanf(at, "%47[^=]=%lf;%n", name, &value, &used) != 2 || !used)
+            return; // of another version: figures of a finished evaluation, no state
+        ak_results_put(results, "", name, value);
+        at += used;
+    }
+}
+
+akssl_status ak_commit_read(ak_trainer *t, ak_results *results, const char *commit, int64_t step)
+{
+    ak_str path = AK_STR_INIT;
+    ak_safetensors *file;
+    akssl_status rc;
+
+    ak_str_format(&path, "%s/model.safetensors", commit);
+    rc = ak_safetensors_open(&file, path.text);
+    if (rc == AKSSL_OK) {
+        rc = ak_model_read(&t->model, file, true, "");
+        read_results(results, file);
+        ak_safetensors_close(file);
+    }
+    if (rc == AKSSL_OK) {
+        ak_str_clear(&path);
+        ak_str_format(&path, "%s/optimizer.safetensors", commit);
+        rc = read_optimizer(t, path.text);
+    }
+    t->step = step;
+    ak_str_fini(&path);
+    return rc < 0 ? ak_wrap(rc, "resume from '%s'", commit) : rc;
+}
+
+// ---- export
+
+static akssl_status write_backbone(ak_trainer *t, const ak_spec *spec, const char *path)
+{
+    ak_commit_file file;
+    ak_safetensors_writer *w;
+    akssl_status rc = ak_safetensors_create(&w, path);
+
+    if (rc < 0)
+        return rc;
+    ak_safetensors_set_meta(w, "format", "pt");
+    ak_safetensors_set_meta(w, "backbone", t->backbone->name);
+    ak_safetensors_set_meta(w, "method", t->method->name);
+    ak_safetensors_set_meta(w, "dataset", spec->dataset);
+    ak_safetensors_set_meta(w, "normalize_mean", "0.485,0.456,0.406");
+    ak_safetensors_set_meta(w, "normalize_std", "0.229,0.224,0.225");
+    set_number(w, "image_size", t->image_size);
+    set_number(w, "step", t->step);
+    set_number(w, "seed", spec->seed);
+    ak_model_declare(&t->model, w, "backbone.");
+    return finish_file(w, ak_model_write(&t->model, w, "backbone."), &file);
+}
+
+akssl_status ak_export_backbone(ak_trainer *t, const ak_spec *spec, const char *folder,
+                                ak_str *path)
+{
+    akssl_status rc = AKSSL_OK;
+
+    ak_str_clear(path);
+    ak_str_format(path, "%s/export", folder);
+    if (ak_comm_rank(t->world.comm) == 0)
+        rc = make_folder(path->text);
+    ak_str_append(path, "/backbone.safetensors");
+    if (ak_comm_rank(t->world.comm) == 0 && rc == AKSSL_OK)
+        rc = write_backbone(t, spec, path->text);
+    rc = agree(t, rc);
+    return rc < 0 ? ak_wrap(rc, "export") : rc;
+}

@@ -1,0 +1,41 @@
+// worker/train/commit.h -- a run's files: commits and the export.
+//
+//     commits/step-N/model.safetensors      every parameter and buffer, momentum networks too
+//     commits/step-N/optimizer.safetensors  SLOT.NAME for each trained parameter
+//     commits/step-N/state.safetensors      the coordinator's part, which it writes itself
+//     export/backbone.safetensors           the backbone by torchvision's names
+//
+// What is written never depends on the number of ranks.  All functions are collective; rank 0
+// writes, and all ranks learn of a failure.
+
+#ifndef AK_TRAIN_COMMIT_H
+#define AK_TRAIN_COMMIT_H
+
+#include "proto/format/digest.h"
+#include "worker/train/results.h"
+#include "worker/train/trainer.h"
+
+enum { AK_COMMIT_FILES = 2 };
+
+typedef struct ak_commit_file {
+    const char *name;
+    uint64_t size;
+    char digest[AK_DIGEST_TEXT];
+} ak_commit_file;
+
+// ak_commit_write writes model and optimizer of trainer->step into folder/commits/step-N.  results
+// so far are kept as the model's metadata.  files is filled on rank 0.
+akssl_status ak_commit_write(ak_trainer *trainer, const ak_results *results, const char *folder,
+                             ak_commit_file files[AK_COMMIT_FILES]) AKSSL_MUST_CHECK;
+
+// ak_commit_read takes both files of a commit's folder; every rank reads.  step must be the
+// commit's.
+akssl_status ak_commit_read(ak_trainer *trainer, ak_results *results, const char *commit,
+                            int64_t step) AKSSL_MUST_CHECK;
+
+// ak_export_backbone writes folder/export/backbone.safetensors, with what a reader must know (
+// method, normalisation, image size) as metadata; path receives its name.
+akssl_status ak_export_backbone(ak_trainer *trainer, const ak_spec *spec, const char *folder,
+                                ak_str *path) AKSSL_MUST_CHECK;
+
+#endif

@@ -1,0 +1,21 @@
+// worker/train/evaluate.h -- accuracy of a backbone's features on the data set's held-out part.
+
+#ifndef AK_TRAIN_EVALUATE_H
+#define AK_TRAIN_EVALUATE_H
+
+#include "proto/spec/spec.h"
+#include "worker/method/method.h"
+#include "worker/train/results.h"
+
+// ak_evaluate puts knn.top1, knn.top5 (k 20, temperature 0.07) and probe.top1, probe.top5 (ridge
+// regression on the first spec->probe_labels labels), as far as what names them, behind prefix
+// into results, on every rank.  Collective.
+akssl_status ak_evaluate(const ak_world *world, const ak_encoder *encoder, const ak_spec *spec,
+                         const char *what, const char *prefix, ak_results *results)
+    AKSSL_MUST_CHECK;
+
+// ak_evaluate_weights does the same for the backbone in spec->weights, as spec->kind says.
+akssl_status ak_evaluate_weights(const ak_spec *spec, ak_comm *comm, ak_results *results)
+    AKSSL_MUST_CHECK;
+
+#endif

@@ -1,0 +1,80 @@
+// worker/train/features.c -- a backbone's features of a data set, in evaluation mode.
+
+#include "worker/train/features.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "proto/base/alloc.h"
+#include "worker/augment/recipe.h"
+
+enum { IMAGES = 32 }; // of a shard in one forward
+
+// One forward of IMAGES images a shard, from image `first` on; what lies behind the end repeats
+// the last image and is dropped.
+static void forward(ak_graph *g, const ak_tensor *x, int64_t image_size, const ak_dataset *set,
+                    int64_t first, ak_scratch *scratch)
+{
+    const ak_world *world = ak_graph_world(g);
+    int64_t last = ak_dataset_size(set) - 1;
+
+    for (int s = 0; s < world->local; s++)
+        for (int64_t i = 0; i < IMAGES; i++) {
+            int64_t index = first + (world->first + s) * IMAGES + i;
+            ak_image image = ak_dataset_image(set, index < last ? index : last);
+
+            ak_recipe_plain(&image, image_size, scratch,
+                            ak_value(g, x, s) + i * image_size * image_size * 3);
+        }
+    ak_graph_forward(g);
+}
+
+static void collect(ak_graph *g, const ak_tensor *y, float *mine, float *all, float *out,
+                    int64_t first, int64_t size)
+{
+    const ak_world *world = ak_graph_world(g);
+    int64_t width = y->shape[1], count = world->shards * IMAGES;
+    size_t shard = (size_t)(IMAGES * width);
+
+    for (int s = 0; s < world->local; s++)
+        memcpy(mine + (size_t)s * shard, ak_value(g, y, s), shard * sizeof(float));
+    ak_comm_all_gather(world->comm, mine, all, (size_t)world->local * shard * sizeof(float));
+    count = first + count < size ? count : size - first;
+    memcpy(out + first * width, all, (size_t)(count * width) * sizeof(float));
+}
+
+akssl_status ak_features(const ak_world *world, const ak_encoder *encoder, int64_t image_size,
+                         const ak_dataset *set, float **out)
+{
+    const int64_t shape[4] = { IMAGES, image_size, image_size, 3 };
+    int64_t width = encoder->backbone->width, size = ak_dataset_size(set);
+    size_t room = (size_t)(world->shards * IMAGES * width);
+    ak_graph_mode mode = { .training = false };
+    float *features = ak_try_alloc((size_t)size, (size_t)width * sizeof(float));
+    float *mine = ak_try_alloc(room, sizeof(float)), *all = ak_try_alloc(room, sizeof(float));
+    ak_scratch *scratch = ak_scratch_new();
+    ak_graph *g = NULL;
+    ak_tensor *x, *y;
+    akssl_status rc = features && mine && all ? ak_graph_new(&g, world, mode, NULL)
+                                              : AKSSL_ERR_NO_MEMORY;
+
+    if (rc == AKSSL_OK) {
+        x = ak_graph_input(g, 4, shape);
+        y = ak_encode(g, encoder, x);
+        rc = ak_graph_compile(g, NULL, y);
+        for (int64_t first = 0; rc == AKSSL_OK && first < size; first += world->shards * IMAGES) {
+            forward(g, x, image_size, set, first, scratch);
+            collect(g, y, mine, all, features, first, size);
+        }
+    }
+    ak_graph_free(g);
+    ak_scratch_free(scratch);
+    free(mine);
+    free(all);
+    if (rc < 0) {
+        free(features);
+        return rc;
+    }
+    *out = features;
+    return AKSSL_OK;
+}

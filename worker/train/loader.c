@@ -1,0 +1,119 @@
+// worker/train/loader.c -- which images a step has, and their augmented views.
+
+#include "worker/train/loader.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+#ifdef _OPENMP
+#include <omp.h>
+#endif
+
+#include "proto/base/alloc.h"
+#include "proto/base/clock.h"
+#include "proto/base/error.h"
+#include "worker/rng/rng.h"
+
+struct ak_loader {
+    ak_dataset *set;
+    ak_recipe *recipe;
+    uint64_t seed;
+    int64_t size, batch, epoch;
+    uint32_t *order; // of `epoch`
+    ak_scratch **scratch;
+    int threads;
+    double seconds;
+};
+
+akssl_status ak_loader_open(ak_loader **out, const ak_spec *spec, int threads)
+{
+    ak_loader *l = ak_alloc(1, sizeof *l);
+    akssl_status rc = ak_dataset_open(&l->set, spec->dataset, AK_SPLIT_TRAIN, spec->limit_images);
+
+    if (rc == AKSSL_OK)
+        rc = ak_recipe_new(&l->recipe, &spec->augment, spec->image_size);
+    if (rc == AKSSL_OK && ak_dataset_size(l->set) < spec->batch)
+        rc = ak_fail(AKSSL_ERR_INVALID,
+                     "dataset '%s' has %" PRId64 " images, fewer than a batch of %" PRId64
+                     ": lower --batch",
+                     spec->dataset, ak_dataset_size(l->set), spec->batch);
+    if (rc < 0) {
+        ak_loader_close(l);
+        return rc;
+    }
+    l->seed = (uint64_t)spec->seed;
+    l->size = ak_dataset_size(l->set);
+    l->batch = spec->batch;
+    l->epoch = -1;
+    l->threads = threads;
+    l->order = ak_alloc((size_t)l->size, sizeof *l->order);
+    l->scratch = ak_alloc((size_t)threads, sizeof *l->scratch);
+    for (int i = 0; i < threads; i++)
+        l->scratch[i] = ak_scratch_new();
+    *out = l;
+    return AKSSL_OK;
+}
+
+void ak_loader_close(ak_loader *l)
+{
+    if (!l)
+        return;
+    for (int i = 0; l->scratch && i < l->threads; i++)
+        ak_scratch_free(l->scratch[i]);
+    free(l->scratch);
+    free(l->order);
+    ak_recipe_free(l->recipe);
+    ak_dataset_close(l->set);
+    free(l);
+}
+
+int64_t ak_loader_steps(const ak_loader *l)
+{
+    return l->size / l->batch;
+}
+
+double ak_loader_seconds(const ak_loader *l)
+{
+    return l->seconds;
+}
+
+static void turn_to(ak_loader *l, int64_t epoch)
+{
+    ak_rng rng = ak_rng_at(l->seed, AK_RNG_ORDER, (uint32_t)epoch, 0, 0);
+
+    if (l->epoch == epoch)
+        return;
+    ak_rng_permute(&rng, l->order, (uint32_t)l->size);
+    l->epoch = epoch;
+}
+
+static void make_view(ak_loader *l, ak_trainer *t, const uint32_t *images, int64_t index,
+                      ak_scratch *scratch)
+{
+    int view = (int)(index % AK_METHOD_VIEWS), s = (int)(index / AK_METHOD_VIEWS / t->per_shard);
+    int64_t i = index / AK_METHOD_VIEWS % t->per_shard;
+    uint32_t sample = images[ak_trainer_sample(t, view, s, i)];
+    ak_image image = ak_dataset_image(l->set, sample);
+
+    ak_recipe_view(l->recipe, &image, l->seed, (uint32_t)l->epoch, sample, (uint32_t)view, scratch,
+                   ak_trainer_view(t, view, s, i));
+}
+
+void ak_loader_fill(ak_loader *l, ak_trainer *t, int64_t step)
+{
+    int64_t steps = ak_loader_steps(l), start = ak_clock_ns();
+    int64_t count = t->world.local * t->per_shard * AK_METHOD_VIEWS;
+    const uint32_t *images;
+
+    turn_to(l, step / steps);
+    images = l->order + step % steps * l->batch;
+#pragma omp parallel for num_threads(l->threads) if (l->threads > 1) schedule(dynamic, 16)
+    for (int64_t index = 0; index < count; index++) {
+#ifdef _OPENMP
+        make_view(l, t, images, index, l->scratch[omp_get_thread_num()]);
+#else
+        make_view(l, t, images, index, l->scratch[0]);
+#endif
+    }
+    l->seconds += (double)(ak_clock_ns() - start) * 1e-9;
+}

@@ -1,0 +1,27 @@
+// worker/train/loader.h -- which images a step has, and their augmented views.
+//
+// The order of an epoch is a permutation keyed by (seed, epoch); step t of it has images
+// order[t*batch ...); the last, incomplete batch is left out.
+
+#ifndef AK_TRAIN_LOADER_H
+#define AK_TRAIN_LOADER_H
+
+#include "worker/augment/recipe.h"
+#include "worker/data/dataset.h"
+#include "worker/train/trainer.h"
+
+typedef struct ak_loader ak_loader;
+
+// ak_loader_open opens the spec's data set and recipe; threads make views.
+akssl_status ak_loader_open(ak_loader **out, const ak_spec *spec, int threads) AKSSL_MUST_CHECK;
+void ak_loader_close(ak_loader *loader); // NULL-safe
+
+int64_t ak_loader_steps(const ak_loader *loader); // in an epoch; at least 1
+
+// ak_loader_fill makes the views of step `step` (from 0, over all epochs) in trainer's inputs,
+// after ak_trainer_begin.
+void ak_loader_fill(ak_loader *loader, ak_trainer *trainer, int64_t step);
+
+double ak_loader_seconds(const ak_loader *loader); // spent in fill
+
+#endif
