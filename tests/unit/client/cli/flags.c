@@ -140,5 +140,38 @@ START_TEST(tables_are_whole)
 }
 END_TEST
 
+// The man page without its backslashes.
+static char *manual(void)
+{
+    FILE *file = fopen(TEST_SOURCE_DIR "/../deploy/man/akssl-client.1", "r");
+    char *text = calloc(1, 65536);
+    size_t used = 0;
+
+    ck_assert(file && text);
+    for (int c = fgetc(file); c != EOF && used < 65535; c = fgetc(file))
+        if (c != '\\')
+            text[used++] = (char)c;
+    fclose(file);
+    return text;
+}
+
+START_TEST(manual_names_all)
+{
+    char *text = manual(), name[64];
+
+    for (size_t i = 0; ak_cmd_at(i); i++) {
+        const ak_cmd *row = ak_cmd_at(i);
+
+        snprintf(name, sizeof name, " %s ", row->name);
+        ck_assert_msg(strstr(text, name) != NULL, "%s", name);
+        for (const ak_flag *f = row->flags; f && f->name; f++) {
+            snprintf(name, sizeof name, "--%s", f->name);
+            ck_assert_msg(strstr(text, name) != NULL, "%s", name);
+        }
+    }
+    free(text);
+}
+END_TEST
+
 AK_TEST_MAIN(AK_CASE(reads_every_form), AK_CASE(reads_spec_keys), AK_CASE(refuses),
-             AK_CASE(counts_slips), AK_CASE(tables_are_whole))
+             AK_CASE(counts_slips), AK_CASE(tables_are_whole), AK_CASE(manual_names_all))
