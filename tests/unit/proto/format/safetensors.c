@@ -122,15 +122,20 @@ START_TEST(round_trip)
 }
 END_TEST
 
+#define ENTRY(name, dtype, shape, offsets)                                                         \
+    "\"" name "\":{\"dtype\":" dtype ",\"shape\":" shape ",\"data_offsets\":" offsets "}"
+#define ONE(dtype, shape, offsets) ("{" ENTRY("a", dtype, shape, offsets) "}")
+#define TWO(first, second) ("{" first "," second "}")
+#define BYTES(name, shape, offsets) ENTRY(name, "\"U8\"", shape, offsets)
+
 START_TEST(legal_oddities)
 {
     static const char *const headers[] = {
         "{}",
         "{}    ",
         "{\"__metadata__\":{}}",
-        "{\"a\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[0,0]}}",
-        "{\"a\":{\"dtype\":\"F32\",\"shape\":[3,0],\"data_offsets\":[0,0]},"
-        "\"b\":{\"dtype\":\"U8\",\"shape\":[0],\"data_offsets\":[0,0]}}",
+        ONE("\"F32\"", "[0]", "[0,0]"),
+        TWO(ENTRY("a", "\"F32\"", "[3,0]", "[0,0]"), BYTES("b", "[0]", "[0,0]")),
     };
     ak_safetensors *file;
 
@@ -155,12 +160,6 @@ START_TEST(legal_oddities)
 }
 END_TEST
 
-#define ONE(dtype, shape, offsets)                                                                 \
-    "{\"a\":{\"dtype\":" dtype ",\"shape\":" shape ",\"data_offsets\":" offsets "}}"
-#define TWO(first, second)                                                                         \
-    "{\"a\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":" first "},"                          \
-    "\"b\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":" second "}}"
-
 START_TEST(abuse_is_refused)
 {
     static const char *const headers[] = {
@@ -178,9 +177,8 @@ START_TEST(abuse_is_refused)
         "{\"a\":{\"a\":{\"a\":{\"dtype\":\"U8\",\"shape\":[8],\"data_offsets\":[0,8]}}}}",
         "{\"a\":{\"dtype\":\"U8\",\"shape\":[8]}}",
         "{\"a\":{\"dtype\":\"U8\",\"shape\":[8],\"data_offsets\":[0,8],\"extra\":1}}",
-        "{\"__metadata__\":{\"a\":1},\"a\":{\"dtype\":\"U8\",\"shape\":[8],\"data_offsets\":[0,8]}"
-        "}",
-        "{\"__metadata__\":[],\"a\":{\"dtype\":\"U8\",\"shape\":[8],\"data_offsets\":[0,8]}}",
+        TWO("\"__metadata__\":{\"a\":1}", BYTES("a", "[8]", "[0,8]")),
+        TWO("\"__metadata__\":[]", BYTES("a", "[8]", "[0,8]")),
         ONE("\"F31\"", "[2]", "[0,8]"),
         ONE("\"\"", "[8]", "[0,8]"),
         ONE("4", "[2]", "[0,8]"),
@@ -207,14 +205,12 @@ START_TEST(abuse_is_refused)
         ONE("\"U8\"", "[16]", "[0,16]"),
         ONE("\"U8\"", "[7]", "[0,7]"), // a byte behind it
         ONE("\"U8\"", "[7]", "[1,8]"), // a hole before it
-        TWO("[0,4]", "[3,7]"),
-        TWO("[0,4]", "[0,4]"),
-        TWO("[4,8]", "[2,6]"),
-        TWO("[0,4]", "[8,4]"),
-        "{\"a\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[0,4]},"
-        "\"a\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[4,8]}}",
-        "{\"a\":{\"dtype\":\"U8\",\"shape\":[3],\"data_offsets\":[0,3]},"
-        "\"b\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[4,8]}}",
+        TWO(BYTES("a", "[4]", "[0,4]"), BYTES("b", "[4]", "[3,7]")),
+        TWO(BYTES("a", "[4]", "[0,4]"), BYTES("b", "[4]", "[0,4]")),
+        TWO(BYTES("a", "[4]", "[4,8]"), BYTES("b", "[4]", "[2,6]")),
+        TWO(BYTES("a", "[4]", "[0,4]"), BYTES("b", "[4]", "[8,4]")),
+        TWO(BYTES("a", "[4]", "[0,4]"), BYTES("a", "[4]", "[4,8]")), // a name twice
+        TWO(BYTES("a", "[3]", "[0,3]"), BYTES("b", "[4]", "[4,8]")), // a hole between
         "{\"\xff\":{\"dtype\":\"U8\",\"shape\":[8],\"data_offsets\":[0,8]}}",
         "{\"a\\u0000b\":{\"dtype\":\"U8\",\"shape\":[8],\"data_offsets\":[0,8]}}",
     };
