@@ -13,7 +13,7 @@
 enum {
     AK_EXIT_DONE = 0,
     AK_EXIT_FAILED = 1,      // the job failed, or the daemon refused the request
-    AK_EXIT_USAGE = 2,       // a flag, a value or a spec that cannot be
+    AK_EXIT_USAGE = 2,       // a flag, a value, a spec or a job's number that cannot be
     AK_EXIT_UNREACHABLE = 3, // no daemon, or no answer from it
 };
 

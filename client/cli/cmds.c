@@ -138,7 +138,7 @@ int ak_cli_failed(akssl_status status)
 {
     int code = AK_EXIT_FAILED;
 
-    if (status == AKSSL_ERR_INVALID)
+    if (status == AKSSL_ERR_INVALID || status == AKSSL_ERR_NOT_FOUND)
         code = AK_EXIT_USAGE;
     if (status == AKSSL_ERR_UNAVAILABLE || status == AKSSL_ERR_DEADLINE)
         code = AK_EXIT_UNREACHABLE;

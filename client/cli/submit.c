@@ -34,14 +34,7 @@ static int check_flags(const ak_cli *cli, const submit *s)
     return AK_EXIT_DONE;
 }
 
-// Whatever is wrong with a spec is a matter of usage, a missing file or method too.
-static int spec_failed(akssl_status status)
-{
-    int code = ak_cli_failed(status);
-
-    return status == AKSSL_ERR_NOT_FOUND ? AK_EXIT_USAGE : code;
-}
-
+// Whatever is wrong with a spec is a matter of usage, an unreadable file too.
 static int read_spec(const ak_args *args, akssl_job_spec *spec)
 {
     akssl_status rc;
@@ -72,7 +65,7 @@ static int dry_run(const ak_cli *cli, akssl_client *client, const akssl_job_spec
     json_t *object;
 
     if (rc < 0)
-        return spec_failed(rc);
+        return ak_cli_failed(rc);
     if (cli->json) {
         object = json_object();
         json_object_set_new(object, "dry_run", json_true());
@@ -150,7 +143,7 @@ static int send_spec(const ak_cli *cli, const submit *s, const akssl_job_spec *s
     }
     rc = akssl_client_submit(client, spec, &id, &resolved);
     if (rc < 0) {
-        code = spec_failed(rc);
+        code = ak_cli_failed(rc);
         goto out;
     }
     print_submitted(cli, s, id, resolved);

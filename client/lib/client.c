@@ -49,7 +49,8 @@ static akssl_status find_server(ak_str *server)
     }
     return ak_fail(AKSSL_ERR_UNAVAILABLE,
                    "cannot reach a daemon: there is neither %s/akssl/akssld.sock nor %s; start one "
-                   "with `akssld --state-dir DIR`, or name its socket in AKSSL_SERVER or --server",
+                   "with `akssld --state-dir DIR`, and name its socket, DIR/akssld.sock, in "
+                   "AKSSL_SERVER or --server",
                    runtime && runtime[0] ? runtime : "$XDG_RUNTIME_DIR", SYSTEM_SOCKET);
 }
 
@@ -108,8 +109,8 @@ akssl_status ak_client_unreachable(akssl_status rc)
     if (rc != AKSSL_ERR_UNAVAILABLE)
         return rc;
     return ak_fail(rc,
-                   "%s; start one with `akssld --state-dir DIR`, or name its socket in "
-                   "AKSSL_SERVER or --server",
+                   "%s; start one with `akssld --state-dir DIR`, and name its socket, "
+                   "DIR/akssld.sock, in AKSSL_SERVER or --server",
                    ak_error_text());
 }
 

@@ -314,7 +314,7 @@ START_TEST(asks)
     ck_assert_str_eq(json_string_value(json_object_get(object, "folder")), "/state/jobs/1");
     json_decref(object);
     run(&l, &r, ARGS("show", "404"));
-    expect(&r, 1, "", "akssl-client: job 404: there is no such job");
+    expect(&r, 2, "", "akssl-client: job 404: there is no such job");
 
     run(&l, &r, ARGS("state", "1"));
     expect(&r, 0, "moco.queue  4096 x 128", "");
@@ -333,7 +333,7 @@ START_TEST(asks)
     ck_assert(strncmp(r.out, lab_catalogue(), strlen(lab_catalogue())) == 0);
 
     run(&l, &r, ARGS("cancel", "2", "404"));
-    expect(&r, 1, "job 2 CANCELLED", "job 404");
+    expect(&r, 2, "job 2 CANCELLED", "job 404");
     run(&l, &r, ARGS("cancel", "1", "--json"));
     object = parse(r.out);
     ck_assert_uint_eq(json_array_size(json_object_get(object, "jobs")), 1);
@@ -369,7 +369,7 @@ START_TEST(prints_logs)
     join(&r);
     expect(&r, 0, "end\nmore\n", "");
     run(&l, &r, ARGS("logs", "404"));
-    expect(&r, 1, "", "no such job");
+    expect(&r, 2, "", "no such job");
     lab_stop(&l);
     lab_fini(&l);
 }
@@ -396,7 +396,7 @@ START_TEST(waits)
     expect(&r, 0, "job 2 SUCCEEDED after 1m01s: step 200/200, loss 4.25, after.knn.top1 76.25", "");
     lab_add(&l, "FAILED");
     run(&l, &r, ARGS("wait", "1", "3", "404"));
-    expect(&r, 1, "job 3 FAILED", "no such job");
+    expect(&r, 2, "job 3 FAILED", "no such job");
     run(&l, &r, ARGS("wait", "1", "3", "--json"));
     ck_assert_int_eq(r.code, 1);
     object = parse(r.out);
