@@ -1,0 +1,282 @@
+// daemon/committer.c -- the coordinator's half of a commit.
+
+#include "daemon/committer.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/control.h"
+#include "daemon/files.h"
+#include "daemon/work.h"
+#include "proto/base/alloc.h"
+#include "proto/base/clock.h"
+#include "proto/base/error.h"
+
+// ---- the answer
+
+static void answer(ak_run *run, akssl_status rc, const char *error)
+{
+    Akssl__V1__CommitReply reply = AKSSL__V1__COMMIT_REPLY__INIT;
+    ak_call *call = run->commit_call;
+
+    run->commit_call = NULL;
+    run->waiting_for_state = false;
+    uv_timer_stop(&run->commit_timer);
+    if (!call)
+        return;
+    ak_call_set_user(call, NULL);
+    if (rc < 0)
+        ak_call_fail(call, rc, error);
+    else
+        ak_call_reply(call, &reply.base);
+}
+
+// ---- removing what was pruned
+
+typedef struct removal {
+    ak_run *run;
+    char **folders;
+    int count;
+} removal;
+
+static akssl_status remove_folders(void *ctx)
+{
+    removal *r = ctx;
+    akssl_status rc = AKSSL_OK;
+
+    for (int i = 0; i < r->count && rc == AKSSL_OK; i++)
+        rc = ak_files_remove(r->folders[i]);
+    return rc;
+}
+
+static void on_removed(void *ctx, akssl_status rc, const char *error)
+{
+    removal *r = ctx;
+    ak_run *run = r->run;
+
+    if (rc < 0)
+        ak_log_write(run->d->log, AK_LOG_WARN, "job %" PRId64 ": an old commit stays: %s",
+                     run->job->id, error);
+    for (int i = 0; i < r->count; i++)
+        free(r->folders[i]);
+    free(r->folders);
+    free(r);
+    ak_run_work_done(run);
+}
+
+static void remove_pruned(ak_run *run, const int64_t *steps, int count)
+{
+    removal *r;
+
+    if (count <= 0)
+        return;
+    r = ak_alloc(1, sizeof *r);
+    r->run = run;
+    r->count = count;
+    r->folders = ak_alloc((size_t)count, sizeof *r->folders);
+    for (int i = 0; i < count; i++)
+        r->folders[i] = ak_path("%s/commits/step-%" PRId64, run->folder, steps[i]);
+    run->works++;
+    ak_work_start(&run->d->loop, remove_folders, on_removed, r);
+}
+
+// ---- the transaction
+
+static akssl_status store_rows(ak_run *run, int64_t **steps, int *count)
+{
+    ak_store *store = run->d->store;
+    akssl_status rc = ak_store_begin(store);
+
+    if (rc < 0)
+        return rc;
+    rc = ak_store_add_commit(store, &run->commit);
+    if (rc == AKSSL_OK)
+        rc = ak_store_update(store, run->job);
+    if (rc == AKSSL_OK)
+        rc = ak_store_commit_steps(store, run->job->id, steps, count);
+    if (rc == AKSSL_OK)
+        rc = ak_store_prune(store, run->job->id, run->job->spec.keep);
+    if (rc == AKSSL_OK)
+        return ak_store_commit(store);
+    ak_store_rollback(store);
+    return rc;
+}
+
+static akssl_status record(ak_run *run)
+{
+    ak_job *job = run->job;
+    int64_t committed = job->committed_step, since = job->restarts_since_commit;
+    int64_t *steps = NULL;
+    int count = 0;
+    akssl_status rc;
+
+    job->committed_step = run->commit.step;
+    job->restarts_since_commit = 0;
+    rc = store_rows(run, &steps, &count);
+    if (rc < 0) {
+        job->committed_step = committed;
+        job->restarts_since_commit = since;
+    } else {
+        int keep = (int)job->spec.keep;
+
+        if (count > keep)
+            remove_pruned(run, steps + keep, count - keep);
+        ak_log_write(run->d->log, AK_LOG_INFO, "job %" PRId64 " committed step %" PRId64, job->id,
+                     job->committed_step);
+        ak_watches_changed(run->d->watches, job, false);
+    }
+    free(steps);
+    return rc;
+}
+
+// ---- the files
+
+static akssl_status make(void *ctx)
+{
+    ak_run *run = ctx;
+    char *folder = ak_path("%s/commits/step-%" PRId64, run->folder, run->commit.step);
+    akssl_status rc = ak_commit_make(&run->commit, folder, run->frozen);
+
+    free(folder);
+    return rc;
+}
+
+static void on_made(void *ctx, akssl_status rc, const char *error)
+{
+    ak_run *run = ctx;
+    char *why;
+
+    run->committing = false;
+    ak_state_free(run->frozen);
+    run->frozen = NULL;
+    if (rc == AKSSL_OK) {
+        rc = record(run);
+        error = ak_error_text();
+    }
+    why = ak_path("%s%s", error, rc == AKSSL_ERR_NO_SPACE ? " (free some and submit again)" : "");
+    answer(run, rc, why);
+    if (rc < 0)
+        ak_log_write(run->d->log, AK_LOG_ERROR, "job %" PRId64 ": %s", run->job->id, why);
+    if (rc == AKSSL_ERR_NO_SPACE)
+        ak_run_fail(run, why);
+    free(why);
+    ak_run_work_done(run);
+}
+
+static void freeze(ak_run *run)
+{
+    run->waiting_for_state = false;
+    uv_timer_stop(&run->commit_timer);
+    run->frozen = ak_state_freeze(run->state);
+    run->committing = true;
+    run->works++;
+    ak_work_start(&run->d->loop, make, on_made, run);
+}
+
+// ---- the request
+
+static void on_late(uv_timer_t *timer)
+{
+    ak_run *run = timer->data;
+
+    ak_fail(AKSSL_ERR_DEADLINE,
+            "commit of step %" PRId64 ": the state is still at version %" PRId64 " after %d s",
+            run->commit.step, ak_state_version(run->state), AK_RUN_STATE_MS / 1000);
+    answer(run, AKSSL_ERR_DEADLINE, ak_error_text());
+}
+
+void ak_committer_poll(ak_run *run)
+{
+    bool reached;
+    akssl_status rc;
+
+    if (!run->waiting_for_state)
+        return;
+    rc = ak_state_reached(run->state, run->commit.step, &reached);
+    if (rc < 0)
+        answer(run, rc, ak_error_text());
+    else if (reached)
+        freeze(run);
+}
+
+static akssl_status read_request(const ak_run *run, const Akssl__V1__CommitRequest *request,
+                                 ak_commit *commit)
+{
+    akssl_status rc = AKSSL_OK;
+
+    *commit = (ak_commit){ .job = run->job->id, .step = request->step,
+                           .made_ms = ak_clock_wall_ms() };
+    if (request->step < 0 || !request->n_files)
+        return ak_fail(AKSSL_ERR_INVALID, "commit: give a step of at least 0, and its files");
+    for (size_t i = 0; i < request->n_files && rc == AKSSL_OK; i++) {
+        const Akssl__V1__CommitFile *file = request->files[i];
+
+        rc = ak_commit_add_file(commit, file->name ? file->name : "", file->size,
+                                file->digest ? file->digest : "");
+    }
+    return rc;
+}
+
+// A worker that did not hear the answer asks again.
+static akssl_status repeat(ak_run *run, ak_call *call, const ak_commit *commit)
+{
+    Akssl__V1__CommitReply reply = AKSSL__V1__COMMIT_REPLY__INIT;
+    ak_commit newest;
+    akssl_status rc = ak_store_find_commit(run->d->store, run->job->id, &newest);
+    bool same = rc == AKSSL_OK && newest.step == commit->step &&
+                newest.file_count == commit->file_count + 1;
+
+    for (int i = 0; same && i < commit->file_count; i++)
+        same = strcmp(newest.files[i].name, commit->files[i].name) == 0 &&
+               strcmp(newest.files[i].digest, commit->files[i].digest) == 0;
+    if (!same)
+        return ak_fail(AKSSL_ERR_STATE,
+                       "commit of step %" PRId64 ": step %" PRId64 " is committed already",
+                       commit->step, run->job->committed_step);
+    ak_call_reply(call, &reply.base);
+    return AKSSL_OK;
+}
+
+akssl_status ak_committer_request(ak_run *run, ak_call *call,
+                                  const Akssl__V1__CommitRequest *request)
+{
+    bool reached;
+    ak_commit commit;
+    akssl_status rc;
+
+    if (run->phase != AK_RUN_JOINED)
+        return ak_fail(AKSSL_ERR_STATE, "commit: the run is not one that trains");
+    if (run->committing || run->waiting_for_state)
+        return ak_fail(AKSSL_ERR_STATE, "commit: that of step %" PRId64 " is still under way",
+                       run->commit.step);
+    rc = read_request(run, request, &commit);
+    if (rc < 0)
+        return rc;
+    if (commit.step <= run->job->committed_step)
+        return repeat(run, call, &commit);
+    rc = ak_state_reached(run->state, commit.step, &reached);
+    if (rc < 0)
+        return ak_wrap(rc, "commit of step %" PRId64, commit.step);
+    run->commit = commit;
+    run->commit_call = call;
+    ak_call_set_user(call, run);
+    run->waiting_for_state = true;
+    if (reached)
+        freeze(run);
+    else
+        uv_timer_start(&run->commit_timer, on_late, AK_RUN_STATE_MS, 0);
+    return AKSSL_OK;
+}
+
+void ak_committer_ended(ak_run *run)
+{
+    run->commit_call = NULL;
+    if (!run->committing)
+        ak_committer_drop(run);
+}
+
+void ak_committer_drop(ak_run *run)
+{
+    answer(run, AKSSL_ERR_CANCELLED, "the run is over");
+}

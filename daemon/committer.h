@@ -1,0 +1,28 @@
+// daemon/committer.h -- the coordinator's half of a commit.
+//
+//     Commit(N) -> [wait until the state is at N] -> freeze -> (thread pool) check the worker's
+//     files, write state.safetensors, fsync -> one transaction: commit, job, prune -> reply ->
+//     (thread pool) remove the folders of pruned commits
+//
+// One at a time in a run.  A crash before the transaction leaves a folder that no row knows of,
+// which the next start of the job removes; one after it, a commit.  Loop thread only.
+
+#ifndef AK_DAEMON_COMMITTER_H
+#define AK_DAEMON_COMMITTER_H
+
+#include "daemon/run.h"
+
+// ak_committer_request takes a Commit call; it is answered once the commit is durable.  The same
+// commit again is answered at once.
+akssl_status ak_committer_request(ak_run *run, ak_call *call,
+                                  const Akssl__V1__CommitRequest *request) AKSSL_MUST_CHECK;
+
+// ak_committer_poll looks whether the state has reached the step that a commit waits for.
+void ak_committer_poll(ak_run *run);
+
+// ak_committer_ended is told that the call is over; ak_committer_drop lets go of it, and of a
+// commit that has not begun.
+void ak_committer_ended(ak_run *run);
+void ak_committer_drop(ak_run *run);
+
+#endif

@@ -1,0 +1,172 @@
+// daemon/config.c -- the command line of akssld.
+
+#include "daemon/config.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/un.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include "daemon/files.h"
+#include "proto/base/alloc.h"
+#include "proto/base/error.h"
+#include "proto/base/option.h"
+
+static const ak_option table[] = {
+    AK_OPTION_STRING(ak_config, state_dir, "", NULL, "folder of jobs and database; made if missing"),
+    AK_OPTION_STRING(ak_config, socket, "", NULL, "unix socket to serve (default: akssld.sock there)"),
+    AK_OPTION_INT(ak_config, slots, 0, 0, 65536, "cores to give to jobs (default 0: all)"),
+    AK_OPTION_STRING(ak_config, log_level, "info", "error|warn|info|debug", "what to log on stderr"),
+    AK_OPTION_STRING(ak_config, worker, "", NULL, "akssl-worker (default: beside akssld, else in PATH)"),
+    AK_OPTION_END,
+};
+
+void ak_config_help(FILE *out)
+{
+    fprintf(out, "usage: akssld --state-dir DIR [--socket PATH] [--slots N] [--log-level LEVEL] "
+                 "[--worker PATH]\n       akssld --help | --version\n\n");
+    for (const ak_option *row = table; row->name; row++) {
+        char flag[32];
+
+        snprintf(flag, sizeof flag, "--%s", row->name);
+        for (char *c = flag; *c; c++)
+            if (*c == '_')
+                *c = '-';
+        fprintf(out, "  %-14s %s%s%s\n", flag, row->help, row->choices ? ": " : "",
+                row->choices ? row->choices : "");
+    }
+}
+
+static akssl_status parse_flag(ak_config *config, int argc, char **argv, int *i)
+{
+    const char *flag = argv[*i] + 2;
+    const char *value = strchr(flag, '=');
+    char name[32];
+    akssl_status rc;
+
+    snprintf(name, sizeof name, "%.*s", (int)strcspn(flag, "="), flag);
+    if (!ak_option_find(table, name))
+        return ak_fail(AKSSL_ERR_NOT_FOUND, "no flag '--%s': see akssld --help", name);
+    if (value)
+        value++;
+    else if (*i + 1 < argc)
+        value = argv[++*i];
+    else
+        return ak_fail(AKSSL_ERR_INVALID, "--%s needs a value: see akssld --help", name);
+    rc = ak_option_set(table, config, name, value);
+    return rc < 0 ? ak_wrap(rc, "--%s", name) : AKSSL_OK;
+}
+
+akssl_status ak_config_parse(ak_config *config, int argc, char **argv)
+{
+    akssl_status rc;
+
+    memset(config, 0, sizeof *config);
+    ak_option_defaults(table, config);
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
+            config->help = true;
+        } else if (strcmp(argv[i], "--version") == 0) {
+            config->version = true;
+        } else if (strncmp(argv[i], "--", 2) == 0) {
+            rc = parse_flag(config, argc, argv, &i);
+            if (rc < 0)
+                return rc;
+        } else {
+            return ak_fail(AKSSL_ERR_INVALID, "'%s' is no flag: see akssld --help", argv[i]);
+        }
+    }
+    if (!config->help && !config->version && !config->state_dir[0])
+        return ak_fail(AKSSL_ERR_INVALID, "--state-dir DIR is missing: see akssld --help");
+    return AKSSL_OK;
+}
+
+static void take(char **field, char *value)
+{
+    free(*field);
+    *field = value;
+}
+
+static akssl_status make_absolute(char **field)
+{
+    char *path = realpath(*field, NULL);
+
+    if (!path)
+        return ak_fail_errno(errno, "'%s'", *field);
+    take(field, path);
+    return AKSSL_OK;
+}
+
+static akssl_status settle_socket(ak_config *config)
+{
+    struct sockaddr_un address;
+
+    if (!config->socket[0]) {
+        take(&config->socket, ak_path("%s/akssld.sock", config->state_dir));
+    } else if (config->socket[0] != '/') {
+        char *here = getcwd(NULL, 0);
+
+        if (!here)
+            return ak_fail_errno(errno, "socket '%s': the current folder", config->socket);
+        take(&config->socket, ak_path("%s/%s", here, config->socket));
+        free(here);
+    }
+    if (strlen(config->socket) >= sizeof address.sun_path)
+        return ak_fail(AKSSL_ERR_LIMIT,
+                       "socket path '%s' has %zu bytes, a unix socket's has at most %zu: give a "
+                       "shorter one with --socket",
+                       config->socket, strlen(config->socket), sizeof address.sun_path - 1);
+    return AKSSL_OK;
+}
+
+static akssl_status settle_worker(ak_config *config)
+{
+    char *slash = strrchr(config->self, '/');
+    char *found;
+
+    if (config->worker[0]) {
+        if (access(config->worker, X_OK) < 0)
+            return ak_fail_errno(errno, "--worker '%s'", config->worker);
+        return make_absolute(&config->worker);
+    }
+    found = ak_path("%.*s/akssl-worker", (int)(slash - config->self), config->self);
+    if (access(found, X_OK) < 0)
+        take(&found, ak_files_program("akssl-worker"));
+    if (!found)
+        return ak_fail(AKSSL_ERR_NOT_FOUND, "akssl-worker is neither beside akssld nor in PATH: "
+                                            "install it or give --worker PATH");
+    take(&config->worker, found);
+    return AKSSL_OK;
+}
+
+akssl_status ak_config_settle(ak_config *config)
+{
+    akssl_status rc;
+
+    rc = ak_files_make(config->state_dir);
+    if (rc < 0)
+        return ak_wrap(rc, "state folder");
+    rc = make_absolute(&config->state_dir);
+    if (rc < 0)
+        return rc;
+    rc = settle_socket(config);
+    if (rc < 0)
+        return rc;
+    if (!config->slots)
+        config->slots = uv_available_parallelism();
+    config->self = realpath("/proc/self/exe", NULL);
+    if (!config->self)
+        return ak_fail_errno(errno, "/proc/self/exe");
+    return settle_worker(config);
+}
+
+void ak_config_fini(ak_config *config)
+{
+    if (!config)
+        return;
+    ak_option_fini(table, config);
+    free(config->self);
+    config->self = NULL;
+}

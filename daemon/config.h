@@ -1,0 +1,30 @@
+// daemon/config.h -- the command line of akssld.
+
+#ifndef AK_DAEMON_CONFIG_H
+#define AK_DAEMON_CONFIG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "akssl/status.h"
+
+// Strings are the config's own.  After ak_config_settle every one is set and absolute.
+typedef struct ak_config {
+    char *state_dir, *socket, *worker, *log_level;
+    int64_t slots;
+    bool help, version;
+    char *self; // this program's own file
+} ak_config;
+
+// ak_config_parse reads the flags on top of the defaults.  ERR_INVALID, ERR_NOT_FOUND.
+akssl_status ak_config_parse(ak_config *config, int argc, char **argv) AKSSL_MUST_CHECK;
+
+// ak_config_settle makes the state folder and fills in what depends on it and on the machine:
+// socket, slots, worker.
+akssl_status ak_config_settle(ak_config *config) AKSSL_MUST_CHECK;
+
+void ak_config_help(FILE *out);
+void ak_config_fini(ak_config *config); // NULL-safe
+
+#endif

@@ -1,0 +1,263 @@
+// daemon/control.c -- what happens to jobs: moved, stored, watched, started.
+
+#include "daemon/control.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "daemon/files.h"
+#include "daemon/result.h"
+#include "daemon/run.h"
+#include "proto/base/clock.h"
+#include "proto/base/error.h"
+
+char *ak_control_folder(const ak_daemon *d, int64_t id)
+{
+    return ak_path("%s/jobs/%" PRId64, d->config->state_dir, id);
+}
+
+akssl_status ak_control_find(ak_daemon *d, int64_t id, const ak_job **job, ak_job **stored)
+{
+    akssl_status rc = AKSSL_OK;
+
+    *stored = NULL;
+    *job = ak_jobs_find(&d->jobs, id);
+    if (!*job)
+        rc = ak_store_find(d->store, id, stored);
+    if (*stored)
+        *job = *stored;
+    return rc;
+}
+
+// ---- moving
+
+akssl_status ak_control_save(ak_daemon *d, ak_job *job)
+{
+    akssl_status rc = ak_store_update(d->store, job);
+
+    if (rc < 0 && !job->dirty)
+        ak_log_write(d->log, AK_LOG_ERROR, "job %" PRId64 ": %s; it is tried again", job->id,
+                     ak_error_text());
+    job->dirty = rc < 0;
+    return rc;
+}
+
+static akssl_status write_result(ak_daemon *d, const ak_job *job)
+{
+    char *folder = ak_control_folder(d, job->id);
+    akssl_status rc = ak_result_write(job, folder);
+
+    if (rc < 0 && !job->dirty)
+        ak_log_write(d->log, AK_LOG_ERROR, "job %" PRId64 ": %s", job->id, ak_error_text());
+    free(folder);
+    return rc;
+}
+
+// finish is for a job that has ended: it leaves memory once disk has it all.
+static void finish(ak_daemon *d, ak_job *job)
+{
+    if (write_result(d, job) == AKSSL_ERR_NO_SPACE)
+        job->dirty = true;                     // again, once there is room
+    ak_watches_changed(d->watches, job, true); // after result.json, so that they find it
+    if (!job->dirty)
+        ak_jobs_remove(&d->jobs, job->id);
+}
+
+void ak_control_move(ak_daemon *d, ak_job *job, ak_job_event event, const char *reason)
+{
+    if (ak_job_move(job, event, reason) < 0) { // a mistake of ours: say so and go on
+        ak_log_write(d->log, AK_LOG_ERROR, "%s", ak_error_text());
+        return;
+    }
+    ak_log_write(d->log, AK_LOG_INFO, "job %" PRId64 " %s%s%s", job->id,
+                 ak_job_state_text(job->state), job->reason[0] ? ": " : "", job->reason);
+    (void)ak_control_save(d, job);
+    if (ak_job_state_ended(job->state))
+        finish(d, job);
+    else
+        ak_watches_changed(d->watches, job, true);
+}
+
+static void enqueue(ak_daemon *d, const ak_job *job)
+{
+    ak_scheduler_push(d->scheduler, job->id, job->spec.priority,
+                      ak_job_cores(&job->spec, d->config->slots));
+}
+
+void ak_control_requeue(ak_daemon *d, ak_job *job, const char *reason, int64_t pause_ms)
+{
+    job->not_before_ns = ak_clock_ns() + pause_ms * 1000000;
+    ak_control_move(d, job, AK_JOB_REQUEUE, reason);
+    enqueue(d, job);
+}
+
+void ak_control_retry(ak_daemon *d)
+{
+    for (size_t i = d->jobs.count; i-- > 0;) { // backwards: finish may remove
+        ak_job *job = d->jobs.at[i];
+
+        if (job->dirty && ak_control_save(d, job) == AKSSL_OK && ak_job_state_ended(job->state))
+            finish(d, job);
+    }
+}
+
+// ---- submitting
+
+// make_folder makes jobs/ID.  A folder of that name that no row knows of (a restored database) is
+// somebody's data: it is moved aside.
+static akssl_status make_folder(ak_daemon *d, const char *folder, const char *yaml)
+{
+    char *path = ak_path("%s/spec.yaml", folder);
+    char *aside = ak_path("%s.old-%" PRId64, folder, ak_clock_wall_ms());
+    akssl_status rc = AKSSL_OK;
+
+    if (rename(folder, aside) == 0)
+        ak_log_write(d->log, AK_LOG_WARN, "'%s' was there without a job and is now '%s'", folder,
+                     aside);
+    if (mkdir(folder, 0700) < 0)
+        rc = ak_fail_errno(errno, "folder '%s' cannot be made", folder);
+    if (rc == AKSSL_OK)
+        rc = ak_files_write(path, yaml, strlen(yaml));
+    if (rc < 0) {
+        unlink(path);
+        rmdir(folder);
+    }
+    free(aside);
+    free(path);
+    return rc;
+}
+
+static akssl_status store_new(ak_daemon *d, ak_job *job)
+{
+    char *folder = NULL;
+    char *parent = ak_path("%s/jobs", d->config->state_dir);
+    akssl_status rc = ak_store_begin(d->store);
+
+    if (rc == AKSSL_OK) {
+        rc = ak_store_insert(d->store, job);
+        if (rc == AKSSL_OK) {
+            folder = ak_control_folder(d, job->id);
+            rc = make_folder(d, folder, job->yaml);
+        }
+        if (rc == AKSSL_OK)
+            rc = ak_files_sync(parent);
+        if (rc == AKSSL_OK)
+            rc = ak_store_commit(d->store);
+        else
+            ak_store_rollback(d->store);
+    }
+    if (rc < 0 && folder) {
+        char *sentence = ak_path("%s", ak_error_text());
+
+        if (ak_files_remove(folder) < 0)
+            ak_log_write(d->log, AK_LOG_WARN, "%s", ak_error_text());
+        (void)ak_fail(rc, "%s", sentence);
+        free(sentence);
+    }
+    free(folder);
+    free(parent);
+    return rc;
+}
+
+akssl_status ak_control_submit(ak_daemon *d, const ak_spec *spec, const char *yaml, int64_t *id)
+{
+    ak_job *job;
+    akssl_status rc;
+
+    if (d->stopping)
+        return ak_fail(AKSSL_ERR_UNAVAILABLE, "akssld is stopping: submit again once it is back");
+    if (d->jobs.count >= AK_DAEMON_MAX_ACTIVE)
+        return ak_fail(AKSSL_ERR_LIMIT, "%d jobs have not ended yet: cancel some",
+                       AK_DAEMON_MAX_ACTIVE);
+    job = ak_job_new(spec, yaml);
+    rc = store_new(d, job);
+    if (rc < 0) {
+        ak_job_free(job);
+        return rc;
+    }
+    *id = job->id;
+    ak_log_write(d->log, AK_LOG_INFO, "job %" PRId64 " submitted: %s %s on %s", job->id,
+                 spec->kind, spec->method, spec->dataset);
+    ak_jobs_add_take(&d->jobs, job);
+    enqueue(d, job);
+    return AKSSL_OK;
+}
+
+// ---- cancelling
+
+static akssl_status has_ended(ak_daemon *d, int64_t id)
+{
+    ak_job *job = NULL;
+    akssl_status rc = ak_store_find(d->store, id, &job);
+
+    if (rc == AKSSL_OK)
+        rc = ak_fail(AKSSL_ERR_STATE, "job %" PRId64 " has ended already: it is %s", id,
+                     ak_job_state_text(job->state));
+    ak_job_free(job);
+    return rc;
+}
+
+akssl_status ak_control_cancel(ak_daemon *d, int64_t id,
+                               void (*seen)(void *ctx, const ak_job *job), void *ctx)
+{
+    ak_job *job = ak_jobs_find(&d->jobs, id);
+    akssl_status rc;
+
+    if (!job)
+        return has_ended(d, id);
+    if (ak_job_state_ended(job->state))
+        return ak_fail(AKSSL_ERR_STATE, "job %" PRId64 " has ended already: it is %s", id,
+                       ak_job_state_text(job->state));
+    if (!job->cancel) {
+        job->cancel = true;
+        rc = ak_control_save(d, job);
+        if (rc < 0) {
+            job->cancel = false;
+            return rc;
+        }
+    }
+    if (job->run) {
+        ak_text_set(&job->reason, "is being cancelled");
+        seen(ctx, job);
+        ak_watches_changed(d->watches, job, true);
+        ak_run_end(job->run, "cancelled");
+        return AKSSL_OK;
+    }
+    ak_scheduler_remove(d->scheduler, id);
+    rc = ak_job_move(job, AK_JOB_CANCEL, "cancelled before it started");
+    if (rc < 0)
+        return rc;
+    seen(ctx, job);
+    (void)ak_control_save(d, job);
+    finish(d, job);
+    ak_control_schedule(d);
+    return AKSSL_OK;
+}
+
+// ---- starting
+
+static void on_wake(uv_timer_t *timer)
+{
+    ak_control_schedule(timer->data);
+}
+
+void ak_control_schedule(ak_daemon *d)
+{
+    int64_t id;
+    int fits;
+
+    while (!d->stopping && (id = ak_scheduler_head(d->scheduler, &fits)) != 0 && fits) {
+        ak_job *job = ak_jobs_find(&d->jobs, id);
+        int64_t wait_ns = job->not_before_ns - ak_clock_ns();
+
+        if (wait_ns > 0) {
+            uv_timer_start(&d->wake, on_wake, (uint64_t)wait_ns / 1000000 + 1, 0);
+            return;
+        }
+        ak_run_start(d, job, ak_scheduler_start(d->scheduler));
+    }
+}

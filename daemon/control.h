@@ -1,0 +1,51 @@
+// daemon/control.h -- what happens to jobs: moved, stored, watched, started, recovered.
+//
+// Every change of a job's state goes through here, so that each is stored, told to its watchers,
+// and, at the end, written as result.json.  Loop thread only.
+
+#ifndef AK_DAEMON_CONTROL_H
+#define AK_DAEMON_CONTROL_H
+
+#include "daemon/daemon.h"
+
+// ak_control_folder gives the job's folder; yours to free.
+char *ak_control_folder(const ak_daemon *d, int64_t id);
+
+// ak_control_find gives a job, active or ended; when it comes from the store *stored is it too and
+// is yours to free, else *stored is NULL.  ERR_NOT_FOUND.
+akssl_status ak_control_find(ak_daemon *d, int64_t id, const ak_job **job, ak_job **stored)
+    AKSSL_MUST_CHECK;
+
+// ak_control_submit stores a new job with its folder and spec.yaml, and queues it.  On failure
+// nothing of it is left.
+akssl_status ak_control_submit(ak_daemon *d, const ak_spec *spec, const char *yaml, int64_t *id)
+    AKSSL_MUST_CHECK;
+
+// ak_control_cancel makes the wish durable, then ends the job: at once when it waits.  *job lives
+// on only if it has not ended; say what is to be said by `seen` before.
+akssl_status ak_control_cancel(ak_daemon *d, int64_t id,
+                               void (*seen)(void *ctx, const ak_job *job), void *ctx)
+    AKSSL_MUST_CHECK;
+
+// ak_control_save stores a job as it is; what fails is tried again every second.
+akssl_status ak_control_save(ak_daemon *d, ak_job *job);
+
+// ak_control_move applies an event that the table has, stores it and tells the watchers.  A job
+// that has ended is gone afterwards.
+void ak_control_move(ak_daemon *d, ak_job *job, ak_job_event event, const char *reason);
+
+// ak_control_requeue moves a job back to the queue, to be started pause_ms from now at the
+// earliest.
+void ak_control_requeue(ak_daemon *d, ak_job *job, const char *reason, int64_t pause_ms);
+
+// ak_control_schedule starts what fits.
+void ak_control_schedule(ak_daemon *d);
+
+// ak_control_recover takes up the store's jobs at start: ends what is left of old runs (this
+// blocks) and queues what had not ended.
+akssl_status ak_control_recover(ak_daemon *d) AKSSL_MUST_CHECK;
+
+// ak_control_retry stores again what could not be stored.
+void ak_control_retry(ak_daemon *d);
+
+#endif

@@ -1,0 +1,58 @@
+// daemon/daemon.h -- the program: what it owns, how it starts and ends.
+//
+// One libuv loop, and its thread owns all of this.  Other threads only ever see what they are
+// handed for one piece of work (work.h).
+
+#ifndef AK_DAEMON_DAEMON_H
+#define AK_DAEMON_DAEMON_H
+
+#include <uv.h>
+
+#include "daemon/catalogue.h"
+#include "daemon/checker.h"
+#include "daemon/config.h"
+#include "daemon/jobs.h"
+#include "daemon/process.h"
+#include "daemon/scheduler.h"
+#include "daemon/store/store.h"
+#include "daemon/tail.h"
+#include "daemon/watch.h"
+#include "proto/base/log.h"
+#include "proto/rpc/server.h"
+
+enum {
+    AK_DAEMON_STOP_MS = 30000,     // that running jobs have for their last commit
+    AK_DAEMON_MAX_ACTIVE = 100000, // jobs that have not ended
+};
+
+typedef struct ak_daemon {
+    const ak_config *config;
+    const ak_log *log;
+    uv_loop_t loop;
+    int lock, socket_lock;   // descriptors, -1: not held
+    ak_store *store;
+    ak_jobs jobs;            // that have not ended
+    ak_scheduler *scheduler;
+    ak_server *server;
+    ak_checker *checker;
+    ak_catalogue *catalogue;
+    ak_watches *watches;
+    ak_tails *tails;
+    ak_reaper reaper;
+    uv_signal_t term, interrupt;
+    uv_timer_t tick;         // one second: what the store refused is tried again
+    uv_timer_t wake;         // a job's pause before its next launch is over
+    uv_timer_t stop;         // the end of AK_DAEMON_STOP_MS
+    int runs;                // under way
+    int inquiries;           // calls of State under way
+    bool stopping;           // a signal came: nothing new starts
+    bool closing;            // no run is left: the server closes
+} ak_daemon;
+
+// ak_daemon_run serves until SIGTERM or SIGINT and returns how that went; config is settled.
+akssl_status ak_daemon_run(const ak_config *config, const ak_log *log) AKSSL_MUST_CHECK;
+
+// ak_daemon_run_over is told by run.c that a run is gone.
+void ak_daemon_run_over(ak_daemon *d);
+
+#endif

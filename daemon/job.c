@@ -1,0 +1,149 @@
+// daemon/job.c -- a job and its state machine.
+
+#include "daemon/job.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "proto/base/alloc.h"
+#include "proto/base/clock.h"
+#include "proto/base/error.h"
+
+// Rows: the state; columns: the event; 0: cannot happen.
+static const ak_job_state table[AK_JOB_STATE_END][AK_JOB_EVENT_END] = {
+    [AK_JOB_QUEUED] = {
+        [AK_JOB_LAUNCH] = AK_JOB_STARTING,
+        [AK_JOB_PAUSE] = AK_JOB_PAUSED,
+        [AK_JOB_FAIL] = AK_JOB_FAILED,
+        [AK_JOB_CANCEL] = AK_JOB_CANCELLED,
+    },
+    [AK_JOB_STARTING] = {
+        [AK_JOB_JOIN] = AK_JOB_RUNNING,
+        [AK_JOB_REQUEUE] = AK_JOB_QUEUED,
+        [AK_JOB_FAIL] = AK_JOB_FAILED,
+        [AK_JOB_CANCEL] = AK_JOB_CANCELLED,
+    },
+    [AK_JOB_RUNNING] = {
+        [AK_JOB_REQUEUE] = AK_JOB_QUEUED,
+        [AK_JOB_PAUSE] = AK_JOB_PAUSED,
+        [AK_JOB_SUCCEED] = AK_JOB_SUCCEEDED,
+        [AK_JOB_FAIL] = AK_JOB_FAILED,
+        [AK_JOB_CANCEL] = AK_JOB_CANCELLED,
+    },
+    [AK_JOB_PAUSED] = {
+        [AK_JOB_RESUME] = AK_JOB_QUEUED,
+        [AK_JOB_CANCEL] = AK_JOB_CANCELLED,
+        [AK_JOB_FAIL] = AK_JOB_FAILED,
+    },
+};
+
+static const char *const states[] = {
+    "",
+#define NAME(name, number) #name,
+    AK_JOB_STATE_MAP(NAME)
+#undef NAME
+};
+
+static const char *const events[] = { "",      "launch", "join",    "requeue", "pause",
+                                      "resume", "end well", "fail", "cancel" };
+
+ak_job_state ak_job_next(ak_job_state state, ak_job_event event)
+{
+    if (state <= 0 || state >= AK_JOB_STATE_END || event <= 0 || event >= AK_JOB_EVENT_END)
+        return 0;
+    return table[state][event];
+}
+
+const char *ak_job_state_text(ak_job_state state)
+{
+    return states[state > 0 && state < AK_JOB_STATE_END ? state : 0];
+}
+
+ak_job_state ak_job_state_parse(const char *text)
+{
+    for (int state = 1; text && state < AK_JOB_STATE_END; state++)
+        if (strcmp(states[state], text) == 0)
+            return (ak_job_state)state;
+    return 0;
+}
+
+bool ak_job_state_ended(ak_job_state state)
+{
+    return state >= AK_JOB_SUCCEEDED;
+}
+
+void ak_text_set(char **field, const char *value)
+{
+    char *copy = ak_strdup(value ? value : "");
+
+    free(*field);
+    *field = copy;
+}
+
+ak_job *ak_job_new(const ak_spec *spec, const char *yaml)
+{
+    ak_job *job = ak_alloc(1, sizeof *job);
+
+    job->state = AK_JOB_QUEUED;
+    ak_spec_copy(&job->spec, spec);
+    job->yaml = ak_strdup(yaml);
+    ak_text_set(&job->reason, NULL);
+    ak_text_set(&job->run_id, NULL);
+    ak_text_set(&job->weights, NULL);
+    job->submitted_ms = ak_clock_wall_ms();
+    job->committed_step = -1;
+    return job;
+}
+
+void ak_job_free(ak_job *job)
+{
+    if (!job)
+        return;
+    ak_spec_fini(&job->spec);
+    ak_figures_fini(&job->figures);
+    free(job->yaml);
+    free(job->reason);
+    free(job->run_id);
+    free(job->weights);
+    free(job);
+}
+
+akssl_status ak_job_move(ak_job *job, ak_job_event event, const char *reason)
+{
+    ak_job_state next = ak_job_next(job->state, event);
+
+    if (!next)
+        return ak_fail(AKSSL_ERR_STATE, "job %" PRId64 " is %s and cannot %s", job->id,
+                       ak_job_state_text(job->state),
+                       events[event > 0 && event < AK_JOB_EVENT_END ? event : 0]);
+    job->state = next;
+    ak_text_set(&job->reason, reason);
+    if (event == AK_JOB_JOIN && !job->started_ms)
+        job->started_ms = ak_clock_wall_ms();
+    if (next != AK_JOB_STARTING && next != AK_JOB_RUNNING)
+        ak_text_set(&job->run_id, NULL);
+    if (ak_job_state_ended(next)) {
+        job->ended_ms = ak_clock_wall_ms();
+        job->cancel = false;
+    }
+    return AKSSL_OK;
+}
+
+int64_t ak_job_ranks(const ak_spec *spec, int64_t slots)
+{
+    int64_t ranks = 1;
+
+    if (spec->ranks > 0)
+        return spec->ranks;
+    while (spec->shards % (ranks * 2) == 0 && ranks * 2 * spec->threads_per_shard <= slots)
+        ranks *= 2;
+    return ranks;
+}
+
+int64_t ak_job_cores(const ak_spec *spec, int64_t slots)
+{
+    int64_t need = ak_job_ranks(spec, slots) * spec->threads_per_shard;
+
+    return need < slots ? need : slots;
+}

@@ -1,0 +1,99 @@
+// daemon/job.h -- a job and its state machine.
+//
+//     submit -> QUEUED --launch--> STARTING --join--> RUNNING --succeed--> SUCCEEDED
+//                ^ ^                  |                | |
+//                | +----requeue-------+----requeue-----+ +--fail--> FAILED
+//                |                                     |
+//              resume <------------- PAUSED <--pause---+
+//
+// QUEUED waits for cores; STARTING has a run whose rank 0 has not joined; RUNNING has joined.
+// `requeue` is a crash, or a daemon that stops: the job goes on from its last commit.  `cancel`
+// leads from every state that has not ended to CANCELLED, `fail` to FAILED.  The table in job.c is
+// the only place that knows.  Loop thread only.
+
+#ifndef AK_DAEMON_JOB_H
+#define AK_DAEMON_JOB_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "akssl/status.h"
+#include "daemon/figures.h"
+#include "proto/spec/spec.h"
+
+#define AK_JOB_STATE_MAP(X)                                                                        \
+    X(QUEUED, 1)                                                                                   \
+    X(STARTING, 2)                                                                                 \
+    X(RUNNING, 3)                                                                                  \
+    X(PAUSED, 4)                                                                                   \
+    X(SUCCEEDED, 5)                                                                                \
+    X(FAILED, 6)                                                                                   \
+    X(CANCELLED, 7)
+
+typedef enum ak_job_state {
+#define AK_JOB_STATE_ENUM(name, number) AK_JOB_##name = number,
+    AK_JOB_STATE_MAP(AK_JOB_STATE_ENUM)
+#undef AK_JOB_STATE_ENUM
+    AK_JOB_STATE_END
+} ak_job_state;
+
+typedef enum ak_job_event {
+    AK_JOB_LAUNCH = 1,
+    AK_JOB_JOIN,
+    AK_JOB_REQUEUE,
+    AK_JOB_PAUSE,
+    AK_JOB_RESUME,
+    AK_JOB_SUCCEED,
+    AK_JOB_FAIL,
+    AK_JOB_CANCEL,
+    AK_JOB_EVENT_END
+} ak_job_event;
+
+// ak_job_next gives the state that event leads to from state, or 0 when it cannot happen there.
+ak_job_state ak_job_next(ak_job_state state, ak_job_event event);
+
+const char *ak_job_state_text(ak_job_state state);
+ak_job_state ak_job_state_parse(const char *text); // 0 when there is none of that name
+bool ak_job_state_ended(ak_job_state state);
+
+struct ak_run;
+
+typedef struct ak_job {
+    int64_t id;             // 0 until stored
+    ak_job_state state;
+    char *reason;           // never NULL
+    ak_spec spec;           // resolved
+    char *yaml;             // the same as text; NULL for a job read for a list, of whose spec
+                            // only kind, name, method, backbone, dataset and priority are set
+    int64_t submitted_ms, started_ms, ended_ms; // 0: not yet
+    int64_t restarts, restarts_since_commit;
+    int64_t committed_step; // -1: none
+    int64_t ranks;          // of the current or last run
+    char *run_id;           // of the run whose processes may live; "" when none
+    bool cancel;            // asked for, and not over yet
+    ak_job_state outcome;   // what the worker's Finish said, once it has; 0
+    char *weights;          // the export; ""
+    ak_figures figures;
+
+    struct ak_run *run;     // while it has one; not stored
+    int64_t not_before_ns;  // a pause before the next launch; not stored
+    bool dirty;             // the store does not have this yet; not stored
+} ak_job;
+
+// ak_job_new takes nothing: spec and yaml are copied.  A new job is QUEUED.
+ak_job *ak_job_new(const ak_spec *spec, const char *yaml);
+void ak_job_free(ak_job *job); // NULL-safe
+
+// ak_job_move applies event and sets the reason (NULL: ""), the times and what belongs to a run.
+// ERR_STATE, with a sentence, when the table does not have it.
+akssl_status ak_job_move(ak_job *job, ak_job_event event, const char *reason) AKSSL_MUST_CHECK;
+
+// ak_text_set replaces a heap string; value may be NULL for "".
+void ak_text_set(char **field, const char *value);
+
+// ak_job_ranks is the number of ranks for spec on slots cores; ak_job_cores how many of them it
+// takes (a job that needs more than there are takes all).
+int64_t ak_job_ranks(const ak_spec *spec, int64_t slots);
+int64_t ak_job_cores(const ak_spec *spec, int64_t slots);
+
+#endif

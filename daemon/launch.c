@@ -1,0 +1,267 @@
+// daemon/launch.c -- what a run does before and around its processes.
+
+#include "daemon/launch.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "daemon/files.h"
+#include "daemon/launcher/launcher.h"
+#include "daemon/work.h"
+#include "proto/base/alloc.h"
+#include "proto/base/error.h"
+
+extern char **environ;
+
+// ---- work: prepare and tidy
+
+typedef void (*launch_done)(ak_run *run, akssl_status rc, const char *error);
+
+typedef struct job_work {
+    ak_run *run;
+    launch_done done;
+    ak_state *state;
+    int64_t *steps; // that the store knows
+    int count;
+} job_work;
+
+static akssl_status load_state(job_work *w)
+{
+    ak_run *run = w->run;
+    char *folder = ak_path("%s/commits/step-%" PRId64, run->folder, run->resume.step);
+    char *path = ak_path("%s/%s", folder, AK_COMMIT_STATE_FILE);
+    akssl_status rc = ak_commit_verify(&run->resume, folder);
+
+    if (rc == AKSSL_OK)
+        rc = ak_state_read(&w->state, path);
+    free(path);
+    free(folder);
+    return rc < 0 ? ak_wrap(rc, "resume refused") : AKSSL_OK;
+}
+
+static akssl_status sweep(job_work *w)
+{
+    char *commits = ak_path("%s/commits", w->run->folder);
+    akssl_status rc = ak_commit_sweep(commits, w->steps, w->count);
+
+    free(commits);
+    return rc;
+}
+
+static akssl_status prepare(void *ctx)
+{
+    job_work *w = ctx;
+    akssl_status rc = AKSSL_OK;
+
+    if (w->run->resuming)
+        rc = load_state(w);
+    else
+        w->state = ak_state_new();
+    return rc < 0 ? rc : sweep(w);
+}
+
+static akssl_status tidy(void *ctx)
+{
+    job_work *w = ctx;
+    char *secret = ak_path("%s/secret", w->run->folder);
+
+    unlink(secret);
+    free(secret);
+    return sweep(w);
+}
+
+static void on_done(void *ctx, akssl_status rc, const char *error)
+{
+    job_work *w = ctx;
+    ak_run *run = w->run;
+    launch_done done = w->done;
+
+    if (w->state && run->state)
+        ak_state_free(w->state);
+    else if (w->state)
+        run->state = w->state;
+    free(w->steps);
+    free(w);
+    done(run, rc, error);
+    ak_run_work_done(run);
+}
+
+static void start(ak_run *run, ak_work_run what, launch_done done)
+{
+    job_work *w = ak_alloc(1, sizeof *w);
+    akssl_status rc;
+
+    w->run = run;
+    w->done = done;
+    run->works++;
+    rc = ak_store_commit_steps(run->d->store, run->job->id, &w->steps, &w->count);
+    if (rc < 0) // without the list nothing may be removed
+        on_done(w, rc, ak_error_text());
+    else
+        ak_work_start(&run->d->loop, what, on_done, w);
+}
+
+void ak_launch_prepare(ak_run *run, launch_done done)
+{
+    start(run, prepare, done);
+}
+
+void ak_launch_tidy(ak_run *run, launch_done done)
+{
+    start(run, tidy, done);
+}
+
+// ---- spawn
+
+static akssl_status write_secret(const ak_run *run, const char *path)
+{
+    akssl_status rc;
+
+    unlink(path);
+    rc = ak_files_write(path, run->secret, strlen(run->secret));
+    return rc < 0 ? ak_wrap(rc, "the run's secret") : AKSSL_OK;
+}
+
+static akssl_status open_log(ak_run *run, int *fd)
+{
+    char *path = ak_path("%s/log", run->folder);
+    struct stat st;
+    akssl_status rc = AKSSL_OK;
+
+    *fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    if (*fd < 0)
+        rc = ak_fail_errno(errno, "log '%s' cannot be opened", path);
+    else
+        run->log_start = fstat(*fd, &st) == 0 ? st.st_size : 0;
+    free(path);
+    return rc;
+}
+
+static akssl_status make_command(ak_run *run, const char *secret, ak_args *argv, ak_args *env)
+{
+    const ak_launch launch = { run->d->config, run->job, run->id, secret, run->job->ranks };
+
+    ak_args_add(argv, "%s", run->d->config->self); // ak_guard, so that mpirun dies with us
+    ak_args_add(argv, "--guard");
+    ak_args_add(argv, "%ld", (long)getpid());
+    for (char **at = environ; *at; at++)
+        ak_args_add(env, "%s", *at);
+    return ak_launcher_find("local")->command(&launch, argv, env);
+}
+
+static akssl_status spawn(ak_run *run, const ak_args *argv, const ak_args *env, int log,
+                          uv_exit_cb exited)
+{
+    uv_stdio_container_t stdio[3] = { { .flags = UV_IGNORE } };
+    uv_process_options_t options = { 0 };
+    int rc;
+
+    for (int i = 1; i < 3; i++) {
+        stdio[i].flags = UV_INHERIT_FD;
+        stdio[i].data.fd = log;
+    }
+    options.file = argv->at[0];
+    options.args = argv->at;
+    options.env = env->at;
+    options.cwd = run->folder;
+    options.stdio = stdio;
+    options.stdio_count = 3;
+    options.flags = UV_PROCESS_DETACHED; // a session of its own
+    options.exit_cb = exited;
+    run->process.data = run;
+    run->handles++;
+    rc = uv_spawn(&run->d->loop, &run->process, &options);
+    if (rc < 0)
+        return ak_fail_errno(-rc, "'%s' cannot be started", argv->at[0]);
+    run->alive = true;
+    return AKSSL_OK;
+}
+
+akssl_status ak_launch_spawn(ak_run *run, uv_exit_cb exited)
+{
+    char *secret = ak_path("%s/secret", run->folder);
+    ak_args argv = { 0 }, env = { 0 };
+    int log = -1;
+    akssl_status rc = write_secret(run, secret);
+
+    if (rc == AKSSL_OK)
+        rc = open_log(run, &log);
+    if (rc == AKSSL_OK)
+        rc = make_command(run, secret, &argv, &env);
+    if (rc == AKSSL_OK)
+        rc = spawn(run, &argv, &env, log, exited);
+    if (log >= 0)
+        close(log);
+    ak_args_fini(&argv);
+    ak_args_fini(&env);
+    free(secret);
+    return rc;
+}
+
+// ---- the log's last words
+
+enum { TAIL = 16 << 10, MAX_WORDS = 400 };
+
+// A worker's error line says it best; else any line that speaks of an error and is not mpirun's
+// own; else the last line.
+static int worth(const char *line)
+{
+    static const char *const chatter[] = { "---", "mpirun", "prterun", "Primary job", "[", "Node",
+                                           "PID", "Local ", "Process ", NULL };
+
+    if (!line[strspn(line, " \t")])
+        return 0;
+    if (strstr(line, " error akssl-worker: "))
+        return 3;
+    for (int i = 0; chatter[i]; i++)
+        if (strncmp(line, chatter[i], strlen(chatter[i])) == 0)
+            return 0;
+    return strstr(line, "rror") ? 2 : 1;
+}
+
+static const char *best_line(char *text)
+{
+    const char *best = "";
+    int best_worth = 1;
+    char *rest = NULL;
+
+    for (char *line = strtok_r(text, "\r\n", &rest); line; line = strtok_r(NULL, "\r\n", &rest)) {
+        int value = worth(line);
+
+        if (value >= best_worth) {
+            best = line;
+            best_worth = value;
+        }
+    }
+    return best;
+}
+
+char *ak_launch_last_words(const ak_run *run)
+{
+    char *path = ak_path("%s/log", run->folder);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    struct stat st;
+    char text[TAIL + 1];
+    ssize_t n = 0;
+    const char *words, *mark;
+
+    if (fd >= 0 && fstat(fd, &st) == 0) {
+        int64_t from = st.st_size - TAIL > run->log_start ? st.st_size - TAIL : run->log_start;
+
+        n = pread(fd, text, TAIL, from);
+    }
+    if (fd >= 0)
+        close(fd);
+    free(path);
+    text[n > 0 ? n : 0] = '\0';
+    words = best_line(text);
+    mark = strstr(words, " error akssl-worker: ");
+    if (mark)
+        words = mark + strlen(" error akssl-worker: ");
+    return ak_path("%.*s", MAX_WORDS, words);
+}

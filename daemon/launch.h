@@ -1,0 +1,22 @@
+// daemon/launch.h -- what a run does before and around its processes: verify, spawn, read the log.
+
+#ifndef AK_DAEMON_LAUNCH_H
+#define AK_DAEMON_LAUNCH_H
+
+#include "daemon/run.h"
+
+// ak_launch_prepare verifies run->resume, if resuming, and reads its state, on the thread pool;
+// commits that the store does not know of are removed.  done gets the outcome, with run->state set.
+void ak_launch_prepare(ak_run *run, void (*done)(ak_run *run, akssl_status rc, const char *error));
+
+// ak_launch_spawn starts the launcher's command with its output appended to the job's log.
+akssl_status ak_launch_spawn(ak_run *run, uv_exit_cb exited) AKSSL_MUST_CHECK;
+
+// ak_launch_tidy removes, on the thread pool, what the run leaves: secret, commits cut off.
+void ak_launch_tidy(ak_run *run, void (*done)(ak_run *run, akssl_status rc, const char *error));
+
+// ak_launch_last_words gives the line of the run's log that says best why it ended; "" when there
+// is none.  Yours to free.
+char *ak_launch_last_words(const ak_run *run);
+
+#endif

@@ -1,0 +1,116 @@
+// daemon/run.h -- one run of a job: from its cores to the last of its processes.
+//
+//   start -> PREPARING --launched--> LAUNCHED --Hello--> JOINED --Finish--> FINISHED
+//              |                        |                   |                  |
+//              +------------------------+------- end -------+------------------+--> ENDING
+//                                                                                     |
+//                       over <-- nothing left <-- SWEEPING <-- mpirun is gone --------+
+//
+// PREPARING   the newest commit is verified and its state read (thread pool)
+// LAUNCHED    mpirun runs; rank 0 has AK_RUN_JOIN_MS to join
+// JOINED      rank 0's stream is open (uplink.h); it may commit (committer.h)
+// FINISHED    rank 0 has said how it went; the processes have AK_RUN_EXIT_MS to go
+// ENDING      mpirun got SIGTERM; after AK_RUN_GRACE_MS it and all ranks get SIGKILL
+// SWEEPING    processes that outlive mpirun are waited for, then killed
+//
+// mpirun may also go by itself in any state.  When no process is left and no work is under way, the
+// job moves on: run.c's conclude decides how.  Loop thread only.
+
+#ifndef AK_DAEMON_RUN_H
+#define AK_DAEMON_RUN_H
+
+#include "daemon/daemon.h"
+#include "daemon/state/commit.h"
+
+enum {
+    AK_RUN_JOIN_MS = 60000,
+    AK_RUN_LOST_MS = 30000, // from the loss of the stream to the end of the processes
+    AK_RUN_EXIT_MS = 15000,
+    AK_RUN_GRACE_MS = 5000,
+    AK_RUN_STATE_MS = 60000, // a commit waits that long for the state to reach its step
+};
+
+typedef enum ak_run_phase {
+    AK_RUN_PREPARING = 1,
+    AK_RUN_LAUNCHED,
+    AK_RUN_JOINED,
+    AK_RUN_FINISHED,
+    AK_RUN_ENDING,
+    AK_RUN_SWEEPING,
+} ak_run_phase;
+
+// What run.c, uplink.c, committer.c and the handlers of the Run service share.
+typedef struct ak_run {
+    ak_daemon *d;
+    ak_job *job;
+    int64_t cores;
+    ak_run_phase phase;
+    char id[33], secret[65];
+    char *folder; // the job's
+    char *why;    // the first reason to end it, "" when none
+    int64_t log_start;
+
+    uv_process_t process;
+    uv_timer_t timer, commit_timer;
+    int handles;        // of the three, not closed yet
+    bool alive, swept;  // mpirun; no process is left
+    bool not_counted;   // it failed for a reason that is no crash
+    bool lost;          // the stream ended before Finish
+    int ticks;          // of the sweep
+    int works;          // on the thread pool
+    int exit_code, exit_signal;
+
+    // The commit to resume from, while resuming; the state; rank 0's stream.
+    bool resuming;
+    ak_commit resume;
+    ak_state *state;
+    ak_call *join;
+    bool sent;          // the whole state was sent, or none had to be
+    ak_state *sending;  // what is being sent
+    int sending_tensor; // index, and bytes of it that are sent; -1 for its head
+    int64_t sending_offset;
+    int64_t pushes;
+
+    // The commit under way.
+    ak_call *commit_call;
+    ak_commit commit;
+    ak_state *frozen;
+    bool committing, waiting_for_state;
+} ak_run;
+
+// ak_run_start moves a QUEUED job to STARTING on cores of the scheduler, which get released when
+// it is over.
+void ak_run_start(ak_daemon *d, ak_job *job, int64_t cores);
+
+// ak_run_joined is told by uplink.c that rank 0 said Hello.
+void ak_run_joined(ak_run *run);
+
+// ak_run_finished records what rank 0's Finish said: SUCCEEDED, FAILED, or 0 for stopped.
+void ak_run_finished(ak_run *run, ak_job_state outcome, const char *reason);
+
+// ak_run_end ends the processes; why is kept for the log and the job's reason.  May be repeated.
+void ak_run_end(ak_run *run, const char *why);
+
+// ak_run_fail does so for a job that is not to be started again.
+void ak_run_fail(ak_run *run, const char *why);
+
+// ak_run_kill ends the processes without a grace time.
+void ak_run_kill(ak_run *run);
+
+// ak_run_stop asks rank 0 to commit and finish; a run that has not joined is ended.
+void ak_run_stop(ak_run *run, const char *why);
+
+// ak_run_lost is told that the stream is gone.
+void ak_run_lost(ak_run *run);
+
+// ak_run_find gives the run of job whose id and secret are these; ERR_PERMISSION else.
+akssl_status ak_run_find(ak_daemon *d, int64_t job, const char *id, const char *secret,
+                         ak_run **run) AKSSL_MUST_CHECK;
+
+// ak_run_by_secret gives the run that has this secret, or NULL.
+ak_run *ak_run_by_secret(ak_daemon *d, const char *secret);
+
+// ak_run_work_done counts work back in and concludes if that was the last thing to wait for.
+void ak_run_work_done(ak_run *run);
+
+#endif

@@ -1,0 +1,48 @@
+// daemon/state/commit.h -- a commit: the files of one step, with the state of the same step.
+
+#ifndef AK_DAEMON_STATE_COMMIT_H
+#define AK_DAEMON_STATE_COMMIT_H
+
+#include "daemon/state/state.h"
+
+enum { AK_COMMIT_MAX_FILES = 16, AK_COMMIT_MAX_FILE_NAME = 64 };
+
+typedef struct ak_commit_file {
+    char name[AK_COMMIT_MAX_FILE_NAME + 1];
+    uint64_t size;
+    char digest[33];
+} ak_commit_file;
+
+typedef struct ak_commit_tensor {
+    char name[AK_STATE_MAX_NAME + 1];
+    int64_t version, filled, position;
+} ak_commit_tensor;
+
+typedef struct ak_commit {
+    int64_t job, step, made_ms;
+    int file_count, tensor_count;
+    ak_commit_file files[AK_COMMIT_MAX_FILES]; // state.safetensors is one of them
+    ak_commit_tensor tensors[AK_STATE_MAX_TENSORS];
+} ak_commit;
+
+#define AK_COMMIT_STATE_FILE "state.safetensors"
+
+// ak_commit_add_file checks and adds a file that the worker has written: a plain name that is not
+// the state's, a digest of 32 hexadecimal digits.
+akssl_status ak_commit_add_file(ak_commit *commit, const char *name, uint64_t size,
+                                const char *digest) AKSSL_MUST_CHECK;
+
+// ak_commit_make checks that the worker's files are in folder with their sizes, writes the frozen
+// state beside them, adds it to commit, and flushes the folder and its parent.  Any thread.
+akssl_status ak_commit_make(ak_commit *commit, const char *folder, const ak_state *frozen)
+    AKSSL_MUST_CHECK;
+
+// ak_commit_verify reads every file through; ERR_CORRUPT, naming file and digests, when one is not
+// what was committed.  Any thread.
+akssl_status ak_commit_verify(const ak_commit *commit, const char *folder) AKSSL_MUST_CHECK;
+
+// ak_commit_sweep removes from the job's commits folder what is not among the steps.  Any thread.
+akssl_status ak_commit_sweep(const char *commits_folder, const int64_t *steps, int count)
+    AKSSL_MUST_CHECK;
+
+#endif

@@ -1,0 +1,18 @@
+// daemon/state/insight.h -- what a tensor of the state looks like, in a few numbers.
+
+#ifndef AK_DAEMON_STATE_INSIGHT_H
+#define AK_DAEMON_STATE_INSIGHT_H
+
+#include "daemon/state/state.h"
+
+// Over the rows that are filled.  A collapsing run shows in std falling towards 0.
+typedef struct ak_insight {
+    char digest[33];                // XXH3-128 of all values
+    double mean_norm;               // of a row
+    double std, std_min, std_max;   // per dimension: mean, least, greatest
+} ak_insight;
+
+// ak_insight_make reads the tensor through once.  Any thread.
+akssl_status ak_insight_make(ak_insight *insight, const ak_state_tensor *tensor) AKSSL_MUST_CHECK;
+
+#endif

@@ -1,0 +1,64 @@
+// daemon/store/store.h -- the jobs and their commits, on disk.
+//
+// SQLite in WAL mode with synchronous=FULL: when a function that writes has returned 0 outside a
+// transaction, or ak_store_commit has, the rows survive a power cut.  Every statement touches a
+// few rows and takes a millisecond or so (the disk's flush), so all of it runs on the loop thread.
+//
+// Failures: ERR_NO_SPACE for a full disk, ERR_CORRUPT for a damaged file, else ERR_IO.
+
+#ifndef AK_DAEMON_STORE_STORE_H
+#define AK_DAEMON_STORE_STORE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "daemon/job.h"
+#include "daemon/state/commit.h"
+
+typedef struct ak_store ak_store;
+
+// ak_store_open opens or makes the database at path.  One of an older version is copied to
+// path.vN.backup and brought up to date; one of a newer version, or of another program, is
+// refused (ERR_UNSUPPORTED) and not touched.
+akssl_status ak_store_open(ak_store **out, const char *path) AKSSL_MUST_CHECK;
+void ak_store_close(ak_store *store); // NULL-safe
+
+// A transaction: begin, then commit or rollback.  They do not nest.
+akssl_status ak_store_begin(ak_store *store) AKSSL_MUST_CHECK;
+akssl_status ak_store_commit(ak_store *store) AKSSL_MUST_CHECK; // rolls back when it fails
+void ak_store_rollback(ak_store *store);
+
+// ak_store_insert stores a new job and gives it its id; ids are never used twice.
+akssl_status ak_store_insert(ak_store *store, ak_job *job) AKSSL_MUST_CHECK;
+
+// ak_store_update stores all of a job but its spec.
+akssl_status ak_store_update(ak_store *store, const ak_job *job) AKSSL_MUST_CHECK;
+
+// ak_store_find reads one job; ERR_NOT_FOUND.  *out is yours.
+akssl_status ak_store_find(ak_store *store, int64_t id, ak_job **out) AKSSL_MUST_CHECK;
+
+// take is given each job, whole, to keep; a job that cannot be read is skipped, and *skipped
+// counts them.  Oldest first, only those that have not ended.
+akssl_status ak_store_active(ak_store *store, void (*take)(void *ctx, ak_job *job), void *ctx,
+                             int *skipped) AKSSL_MUST_CHECK;
+
+// see is shown up to limit jobs, newest first, as read for a list (job.h); it returns false to
+// end.  states is a set of 1 << ak_job_state; 0 means all.
+akssl_status ak_store_list(ak_store *store, unsigned states, int64_t limit,
+                           bool (*see)(void *ctx, const ak_job *job), void *ctx) AKSSL_MUST_CHECK;
+
+// ---- commits
+
+akssl_status ak_store_add_commit(ak_store *store, const ak_commit *commit) AKSSL_MUST_CHECK;
+
+// ak_store_find_commit reads the job's newest commit; ERR_NOT_FOUND when there is none.
+akssl_status ak_store_find_commit(ak_store *store, int64_t job, ak_commit *commit) AKSSL_MUST_CHECK;
+
+// ak_store_commit_steps gives the steps of a job's commits, newest first; *steps is yours.
+akssl_status ak_store_commit_steps(ak_store *store, int64_t job, int64_t **steps, int *count)
+    AKSSL_MUST_CHECK;
+
+// ak_store_prune forgets all but the `keep` newest commits of a job.
+akssl_status ak_store_prune(ak_store *store, int64_t job, int64_t keep) AKSSL_MUST_CHECK;
+
+#endif

@@ -1,0 +1,285 @@
+// daemon/uplink.c -- rank 0's stream.
+
+#include "daemon/uplink.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/committer.h"
+#include "daemon/files.h"
+#include "proto/base/error.h"
+
+// violated ends a run whose worker does not keep to the protocol; the sentence is stored.
+static void violated(ak_run *run, akssl_status rc)
+{
+    char *why = ak_path("%s", ak_error_text());
+
+    ak_call_fail(run->join, rc, why);
+    ak_run_fail(run, why);
+    free(why);
+}
+
+// ---- sending the state: head, chunks, next tensor; as far as the caller takes it
+
+static bool send_head(ak_run *run, const ak_state_info *info)
+{
+    Akssl__V1__CoordinatorMessage m = AKSSL__V1__COORDINATOR_MESSAGE__INIT;
+    Akssl__V1__TensorHead head = AKSSL__V1__TENSOR_HEAD__INIT;
+
+    head.name = (char *)info->name;
+    head.n_shape = (size_t)info->dims;
+    head.shape = (int64_t *)info->shape;
+    head.has_version = head.has_filled = head.has_position = 1;
+    head.version = info->version;
+    head.filled = info->filled;
+    head.position = info->position;
+    m.body_case = AKSSL__V1__COORDINATOR_MESSAGE__BODY_HEAD;
+    m.head = &head;
+    run->sending_offset = 0;
+    return ak_call_send(run->join, &m.base);
+}
+
+static bool send_chunk(ak_run *run, const ak_state_tensor *tensor)
+{
+    Akssl__V1__CoordinatorMessage m = AKSSL__V1__COORDINATOR_MESSAGE__INIT;
+    Akssl__V1__TensorChunk chunk = AKSSL__V1__TENSOR_CHUNK__INIT;
+    size_t offset = (size_t)run->sending_offset;
+    size_t size = tensor->size - offset < AK_RPC_CHUNK ? tensor->size - offset : AK_RPC_CHUNK;
+
+    chunk.name = (char *)tensor->info.name;
+    chunk.has_offset = chunk.has_data = 1;
+    chunk.offset = offset;
+    chunk.data = (ProtobufCBinaryData){ size, (uint8_t *)ak_state_data(tensor) + offset };
+    m.body_case = AKSSL__V1__COORDINATOR_MESSAGE__BODY_CHUNK;
+    m.chunk = &chunk;
+    run->sending_offset += (int64_t)size;
+    if (run->sending_offset == (int64_t)tensor->size) {
+        run->sending_tensor++;
+        run->sending_offset = -1;
+    }
+    return ak_call_send(run->join, &m.base);
+}
+
+static void stop_sending(ak_run *run)
+{
+    ak_state_free(run->sending);
+    run->sending = NULL;
+}
+
+static void send_end(ak_run *run)
+{
+    Akssl__V1__CoordinatorMessage m = AKSSL__V1__COORDINATOR_MESSAGE__INIT;
+    Akssl__V1__Ack ack = AKSSL__V1__ACK__INIT;
+
+    ack.has_version = 1;
+    ack.version = run->resume.step;
+    m.body_case = AKSSL__V1__COORDINATOR_MESSAGE__BODY_STATE_END;
+    m.state_end = &ack;
+    ak_call_send(run->join, &m.base);
+    stop_sending(run);
+    run->sent = true;
+}
+
+static void pump(ak_run *run)
+{
+    bool full = false;
+
+    while (run->sending && !full) {
+        const ak_state_tensor *tensor = &run->sending->tensors[run->sending_tensor];
+
+        if (run->sending_tensor == run->sending->count)
+            send_end(run);
+        else if (run->sending_offset < 0)
+            full = send_head(run, &tensor->info);
+        else
+            full = send_chunk(run, tensor);
+    }
+}
+
+static void send_welcome(ak_run *run)
+{
+    Akssl__V1__CoordinatorMessage m = AKSSL__V1__COORDINATOR_MESSAGE__INIT;
+    Akssl__V1__Welcome welcome = AKSSL__V1__WELCOME__INIT;
+    char *commit = run->resuming ? ak_path("%s/commits/step-%" PRId64, run->folder, run->resume.step)
+                                 : ak_path("%s", "");
+
+    welcome.spec_yaml = run->job->yaml;
+    welcome.folder = run->folder;
+    welcome.has_resume_step = welcome.has_restored = 1;
+    welcome.resume_step = run->resuming ? run->resume.step : 0;
+    welcome.commit = commit;
+    welcome.restored = run->resuming;
+    m.body_case = AKSSL__V1__COORDINATOR_MESSAGE__BODY_WELCOME;
+    m.welcome = &welcome;
+    ak_call_send(run->join, &m.base);
+    free(commit);
+}
+
+static void send_applied(ak_run *run)
+{
+    Akssl__V1__CoordinatorMessage m = AKSSL__V1__COORDINATOR_MESSAGE__INIT;
+    Akssl__V1__Ack ack = AKSSL__V1__ACK__INIT;
+
+    ack.has_version = 1;
+    ack.version = ak_state_version(run->state);
+    m.body_case = AKSSL__V1__COORDINATOR_MESSAGE__BODY_APPLIED;
+    m.applied = &ack;
+    ak_call_send(run->join, &m.base);
+}
+
+void ak_uplink_stop(ak_run *run, const char *why)
+{
+    Akssl__V1__CoordinatorMessage m = AKSSL__V1__COORDINATOR_MESSAGE__INIT;
+    Akssl__V1__Stop stop = AKSSL__V1__STOP__INIT;
+
+    stop.reason = (char *)why;
+    m.body_case = AKSSL__V1__COORDINATOR_MESSAGE__BODY_STOP;
+    m.stop = &stop;
+    if (run->join)
+        ak_call_send(run->join, &m.base);
+}
+
+// ---- receiving
+
+static akssl_status take_hello(ak_run *run, const Akssl__V1__Hello *hello)
+{
+    const ak_job *job = run->job;
+
+    if (run->phase != AK_RUN_LAUNCHED)
+        return ak_fail(AKSSL_ERR_STATE, "join: a second Hello");
+    if (hello->job != job->id || !hello->run || strcmp(hello->run, run->id) != 0)
+        return ak_fail(AKSSL_ERR_PERMISSION, "join: job %" PRId64 " and its secret do not fit",
+                       hello->job);
+    if (hello->ranks != job->ranks)
+        return ak_fail(AKSSL_ERR_INVALID, "join: %" PRId64 " ranks came, %" PRId64 " were started",
+                       hello->ranks, job->ranks);
+    ak_run_joined(run);
+    send_welcome(run);
+    run->sent = !run->resuming;
+    if (run->resuming) {
+        run->sending = ak_state_freeze(run->state);
+        run->sending_tensor = 0;
+        run->sending_offset = -1;
+        pump(run);
+    }
+    if (run->d->stopping)
+        ak_uplink_stop(run, "akssld is stopping");
+    return AKSSL_OK;
+}
+
+static akssl_status take_head(ak_run *run, const Akssl__V1__TensorHead *head)
+{
+    ak_state_info info = { .version = head->version, .filled = head->filled,
+                           .position = head->position };
+
+    if (run->resuming)
+        return ak_fail(AKSSL_ERR_STATE, "tensor: this run's state was restored from a commit");
+    if (!head->name || strlen(head->name) > AK_STATE_MAX_NAME)
+        return ak_fail(AKSSL_ERR_INVALID, "tensor: give a name of 1 to %d bytes", AK_STATE_MAX_NAME);
+    if (head->n_shape < 1 || head->n_shape > AK_STATE_MAX_DIMS)
+        return ak_fail(AKSSL_ERR_INVALID, "tensor %s has %zu axes: give 1 to %d", head->name,
+                       head->n_shape, AK_STATE_MAX_DIMS);
+    memcpy(info.name, head->name, strlen(head->name));
+    info.dims = (int)head->n_shape;
+    memcpy(info.shape, head->shape, head->n_shape * sizeof *info.shape);
+    return ak_state_declare(run->state, &info);
+}
+
+static akssl_status take_chunk(ak_run *run, const Akssl__V1__TensorChunk *chunk)
+{
+    if (run->resuming)
+        return ak_fail(AKSSL_ERR_STATE, "tensor: this run's state was restored from a commit");
+    return ak_state_fill(run->state, chunk->name ? chunk->name : "", chunk->offset,
+                         chunk->data.data, chunk->data.len);
+}
+
+static akssl_status take_push(ak_run *run, const Akssl__V1__RingPush *push)
+{
+    akssl_status rc;
+
+    if (!run->sent)
+        return ak_fail(AKSSL_ERR_STATE, "push: not before all of the state was received");
+    rc = ak_state_push(run->state, push->name ? push->name : "", push->version, push->rows.data,
+                       push->rows.len);
+    if (rc == AKSSL_OK && ++run->pushes % AK_UPLINK_ACK == 0)
+        send_applied(run);
+    return rc;
+}
+
+static akssl_status take(ak_run *run, const Akssl__V1__WorkerMessage *m)
+{
+    if (m->body_case != AKSSL__V1__WORKER_MESSAGE__BODY_HELLO && run->phase != AK_RUN_JOINED)
+        return ak_fail(AKSSL_ERR_STATE, "join: the first message must be Hello");
+    switch (m->body_case) {
+    case AKSSL__V1__WORKER_MESSAGE__BODY_HELLO:
+        return take_hello(run, m->hello);
+    case AKSSL__V1__WORKER_MESSAGE__BODY_HEAD:
+        return take_head(run, m->head);
+    case AKSSL__V1__WORKER_MESSAGE__BODY_CHUNK:
+        return take_chunk(run, m->chunk);
+    case AKSSL__V1__WORKER_MESSAGE__BODY_PUSH:
+        return take_push(run, m->push);
+    default:
+        return ak_fail(AKSSL_ERR_INVALID, "join: a message of no known kind");
+    }
+}
+
+void ak_uplink_receive(ak_run *run, const Akssl__V1__WorkerMessage *message)
+{
+    akssl_status rc;
+
+    if (!message || run->phase > AK_RUN_JOINED)
+        return; // the worker has said all, or what it says no longer counts
+    rc = take(run, message);
+    if (rc < 0)
+        violated(run, rc);
+    else
+        ak_committer_poll(run);
+}
+
+// ---- the call
+
+akssl_status ak_uplink_open(ak_daemon *d, ak_call *call, ak_run **out)
+{
+    ak_run *run = ak_run_by_secret(d, ak_call_secret(call));
+
+    if (!run)
+        return ak_fail(AKSSL_ERR_PERMISSION,
+                       "join: the secret is no current run's: only akssld starts runs");
+    if (run->phase != AK_RUN_LAUNCHED || run->join)
+        return ak_fail(AKSSL_ERR_STATE, "join: rank 0 of job %" PRId64 " is not waited for",
+                       run->job->id);
+    run->join = call;
+    *out = run;
+    return AKSSL_OK;
+}
+
+void ak_uplink_drained(ak_run *run)
+{
+    pump(run);
+}
+
+void ak_uplink_ended(ak_run *run)
+{
+    run->join = NULL;
+    stop_sending(run);
+    ak_run_lost(run);
+}
+
+void ak_uplink_finish(ak_run *run)
+{
+    if (run->join)
+        ak_call_finish(run->join);
+}
+
+void ak_uplink_drop(ak_run *run)
+{
+    if (run->join) {
+        ak_call_set_user(run->join, NULL);
+        ak_call_fail(run->join, AKSSL_ERR_CANCELLED, "the run is over");
+    }
+    run->join = NULL;
+    stop_sending(run);
+}

@@ -1,0 +1,81 @@
+// daemon/wire.c -- a job as the wire has it.
+
+#include "daemon/wire.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "daemon/files.h"
+#include "proto/rpc/server.h"
+
+static void set_brief(ak_wire *wire, const ak_spec *spec)
+{
+    akssl__v1__job_spec__init(&wire->brief);
+    wire->brief.kind = spec->kind;
+    wire->brief.name = spec->name;
+    wire->brief.method = spec->method;
+    wire->brief.backbone = spec->backbone;
+    wire->brief.dataset = spec->dataset;
+    wire->brief.has_priority = 1;
+    wire->brief.priority = spec->priority;
+    wire->job.spec = &wire->brief;
+}
+
+static void set_number(protobuf_c_boolean *has, int64_t *field, int64_t value)
+{
+    *has = 1;
+    *field = value;
+}
+
+static void set_times(Akssl__V1__Job *m, const ak_job *job)
+{
+    set_number(&m->has_submitted_ms, &m->submitted_ms, job->submitted_ms);
+    if (job->started_ms)
+        set_number(&m->has_started_ms, &m->started_ms, job->started_ms);
+    if (job->ended_ms)
+        set_number(&m->has_ended_ms, &m->ended_ms, job->ended_ms);
+}
+
+void ak_wire_job(ak_wire *wire, const ak_job *job, const char *state_dir, ak_wire_spec spec)
+{
+    Akssl__V1__Job *m = &wire->job;
+
+    *wire = (ak_wire){ 0 };
+    akssl__v1__job__init(m);
+    set_number(&m->has_id, &m->id, job->id);
+    m->state = (char *)ak_job_state_text(job->state);
+    m->reason = job->reason;
+    set_times(m, job);
+    set_number(&m->has_restarts, &m->restarts, job->restarts);
+    set_number(&m->has_committed_step, &m->committed_step, job->committed_step);
+    set_number(&m->has_ranks, &m->ranks, job->ranks);
+    wire->folder = ak_path("%s/jobs/%" PRId64, state_dir, job->id);
+    m->folder = wire->folder;
+    m->weights = job->weights;
+    if (job->figures.report) {
+        m->progress = job->figures.report->progress;
+        m->results = job->figures.report->results;
+        m->n_results = job->figures.report->n_results;
+    }
+    if (spec == AK_WIRE_BRIEF_SPEC)
+        set_brief(wire, &job->spec);
+    else if (spec == AK_WIRE_WHOLE_SPEC)
+        m->spec = wire->whole = ak_rpc_spec_encode(&job->spec);
+}
+
+void ak_wire_fini(ak_wire *wire)
+{
+    if (wire->whole)
+        akssl__v1__job_spec__free_unpacked(wire->whole, NULL);
+    free(wire->folder);
+    *wire = (ak_wire){ 0 };
+}
+
+void ak_wire_reply(ak_call *call, const ak_job *job, const char *state_dir)
+{
+    ak_wire wire;
+
+    ak_wire_job(&wire, job, state_dir, AK_WIRE_WHOLE_SPEC);
+    ak_call_reply(call, &wire.job.base);
+    ak_wire_fini(&wire);
+}
