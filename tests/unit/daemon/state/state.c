@@ -1,0 +1,266 @@
+// tests/unit/daemon/state/state.c -- tests daemon/state/state.c, file.c and insight.c.
+
+#include <math.h>
+
+#include "daemon/state/insight.h"
+#include "proto/base/error.h"
+#include "proto/format/digest.h"
+#include "tests/unit/daemon/folder.h"
+
+static ak_state_info info_of(const char *name, int64_t rows, int64_t width)
+{
+    ak_state_info info = { .dims = 2, .shape = { rows, width } };
+
+    snprintf(info.name, sizeof info.name, "%s", name);
+    return info;
+}
+
+static ak_state *with_queue(int64_t rows, int64_t width)
+{
+    ak_state *state = ak_state_new();
+    ak_state_info info = info_of("q", rows, width);
+    float *zeros = calloc((size_t)(rows * width), sizeof(float));
+
+    ck_assert_int_eq(ak_state_declare(state, &info), 0);
+    ck_assert_int_eq(ak_state_fill(state, "q", 0, zeros, (size_t)(rows * width) * 4), 0);
+    free(zeros);
+    return state;
+}
+
+// The naive ring: one row at a time, by modulo.
+START_TEST(ring_agrees_with_a_naive_one)
+{
+    enum { ROWS = 7, WIDTH = 3, PUSHES = 200 };
+    ak_state *state = with_queue(ROWS, WIDTH);
+    float naive[ROWS][WIDTH] = { { 0 } }, rows[ROWS][WIDTH];
+    int64_t position = 0, filled = 0;
+    unsigned random = 12345;
+
+    for (int64_t version = 1; version <= PUSHES; version++) {
+        int64_t count;
+
+        random = random * 1664525u + 1013904223u;
+        count = 1 + (random >> 16) % ROWS;
+        for (int64_t i = 0; i < count; i++) {
+            for (int j = 0; j < WIDTH; j++)
+                rows[i][j] = naive[position][j] = (float)(version * 100 + i * 10 + j);
+            position = (position + 1) % ROWS;
+            filled += filled < ROWS;
+        }
+        ck_assert_int_eq(ak_state_push(state, "q", version, rows, (size_t)count * sizeof *rows), 0);
+        ck_assert(memcmp(ak_state_data(&state->tensors[0]), naive, sizeof naive) == 0);
+        ck_assert(state->tensors[0].info.position == position &&
+                  state->tensors[0].info.filled == filled &&
+                  state->tensors[0].info.version == version);
+    }
+    ak_state_free(state);
+}
+END_TEST
+
+START_TEST(bad_pushes_change_nothing)
+{
+    ak_state *state = with_queue(4, 2);
+    float rows[10] = { 1, 2, 3 };
+
+    ck_assert_int_eq(ak_state_push(state, "q", 1, rows, 8), 0);
+    ck_assert_int_eq(ak_state_push(state, "p", 2, rows, 8), AKSSL_ERR_NOT_FOUND);
+    ck_assert_int_eq(ak_state_push(state, "q", 1, rows, 8), AKSSL_ERR_STATE);
+    ck_assert_int_eq(ak_state_push(state, "q", 3, rows, 8), AKSSL_ERR_STATE);
+    ck_assert_int_eq(ak_state_push(state, "q", INT64_MIN + 1, rows, 8), AKSSL_ERR_STATE);
+    ck_assert_int_eq(ak_state_push(state, "q", 2, rows, 0), AKSSL_ERR_INVALID);
+    ck_assert_int_eq(ak_state_push(state, "q", 2, rows, 7), AKSSL_ERR_INVALID);
+    ck_assert_int_eq(ak_state_push(state, "q", 2, rows, 40), AKSSL_ERR_INVALID);
+    ck_assert(state->tensors[0].info.version == 1 && state->tensors[0].info.filled == 1);
+    ck_assert_int_eq(ak_state_push(state, "q", 2, rows, 32), 0); // all rows at once
+    ck_assert(state->tensors[0].info.position == 1 && state->tensors[0].info.filled == 4);
+    ak_state_free(state);
+}
+END_TEST
+
+START_TEST(bounds_of_tensors)
+{
+    ak_state *state = ak_state_new();
+    ak_state_info info = info_of("x", 1 << 20, 1 << 20);
+    static const char *const bad_names[] = { "", "A", "a/b", "a b", "\xff" };
+
+    ck_assert_int_eq(ak_state_declare(state, &info), AKSSL_ERR_LIMIT); // 4 TiB
+    info = info_of("x", INT64_MAX, INT64_MAX);
+    ck_assert_int_eq(ak_state_declare(state, &info), AKSSL_ERR_LIMIT);
+    info = info_of("x", 0, 4);
+    ck_assert_int_eq(ak_state_declare(state, &info), AKSSL_ERR_LIMIT);
+    info = info_of("x", -4, -4);
+    ck_assert_int_eq(ak_state_declare(state, &info), AKSSL_ERR_LIMIT);
+    info = info_of("x", 4, 4);
+    info.dims = 0;
+    ck_assert_int_eq(ak_state_declare(state, &info), AKSSL_ERR_INVALID);
+    info.dims = AK_STATE_MAX_DIMS + 1;
+    ck_assert_int_eq(ak_state_declare(state, &info), AKSSL_ERR_INVALID);
+    for (size_t i = 0; i < sizeof bad_names / sizeof *bad_names; i++) {
+        info = info_of(bad_names[i], 4, 4);
+        ck_assert_int_eq(ak_state_declare(state, &info), AKSSL_ERR_INVALID);
+    }
+    info = info_of("x", 4, 4);
+    info.position = 4;
+    ck_assert_int_eq(ak_state_declare(state, &info), AKSSL_ERR_INVALID);
+    info.position = 0;
+    info.filled = 5;
+    ck_assert_int_eq(ak_state_declare(state, &info), AKSSL_ERR_INVALID);
+    info.filled = 0;
+    for (int i = 0; i < AK_STATE_MAX_TENSORS; i++) {
+        snprintf(info.name, sizeof info.name, "t%d", i);
+        ck_assert_int_eq(ak_state_declare(state, &info), 0);
+        ck_assert_int_eq(ak_state_declare(state, &info), AKSSL_ERR_EXISTS);
+    }
+    snprintf(info.name, sizeof info.name, "one.more");
+    ck_assert_int_eq(ak_state_declare(state, &info), AKSSL_ERR_LIMIT);
+    ak_state_free(state);
+}
+END_TEST
+
+START_TEST(all_of_a_job_is_bounded)
+{
+    ak_state *state = ak_state_new();
+    ak_state_info a = info_of("a", 1 << 19, 1 << 10), b = info_of("b", 1 << 19, 1 << 10); // 2 GiB
+    ak_state_info c = info_of("c", 1, 1);
+
+    ck_assert_int_eq(ak_state_declare(state, &a), 0); // never touched: costs no memory
+    ck_assert_int_eq(ak_state_declare(state, &b), 0);
+    ck_assert_int_eq(ak_state_declare(state, &c), AKSSL_ERR_LIMIT);
+    ak_state_free(state);
+}
+END_TEST
+
+START_TEST(chunks_come_in_order)
+{
+    ak_state *state = ak_state_new();
+    ak_state_info info = info_of("q", 2, 2);
+    const float values[4] = { 1, 2, 3, 4 };
+    bool reached = true;
+
+    info.version = 5;
+    ck_assert_int_eq(ak_state_fill(state, "q", 0, values, 4), AKSSL_ERR_NOT_FOUND);
+    ck_assert_int_eq(ak_state_declare(state, &info), 0);
+    ck_assert_int_eq(ak_state_fill(state, "q", 4, values, 4), AKSSL_ERR_INVALID);
+    ck_assert_int_eq(ak_state_fill(state, "q", 0, values, 17), AKSSL_ERR_INVALID);
+    ck_assert_int_eq(ak_state_fill(state, "q", 0, values, 0), AKSSL_ERR_INVALID);
+    ck_assert_int_eq(ak_state_fill(state, "q", 0, values, 6), 0);
+    ck_assert_int_eq(ak_state_push(state, "q", 6, values, 8), AKSSL_ERR_STATE);
+    ck_assert_int_eq(ak_state_reached(state, 5, &reached), 0);
+    ck_assert(!reached);
+    ck_assert_int_eq(ak_state_fill(state, "q", UINT64_MAX, values, 4), AKSSL_ERR_INVALID);
+    ck_assert_int_eq(ak_state_fill(state, "q", 6, (const char *)values + 6, 10), 0);
+    ck_assert_int_eq(ak_state_fill(state, "q", 16, values, 1), AKSSL_ERR_INVALID);
+    ck_assert(memcmp(ak_state_data(&state->tensors[0]), values, sizeof values) == 0);
+    ck_assert_int_eq(ak_state_reached(state, 5, &reached), 0);
+    ck_assert(reached);
+    ck_assert_int_eq(ak_state_reached(state, 6, &reached), 0);
+    ck_assert(!reached);
+    ck_assert_int_eq(ak_state_reached(state, 4, &reached), AKSSL_ERR_STATE);
+    ak_state_free(state);
+}
+END_TEST
+
+START_TEST(frozen_stays)
+{
+    ak_state *state = with_queue(2, 1), *frozen, *again;
+    const float one = 1, two = 2;
+
+    ck_assert_int_eq(ak_state_push(state, "q", 1, &one, 4), 0);
+    frozen = ak_state_freeze(state);
+    again = ak_state_freeze(state);
+    ck_assert_ptr_eq(ak_state_data(&frozen->tensors[0]), ak_state_data(&again->tensors[0]));
+    ck_assert_int_eq(ak_state_push(state, "q", 2, &two, 4), 0);
+    ck_assert(ak_state_data(&frozen->tensors[0])[1] == 0);
+    ck_assert(frozen->tensors[0].info.version == 1);
+    ck_assert(ak_state_data(&state->tensors[0])[1] == 2);
+    ak_state_free(state);
+    ck_assert(ak_state_data(&again->tensors[0])[0] == 1);
+    ak_state_free(frozen);
+    ak_state_free(again);
+}
+END_TEST
+
+START_TEST(file_gives_it_back)
+{
+    char *folder = folder_make();
+    char *path = ak_path("%s/state.safetensors", folder);
+    char *empty = ak_path("%s/empty.safetensors", folder);
+    ak_state *state = with_queue(5, 3), *back = NULL, *none = ak_state_new();
+    ak_state_info center = { .name = "dino.center", .dims = 1, .shape = { 4 }, .version = 1 };
+    const float rows[6] = { 1, 2, 3, -4, 0.1f, 6 };
+    char digest[AK_DIGEST_TEXT], same[AK_DIGEST_TEXT];
+    uint64_t size, same_size;
+
+    ck_assert_int_eq(ak_state_push(state, "q", 1, rows, 24), 0);
+    ck_assert_int_eq(ak_state_declare(state, &center), 0);
+    ck_assert_int_eq(ak_state_fill(state, "dino.center", 0, rows, 16), 0);
+    ck_assert_int_eq(ak_state_write(state, 1, path, &size, digest), 0);
+    ck_assert_int_eq(ak_digest_file(path, &same_size, same), 0);
+    ck_assert(size == same_size);
+    ck_assert_str_eq(digest, same);
+    ck_assert_int_eq(ak_state_read(&back, path), 0);
+    ck_assert_int_eq(back->count, 2);
+    for (int i = 0; i < 2; i++) {
+        ck_assert(memcmp(&back->tensors[i].info, &state->tensors[i].info,
+                         sizeof back->tensors[i].info) == 0);
+        ck_assert(memcmp(ak_state_data(&back->tensors[i]), ak_state_data(&state->tensors[i]),
+                         state->tensors[i].size) == 0);
+    }
+    ak_state_free(back);
+    ck_assert_int_eq(ak_state_write(none, 0, empty, &size, digest), 0);
+    ck_assert_int_eq(ak_state_read(&back, empty), 0);
+    ck_assert_int_eq(back->count, 0);
+    ak_state_free(back);
+    ak_state_free(none);
+    ak_state_free(state);
+    free(empty);
+    free(path);
+    folder_remove(folder);
+}
+END_TEST
+
+START_TEST(insight_agrees_with_two_passes)
+{
+    enum { ROWS = 6, WIDTH = 4, FILLED = 5 };
+    ak_state *state = with_queue(ROWS, WIDTH);
+    float rows[FILLED][WIDTH];
+    double norm = 0, std[WIDTH] = { 0 }, mean_std = 0;
+    ak_insight insight;
+
+    for (int i = 0; i < FILLED; i++)
+        for (int j = 0; j < WIDTH; j++)
+            rows[i][j] = j ? 1000.0f + (float)((i * 7 + j * 3) % 5) : 2;
+    ck_assert_int_eq(ak_insight_make(&insight, &state->tensors[0]), 0); // none filled
+    ck_assert(insight.mean_norm == 0 && insight.std == 0);
+    ck_assert_int_eq(ak_state_push(state, "q", 1, rows, sizeof rows), 0);
+    for (int j = 0; j < WIDTH; j++) {
+        double mean = 0;
+
+        for (int i = 0; i < FILLED; i++)
+            mean += (double)rows[i][j] / FILLED;
+        for (int i = 0; i < FILLED; i++)
+            std[j] += ((double)rows[i][j] - mean) * ((double)rows[i][j] - mean) / FILLED;
+        std[j] = sqrt(std[j]);
+        mean_std += std[j] / WIDTH;
+    }
+    for (int i = 0; i < FILLED; i++) {
+        double square = 0;
+
+        for (int j = 0; j < WIDTH; j++)
+            square += (double)rows[i][j] * (double)rows[i][j];
+        norm += sqrt(square) / FILLED;
+    }
+    ck_assert_int_eq(ak_insight_make(&insight, &state->tensors[0]), 0);
+    ck_assert_double_eq_tol(insight.mean_norm, norm, 1e-9);
+    ck_assert_double_eq_tol(insight.std, mean_std, 1e-9);
+    ck_assert_double_eq_tol(insight.std_min, 0, 1e-12);
+    ck_assert(insight.std_max > 1);
+    ck_assert_int_eq((int)strlen(insight.digest), 32);
+    ak_state_free(state);
+}
+END_TEST
+
+AK_TEST_MAIN(AK_CASE(ring_agrees_with_a_naive_one), AK_CASE(bad_pushes_change_nothing),
+             AK_CASE(bounds_of_tensors), AK_CASE(all_of_a_job_is_bounded),
+             AK_CASE(chunks_come_in_order), AK_CASE(frozen_stays), AK_CASE(file_gives_it_back),
+             AK_CASE(insight_agrees_with_two_passes))
