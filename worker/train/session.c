@@ -30,6 +30,8 @@ typedef struct run {
     int64_t total, warmup, commit_every;
     int64_t committed; // step of the last commit, -1: none
     double pace;       // seconds a step, smoothed
+    ak_progress last;  // as reported; its gauges live in `gauges`
+    ak_gauge gauges[AK_METHOD_GAUGES];
 } run;
 
 // Each rank's outcome becomes everybody's, so that none waits for one that has failed.
@@ -96,22 +98,27 @@ static akssl_status push(run *r, const float *rows, int64_t count)
 static akssl_status tell(run *r, double loss, double lr, double seconds)
 {
     const ak_link *link = r->session->link;
-    ak_gauge gauges[AK_METHOD_GAUGES];
     int64_t step = r->trainer->step;
-    ak_progress p = { .step = step, .total_steps = r->total, .loss = loss, .lr = lr,
-                      .gauges = gauges };
+    ak_progress *p = &r->last;
     akssl_status rc;
 
     if (!link)
         return AKSSL_OK;
     r->pace = r->pace > 0 ? 0.9 * r->pace + 0.1 * seconds : seconds;
-    p.epoch = (double)step / (double)ak_loader_steps(r->loader);
-    p.images_per_s = (double)r->trainer->batch / r->pace;
-    p.eta_s = (double)(r->total - step) * r->pace;
-    p.gauge_count = ak_trainer_gauges(r->trainer, gauges);
-    rc = ak_metrics_write(r->metrics, &p);
+    *p = (ak_progress){
+        .step = step,
+        .total_steps = r->total,
+        .epoch = (double)step / (double)ak_loader_steps(r->loader),
+        .loss = loss,
+        .lr = lr,
+        .images_per_s = (double)r->trainer->batch / r->pace,
+        .eta_s = (double)(r->total - step) * r->pace,
+        .gauges = r->gauges,
+        .gauge_count = ak_trainer_gauges(r->trainer, r->gauges),
+    };
+    rc = ak_metrics_write(r->metrics, p);
     if (rc == AKSSL_OK)
-        link->report(link->ctx, &p, &r->outcome->results);
+        link->report(link->ctx, p, &r->outcome->results);
     return rc;
 }
 
@@ -173,7 +180,6 @@ static akssl_status train(run *r)
 static akssl_status evaluate(run *r, const char *prefix)
 {
     const ak_link *link = r->session->link;
-    ak_progress p = { .step = r->trainer->step, .total_steps = r->total };
     akssl_status rc;
 
     if (!r->spec->eval[0])
@@ -181,8 +187,10 @@ static akssl_status evaluate(run *r, const char *prefix)
     rc = ak_evaluate(&r->trainer->world, r->trainer->method->encoder(r->trainer->self), r->spec,
                      r->spec->eval, prefix, &r->outcome->results);
     rc = agree(r, rc);
+    r->last.step = r->trainer->step;
+    r->last.total_steps = r->total;
     if (rc == AKSSL_OK && link)
-        link->report(link->ctx, &p, &r->outcome->results);
+        link->report(link->ctx, &r->last, &r->outcome->results);
     return rc;
 }
 
