@@ -91,6 +91,8 @@ static void make_parts(const akssl_job *job, char parts[PARTS][PART])
         snprintf(parts[STEP], PART, "  step %" PRId64 "/%" PRId64, p->step, p->total_steps);
     else
         snprintf(parts[STEP], PART, "  step %" PRId64, p->step);
+    if (p->step == 0)
+        return; // nothing has been measured
     put_number(parts[LOSS], "  loss %s", p->loss, 4);
     put_number(parts[EPOCH], "  epoch %s", isnan(p->epoch) ? p->epoch : round(p->epoch * 100) / 100,
                4);

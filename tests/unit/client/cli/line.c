@@ -97,6 +97,10 @@ START_TEST(writes_plain_lines)
     job.progress = &unknown;
     ak_line_plain(&job, text, sizeof text);
     ck_assert_str_eq(text, "job 7 RUNNING  step 84");
+    unknown = progress;
+    unknown.step = 0;
+    ak_line_plain(&job, text, sizeof text);
+    ck_assert_str_eq(text, "job 7 RUNNING  0%  step 0/195");
     reason = calloc(1, 100001);
     memset(reason, 'x', 100000);
     job.reason = reason;
