@@ -47,7 +47,7 @@ void ak_option_defaults(const ak_option *table, void *object)
     }
 }
 
-static bool same_name(const char *a, const char *b)
+bool ak_option_same_name(const char *a, const char *b)
 {
     for (; *a && *b; a++, b++)
         if (*a != *b && !(strchr("-_", *a) && strchr("-_", *b)))
@@ -58,7 +58,7 @@ static bool same_name(const char *a, const char *b)
 const ak_option *ak_option_find(const ak_option *table, const char *name)
 {
     for (const ak_option *row = table; row->name; row++)
-        if (same_name(row->name, name))
+        if (ak_option_same_name(row->name, name))
             return row;
     return NULL;
 }
@@ -183,13 +183,19 @@ void ak_option_text(const ak_option *row, const void *object, char *text, size_t
 {
     const char *at = (const char *)object + row->offset;
     const char *string;
+    double real;
 
     switch (row->type) {
     case AK_OPTION_TYPE_INT:
         snprintf(text, size, "%" PRId64, *(const int64_t *)at);
         break;
     case AK_OPTION_TYPE_FLOAT:
-        snprintf(text, size, "%.10g", *(const double *)at);
+        real = *(const double *)at;
+        for (int digits = 10; digits <= 17; digits++) { // the fewest that read back the same
+            snprintf(text, size, "%.*g", digits, real);
+            if (strtod(text, NULL) == real)
+                break;
+        }
         break;
     case AK_OPTION_TYPE_BOOL:
         snprintf(text, size, "%s", *(const bool *)at ? "true" : "false");

@@ -6,6 +6,7 @@
 #ifndef AK_BASE_OPTION_H
 #define AK_BASE_OPTION_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -61,6 +62,9 @@ const ak_option *ak_option_find(const ak_option *table, const char *name);
 // ak_option_json appends the table as a JSON array of {"name", "type", "default", "min", "max",
 // "choices", "help"}; min and max only for numbers, choices only where they are few.
 void ak_option_json(const ak_option *table, ak_str *text);
+
+// ak_option_same_name compares names in which '-' and '_' are one.
+bool ak_option_same_name(const char *a, const char *b);
 
 // ak_option_fini frees the strings of object.
 void ak_option_fini(const ak_option *table, void *object);

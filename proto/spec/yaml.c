@@ -111,7 +111,8 @@ static akssl_status read_root(reader *r)
             yaml_node_t *earlier = yaml_document_get_node(&r->document, other->key);
 
             if (key->type == YAML_SCALAR_NODE && earlier->type == YAML_SCALAR_NODE &&
-                strcmp((char *)key->data.scalar.value, (char *)earlier->data.scalar.value) == 0)
+                ak_option_same_name((char *)key->data.scalar.value,
+                                    (char *)earlier->data.scalar.value))
                 return complain(r, key, "a key is given twice");
         }
         rc = read_entry(r, key, value);

@@ -2,18 +2,9 @@
 
 #include "worker/nn/rows.h"
 
-#include <stdbool.h>
-
 #include "proto/base/error.h"
+#include "proto/base/option.h"
 #include "proto/base/str.h"
-
-static bool same(const char *a, const char *b)
-{
-    for (; *a && *b; a++, b++)
-        if ((*a == '-' ? '_' : *a) != (*b == '-' ? '_' : *b))
-            return false;
-    return *a == *b;
-}
 
 static const char *name_of(const void *row)
 {
@@ -23,7 +14,7 @@ static const char *name_of(const void *row)
 int ak_rows_find(const void *const *rows, const char *name)
 {
     for (int i = 0; rows[i]; i++)
-        if (same(name_of(rows[i]), name))
+        if (ak_option_same_name(name_of(rows[i]), name))
             return i;
     return -1;
 }
