@@ -337,8 +337,18 @@ CLONES float ak_kernel_max(const float *x, int64_t n)
 
 // ---- pooling
 
-CLONES static void max_pool_image(float *y, uint8_t *from, const float *x, int64_t h, int64_t w,
-                                  int64_t channels)
+// One cell of the window against the best so far, a lane of channels at a time.
+CLONES static void max_pool_cell(float *restrict y, uint8_t *restrict from,
+                                 const float *restrict x, int cell, int64_t channels)
+{
+    for (int64_t c = 0; c < channels; c++)
+        from[c] = x[c] <= y[c] ? from[c] : (uint8_t)cell;
+    for (int64_t c = 0; c < channels; c++)
+        y[c] = x[c] <= y[c] ? y[c] : x[c];
+}
+
+static void max_pool_image(float *y, uint8_t *from, const float *x, int64_t h, int64_t w,
+                           int64_t channels)
 {
     int64_t oh = (h - 1) / 2 + 1, ow = (w - 1) / 2 + 1;
 
@@ -352,11 +362,11 @@ CLONES static void max_pool_image(float *y, uint8_t *from, const float *x, int64
 
                 if (i < 0 || i >= h || j < 0 || j >= w)
                     continue;
-                for (int64_t c = 0; c < channels; c++) {
-                    bool win = first || !(at[c] <= y[c]);
-
-                    y[c] = win ? at[c] : y[c];
-                    from[c] = win ? (uint8_t)cell : from[c];
+                if (first) {
+                    memcpy(y, at, (size_t)channels * sizeof *y);
+                    memset(from, cell, (size_t)channels);
+                } else {
+                    max_pool_cell(y, from, at, cell, channels);
                 }
                 first = false;
             }
@@ -373,8 +383,15 @@ void ak_kernel_max_pool(float *y, uint8_t *from, const float *x, int64_t n, int6
            max_pool_image(y + lo * out, from + lo * out, x + lo * in, h, w, channels));
 }
 
-CLONES static void max_pool_back_image(float *dx, const float *dy, const uint8_t *from, int64_t h,
-                                       int64_t w, int64_t channels)
+CLONES static void max_pool_back_cell(float *restrict dx, const float *restrict dy,
+                                      const uint8_t *restrict from, int cell, int64_t channels)
+{
+    for (int64_t c = 0; c < channels; c++)
+        dx[c] += from[c] == cell ? dy[c] : 0;
+}
+
+static void max_pool_back_image(float *dx, const float *dy, const uint8_t *from, int64_t h,
+                                int64_t w, int64_t channels)
 {
     int64_t oh = (h - 1) / 2 + 1, ow = (w - 1) / 2 + 1;
 
@@ -386,8 +403,7 @@ CLONES static void max_pool_back_image(float *dx, const float *dy, const uint8_t
 
                 if (i < 0 || i >= h || j < 0 || j >= w)
                     continue;
-                for (int64_t c = 0; c < channels; c++)
-                    at[c] += from[c] == cell ? dy[c] : 0;
+                max_pool_back_cell(at, dy, from, cell, channels);
             }
         }
     }
