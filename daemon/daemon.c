@@ -149,6 +149,25 @@ static akssl_status init_loop(ak_daemon *d)
     return AKSSL_OK;
 }
 
+// A socket elsewhere is locked on its own; one in the state folder is covered by the folder's.
+static akssl_status lock_socket(ak_daemon *d)
+{
+    const ak_config *config = d->config;
+    size_t length = strlen(config->state_dir);
+    char *lock, *what;
+    akssl_status rc = ak_lock_socket(config->socket);
+
+    if (rc < 0 || (strncmp(config->socket, config->state_dir, length) == 0 &&
+                   strchr(config->socket + length, '/') == config->socket + length))
+        return rc;
+    lock = ak_path("%s.lock", config->socket);
+    what = ak_path("socket '%s'", config->socket);
+    rc = ak_lock_take(&d->socket_lock, lock, what);
+    free(lock);
+    free(what);
+    return rc;
+}
+
 static akssl_status take_locks(ak_daemon *d)
 {
     const ak_config *config = d->config;
@@ -158,17 +177,7 @@ static akssl_status take_locks(ak_daemon *d)
 
     free(lock);
     free(what);
-    if (rc < 0)
-        return rc;
-    rc = ak_lock_socket(config->socket);
-    if (rc < 0)
-        return rc;
-    lock = ak_path("%s.lock", config->socket);
-    what = ak_path("socket '%s'", config->socket);
-    rc = ak_lock_take(&d->socket_lock, lock, what);
-    free(lock);
-    free(what);
-    return rc;
+    return rc < 0 ? rc : lock_socket(d);
 }
 
 static akssl_status open_store(ak_daemon *d)

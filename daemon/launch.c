@@ -146,7 +146,7 @@ static akssl_status make_command(ak_run *run, const char *secret, ak_args *argv,
 {
     const ak_launch launch = { run->d->config, run->job, run->id, secret, run->job->ranks };
 
-    ak_args_add(argv, "%s", run->d->config->self); // ak_guard, so that mpirun dies with us
+    ak_args_add(argv, "%s", run->d->config->self); // guard.h: mpirun dies with us
     ak_args_add(argv, "--guard");
     ak_args_add(argv, "%ld", (long)getpid());
     for (char **at = environ; *at; at++)

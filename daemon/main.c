@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 
 #include "daemon/daemon.h"
-#include "daemon/process.h"
+#include "daemon/guard.h"
 #include "proto/base/error.h"
 
 enum { EXIT_USAGE = 2 };

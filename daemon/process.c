@@ -101,20 +101,6 @@ int ak_process_end_marked(const char *mark, int64_t grace_ms)
     return left;
 }
 
-int ak_guard(char **argv)
-{
-    long parent = argv[0] ? strtol(argv[0], NULL, 10) : 0;
-
-    if (parent <= 1 || !argv[1])
-        return 2;
-    prctl(PR_SET_PDEATHSIG, SIGTERM);
-    if (getppid() != (pid_t)parent)
-        return 1; // it died before the kernel knew
-    execv(argv[1], argv + 1);
-    fprintf(stderr, "akssld: '%s' cannot be started: %s\n", argv[1], strerror(errno));
-    return 127;
-}
-
 // ---- orphans
 
 typedef struct known {

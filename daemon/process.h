@@ -22,10 +22,6 @@ int ak_process_signal(const char *mark, int signal);
 // at most grace_ms + 5 s.  Blocks: for start-up only.  Returns how many there still are.
 int ak_process_end_marked(const char *mark, int64_t grace_ms);
 
-// ak_guard is the program's hidden mode: `akssld --guard PARENT COMMAND...` asks the kernel for a
-// SIGTERM when PARENT dies, which libuv cannot, and becomes COMMAND.  Returns only on failure.
-int ak_guard(char **argv);
-
 // An ak_reaper waits for orphans that the kernel hands to us as their sub-reaper; children that
 // libuv knows are left to it.  Loop thread only.
 typedef struct ak_reaper {

@@ -1,0 +1,378 @@
+// tests/unit/daemon/fake.h -- a worker that keeps to the protocol and trains nothing.
+//
+// The test program is its own akssl-worker: with check, catalogue or run as its first argument it
+// plays that part.  What it does in a run is the spec's name:
+//
+//   plain        STEPS steps, each pushes rows that are a function of the step; commits; succeeds
+//   crash        the same, but is killed once at step CRASH_AT
+//   crash_always is killed there every time
+//   fail         finishes as failed          gap    pushes a version too far
+//   slow         a step takes 50 ms          deaf   the same, and nothing but SIGKILL ends it
+//   quit         ends without a word
+
+#ifndef AK_TESTS_DAEMON_FAKE_H
+#define AK_TESTS_DAEMON_FAKE_H
+
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "daemon/files.h"
+#include "proto/base/error.h"
+#include "proto/format/digest.h"
+#include "proto/rpc/channel.h"
+
+enum { FAKE_STEPS = 11, FAKE_COMMIT = 3, FAKE_CRASH_AT = 8, FAKE_ROWS = 8, FAKE_WIDTH = 4,
+       FAKE_PUSH = 3, FAKE_SLOW_STEPS = 2000 };
+
+typedef struct fake {
+    const char *server, *run, *secret_file;
+    int64_t job;
+    ak_channel *channel;
+    ak_stream *stream;
+    char folder[4096], mode[32];
+    int64_t step;
+    bool restored;
+} fake;
+
+static inline void fake_sleep(int ms)
+{
+    struct timespec t = { ms / 1000, ms % 1000 * 1000000L };
+
+    nanosleep(&t, NULL);
+}
+
+static inline void fake_die(const char *what)
+{
+    fprintf(stderr, "2026-01-01T00:00:00.000Z error akssl-worker: %s: %s\n", what, ak_error_text());
+    exit(3);
+}
+
+static inline int fake_check(const char *path)
+{
+    ak_str text = AK_STR_INIT;
+    int code = 1;
+    ak_spec spec;
+
+    ak_spec_init(&spec);
+    if (ak_spec_read_file(&spec, path) < 0) {
+        fprintf(stderr, "%s\n", ak_error_text());
+    } else if (strcmp(spec.method, "nonesuch") == 0) {
+        fprintf(stderr, "noise first\nmethod 'nonesuch': no such method\n");
+    } else {
+        free(spec.batch_norm);
+        spec.batch_norm = strdup("sync");
+        code = ak_spec_write_yaml(&spec, &text) < 0;
+        printf("# estimate: 11 steps\n%s", text.text ? text.text : "");
+    }
+    ak_spec_fini(&spec);
+    ak_str_fini(&text);
+    return code;
+}
+
+static inline void fake_send(fake *f, Akssl__V1__WorkerMessage *m)
+{
+    if (ak_stream_send(f->stream, &m->base) < 0)
+        fake_die("send");
+}
+
+static inline void fake_hello(fake *f, int64_t ranks)
+{
+    Akssl__V1__WorkerMessage m = AKSSL__V1__WORKER_MESSAGE__INIT;
+    Akssl__V1__Hello hello = AKSSL__V1__HELLO__INIT;
+
+    hello.has_job = hello.has_ranks = 1;
+    hello.job = f->job;
+    hello.run = (char *)f->run;
+    hello.ranks = ranks;
+    m.body_case = AKSSL__V1__WORKER_MESSAGE__BODY_HELLO;
+    m.hello = &hello;
+    fake_send(f, &m);
+}
+
+static inline Akssl__V1__CoordinatorMessage *fake_receive(fake *f, int64_t timeout_ms)
+{
+    ProtobufCMessage *m = NULL;
+    akssl_status rc = ak_stream_receive(f->stream, timeout_ms, &m);
+
+    if (rc == AKSSL_ERR_DEADLINE)
+        return NULL;
+    if (rc < 0 || !m)
+        fake_die("receive");
+    return (Akssl__V1__CoordinatorMessage *)m;
+}
+
+// fake_welcome takes the start: spec, resume step, and the state, whose ring must be what the
+// steps up to there made it.
+static inline void fake_welcome(fake *f)
+{
+    Akssl__V1__CoordinatorMessage *m = fake_receive(f, 20000);
+    ak_spec spec;
+
+    if (!m || m->body_case != AKSSL__V1__COORDINATOR_MESSAGE__BODY_WELCOME)
+        fake_die("no welcome");
+    ak_spec_init(&spec);
+    if (ak_spec_read_yaml(&spec, m->welcome->spec_yaml, strlen(m->welcome->spec_yaml), "spec") < 0)
+        fake_die("spec");
+    snprintf(f->mode, sizeof f->mode, "%s", spec.name);
+    snprintf(f->folder, sizeof f->folder, "%s", m->welcome->folder);
+    f->step = m->welcome->resume_step;
+    f->restored = m->welcome->restored;
+    ak_spec_fini(&spec);
+    for (bool more = f->restored; more;) {
+        akssl__v1__coordinator_message__free_unpacked(m, NULL);
+        m = fake_receive(f, 20000);
+        if (!m)
+            fake_die("no state");
+        if (m->body_case == AKSSL__V1__COORDINATOR_MESSAGE__BODY_HEAD &&
+            (m->head->version != f->step ||
+             m->head->position != f->step * FAKE_PUSH % FAKE_ROWS))
+            fake_die("the state is not of the resume step");
+        more = m->body_case != AKSSL__V1__COORDINATOR_MESSAGE__BODY_STATE_END;
+    }
+    akssl__v1__coordinator_message__free_unpacked(m, NULL);
+}
+
+static inline void fake_declare(fake *f)
+{
+    Akssl__V1__WorkerMessage m = AKSSL__V1__WORKER_MESSAGE__INIT;
+    Akssl__V1__TensorHead head = AKSSL__V1__TENSOR_HEAD__INIT;
+    Akssl__V1__TensorChunk chunk = AKSSL__V1__TENSOR_CHUNK__INIT;
+    int64_t shape[2] = { FAKE_ROWS, FAKE_WIDTH };
+    float values[FAKE_ROWS * FAKE_WIDTH] = { 0 };
+
+    head.name = (char *)"moco.queue";
+    head.n_shape = 2;
+    head.shape = shape;
+    m.body_case = AKSSL__V1__WORKER_MESSAGE__BODY_HEAD;
+    m.head = &head;
+    fake_send(f, &m);
+    chunk.name = head.name;
+    chunk.has_data = 1;
+    chunk.data = (ProtobufCBinaryData){ sizeof values, (uint8_t *)values };
+    m.body_case = AKSSL__V1__WORKER_MESSAGE__BODY_CHUNK;
+    m.chunk = &chunk;
+    fake_send(f, &m);
+}
+
+static inline void fake_push(fake *f, int64_t version)
+{
+    Akssl__V1__WorkerMessage m = AKSSL__V1__WORKER_MESSAGE__INIT;
+    Akssl__V1__RingPush push = AKSSL__V1__RING_PUSH__INIT;
+    float rows[FAKE_PUSH * FAKE_WIDTH];
+
+    for (int i = 0; i < FAKE_PUSH * FAKE_WIDTH; i++)
+        rows[i] = (float)(f->step * 100 + i);
+    push.name = (char *)"moco.queue";
+    push.has_version = push.has_rows = 1;
+    push.version = version;
+    push.rows = (ProtobufCBinaryData){ sizeof rows, (uint8_t *)rows };
+    m.body_case = AKSSL__V1__WORKER_MESSAGE__BODY_PUSH;
+    m.push = &push;
+    fake_send(f, &m);
+}
+
+static inline void fake_commit(fake *f)
+{
+    static const char *const names[] = { "model.safetensors", "optimizer.safetensors" };
+    Akssl__V1__CommitRequest request = AKSSL__V1__COMMIT_REQUEST__INIT;
+    Akssl__V1__CommitFile files[2], *list[2] = { &files[0], &files[1] };
+    char digests[2][AK_DIGEST_TEXT], text[64];
+    char *folder = ak_path("%s/commits/step-%" PRId64, f->folder, f->step);
+    ProtobufCMessage *reply;
+
+    if (ak_files_make(folder) < 0)
+        fake_die("folder");
+    for (int i = 0; i < 2; i++) {
+        char *path = ak_path("%s/%s", folder, names[i]);
+
+        snprintf(text, sizeof text, "%s of step %" PRId64, names[i], f->step);
+        if (ak_files_write(path, text, strlen(text)) < 0)
+            fake_die("file");
+        free(path);
+        ak_digest_memory(text, strlen(text), digests[i]);
+        akssl__v1__commit_file__init(&files[i]);
+        files[i].name = (char *)names[i];
+        files[i].has_size = 1;
+        files[i].size = strlen(text);
+        files[i].digest = digests[i];
+    }
+    free(folder);
+    request.has_job = request.has_step = 1;
+    request.job = f->job;
+    request.run = (char *)f->run;
+    request.step = f->step;
+    request.n_files = 2;
+    request.files = list;
+    if (ak_channel_call(f->channel, AK_RPC_commit, &request.base, 70000, &reply) < 0)
+        fake_die("commit");
+    protobuf_c_message_free_unpacked(reply, NULL);
+}
+
+static inline void fake_report(fake *f)
+{
+    Akssl__V1__ReportRequest request = AKSSL__V1__REPORT_REQUEST__INIT;
+    Akssl__V1__Progress progress = AKSSL__V1__PROGRESS__INIT;
+    ProtobufCMessage *reply;
+
+    progress.has_step = 1;
+    progress.step = f->step;
+    request.has_job = 1;
+    request.job = f->job;
+    request.run = (char *)f->run;
+    request.progress = &progress;
+    if (ak_channel_call(f->channel, AK_RPC_report, &request.base, 10000, &reply) < 0)
+        fake_die("report");
+    protobuf_c_message_free_unpacked(reply, NULL);
+}
+
+static inline void fake_finish(fake *f, const char *outcome, const char *reason)
+{
+    Akssl__V1__FinishRequest request = AKSSL__V1__FINISH_REQUEST__INIT;
+    Akssl__V1__Metric metric = AKSSL__V1__METRIC__INIT, *metrics[] = { &metric };
+    ProtobufCMessage *reply;
+
+    metric.name = (char *)"after.knn.top1";
+    metric.has_value = 1;
+    metric.value = 12.5;
+    request.has_job = 1;
+    request.job = f->job;
+    request.run = (char *)f->run;
+    request.outcome = (char *)outcome;
+    request.reason = (char *)reason;
+    request.n_results = 1;
+    request.results = metrics;
+    if (ak_channel_call(f->channel, AK_RPC_finish, &request.base, 10000, &reply) < 0)
+        fake_die("finish");
+    protobuf_c_message_free_unpacked(reply, NULL);
+}
+
+static inline bool fake_is_stopped(fake *f, int wait_ms)
+{
+    Akssl__V1__CoordinatorMessage *m = fake_receive(f, wait_ms);
+    bool stop = m && m->body_case == AKSSL__V1__COORDINATOR_MESSAGE__BODY_STOP;
+
+    if (m)
+        akssl__v1__coordinator_message__free_unpacked(m, NULL);
+    return stop;
+}
+
+static inline void fake_crash(fake *f)
+{
+    char *mark = ak_path("%s/crashed", f->folder);
+
+    if (strcmp(f->mode, "crash_always") == 0 || access(mark, F_OK) < 0) {
+        if (ak_files_write(mark, "x", 1) < 0)
+            fake_die("mark");
+        kill(getpid(), SIGKILL);
+    }
+    free(mark);
+}
+
+static inline bool fake_steps(fake *f)
+{
+    bool slow = strcmp(f->mode, "slow") == 0 || strcmp(f->mode, "deaf") == 0;
+    int64_t steps = slow ? FAKE_SLOW_STEPS : FAKE_STEPS;
+
+    while (f->step < steps) {
+        if (strncmp(f->mode, "crash", 5) == 0 && f->step == FAKE_CRASH_AT)
+            fake_crash(f);
+        f->step++;
+        fake_push(f, f->step + (strcmp(f->mode, "gap") == 0 && f->step == 3));
+        fake_report(f);
+        if (slow && fake_is_stopped(f, 50)) {
+            fake_commit(f);
+            return false;
+        }
+        if (f->step % FAKE_COMMIT == 0)
+            fake_commit(f);
+    }
+    return true;
+}
+
+static inline int fake_act(fake *f)
+{
+    if (strcmp(f->mode, "quit") == 0)
+        return 7;
+    if (strcmp(f->mode, "deaf") == 0)
+        signal(SIGTERM, SIG_IGN);
+    if (!f->restored)
+        fake_declare(f);
+    if (strcmp(f->mode, "fail") == 0)
+        fake_finish(f, "failed", "the data set is damaged: get it again");
+    else if (fake_steps(f))
+        fake_finish(f, "succeeded", "");
+    else
+        fake_finish(f, "stopped", "");
+    return 0;
+}
+
+static inline int fake_rank0(fake *f, int64_t ranks)
+{
+    ak_str secret = AK_STR_INIT;
+    int code;
+
+    if (ak_files_read(f->secret_file, 1024, &secret) < 0 ||
+        ak_channel_open(&f->channel, f->server, secret.text) < 0 ||
+        ak_stream_open(&f->stream, f->channel, AK_RPC_join, NULL, 0) < 0)
+        fake_die("join");
+    fake_hello(f, ranks);
+    fake_welcome(f);
+    fprintf(stderr, "fake rank 0 of %" PRId64 ": %s from step %" PRId64 "\n", ranks, f->mode, f->step);
+    code = fake_act(f);
+    ak_stream_free(f->stream);
+    ak_channel_close(f->channel);
+    ak_str_fini(&secret);
+    return code;
+}
+
+// The other ranks have nothing to do but to be there: they go when rank 0 has left its mark.
+static inline int fake_run(int argc, char **argv)
+{
+    const char *rank = getenv("OMPI_COMM_WORLD_RANK"), *ranks = getenv("OMPI_COMM_WORLD_SIZE");
+    fake f = { 0 };
+    char *done;
+    int code = 0;
+
+    for (int i = 2; i + 1 < argc; i += 2) {
+        if (strcmp(argv[i], "--server") == 0)
+            f.server = argv[i + 1];
+        else if (strcmp(argv[i], "--job") == 0)
+            f.job = atoll(argv[i + 1]);
+        else if (strcmp(argv[i], "--run") == 0)
+            f.run = argv[i + 1];
+        else if (strcmp(argv[i], "--secret-file") == 0)
+            f.secret_file = argv[i + 1];
+    }
+    if (!rank || !ranks || !f.server || !f.run || !f.secret_file)
+        return 9;
+    done = ak_path("%s.%s.done", f.secret_file, f.run);
+    if (atoi(rank) == 0) {
+        code = fake_rank0(&f, atoll(ranks));
+        if (ak_files_write(done, "x", 1) < 0)
+            code = 9;
+    } else {
+        for (int i = 0; i < 6000 && access(done, F_OK) < 0; i++)
+            fake_sleep(20);
+    }
+    free(done);
+    return code;
+}
+
+static inline int fake_main(int argc, char **argv)
+{
+    if (strcmp(argv[1], "check") == 0 && argc == 4)
+        return fake_check(argv[3]);
+    if (strcmp(argv[1], "catalogue") == 0) {
+        printf("{\"methods\": [{\"name\": \"simclr\"}]}\n");
+        return 0;
+    }
+    return fake_run(argc, argv);
+}
+
+#endif
