@@ -1,0 +1,128 @@
+// tests/unit/daemon/tables.c -- tests the tables of handlers and launchers, and figures.c.
+
+#include "daemon/figures.h"
+#include "daemon/handler/handler.h"
+#include "daemon/launcher/launcher.h"
+#include "proto/base/error.h"
+#include "tests/check.h"
+
+START_TEST(every_call_has_its_handler)
+{
+    for (int rpc = 0; rpc < AK_RPC_COUNT; rpc++) {
+        const ak_handler *handler = ak_handler_find((ak_rpc_id)rpc);
+
+        ck_assert_msg(handler && handler->started, "%s", ak_rpc_find((ak_rpc_id)rpc)->path);
+        if (ak_rpc_find((ak_rpc_id)rpc)->kind == AK_RPC_BIDI)
+            ck_assert(handler->received != NULL);
+    }
+}
+END_TEST
+
+static bool has(const ak_args *args, const char *text)
+{
+    for (size_t i = 0; i < args->count; i++)
+        if (strcmp(args->at[i], text) == 0)
+            return true;
+    return false;
+}
+
+START_TEST(every_launcher_names_run_and_secret)
+{
+    char worker[] = "/opt/akssl-worker", socket[] = "/run/s.sock";
+    ak_config config = { .worker = worker, .socket = socket };
+    const ak_launcher *l;
+    ak_spec spec;
+    ak_job *job;
+
+    ak_spec_init(&spec);
+    spec.threads_per_shard = 3;
+    job = ak_job_new(&spec, "");
+    job->id = 12;
+    setenv("AKSSL_MPIRUN", "/bin/true", 1);
+    for (int i = 0; (l = ak_launcher_at(i)) != NULL; i++) {
+        const ak_launch launch = { &config, job, "runid", "/j/secret", 4 };
+        ak_args argv = { 0 }, env = { 0 };
+
+        ck_assert_ptr_eq(ak_launcher_find(l->name), l);
+        ck_assert(l->title && l->title[0]);
+        ak_args_add(&env, "OMP_NUM_THREADS=99");
+        ak_args_add(&env, "HOME=/h");
+        ck_assert_int_eq(l->command(&launch, &argv, &env), 0);
+        ck_assert_str_eq(argv.at[0], "/bin/true");
+        ck_assert(has(&argv, "4") && has(&argv, worker) && has(&argv, "unix:/run/s.sock") &&
+                  has(&argv, "12") && has(&argv, "runid") && has(&argv, "/j/secret"));
+        ck_assert(has(&env, "OMP_NUM_THREADS=3") && has(&env, "OPENBLAS_NUM_THREADS=3") &&
+                  has(&env, "AKSSL_RUN=runid") && has(&env, "HOME=/h"));
+        ck_assert(!has(&env, "OMP_NUM_THREADS=99"));
+        ck_assert_ptr_null(argv.at[argv.count]);
+        ak_args_fini(&argv);
+        ak_args_fini(&env);
+    }
+    ck_assert_ptr_null(ak_launcher_find("nonesuch"));
+    ak_job_free(job);
+    ak_spec_fini(&spec);
+}
+END_TEST
+
+START_TEST(no_mpirun_is_told)
+{
+    char worker[] = "/w", socket[] = "/s";
+    ak_config config = { .worker = worker, .socket = socket };
+    ak_args argv = { 0 }, env = { 0 };
+    ak_job job = { .id = 1 };
+    const ak_launch launch = { &config, &job, "r", "/s", 1 };
+
+    setenv("AKSSL_MPIRUN", "no-such-mpirun", 1);
+    ck_assert_int_eq(ak_launcher_find("local")->command(&launch, &argv, &env), AKSSL_ERR_NOT_FOUND);
+    ck_assert_ptr_nonnull(strstr(ak_error_text(), "openmpi-bin"));
+    ak_args_fini(&argv);
+    ak_args_fini(&env);
+}
+END_TEST
+
+START_TEST(figures_merge)
+{
+    Akssl__V1__Metric a = AKSSL__V1__METRIC__INIT, b = AKSSL__V1__METRIC__INIT;
+    Akssl__V1__Metric *first[] = { &a }, *both[] = { &b, &a }, *many[300];
+    Akssl__V1__Progress progress = AKSSL__V1__PROGRESS__INIT;
+    ak_figures f = { NULL }, copy = { NULL };
+    char long_name[AK_FIGURES_MAX_NAME + 2];
+    size_t size;
+    void *bytes;
+
+    a.name = (char *)"a";
+    b.name = (char *)"b";
+    a.has_value = b.has_value = progress.has_step = 1;
+    a.value = 1;
+    progress.step = 5;
+    ck_assert_int_eq(ak_figures_step(&f), 0);
+    ck_assert_int_eq(ak_figures_merge(&f, &progress, 1, first), 0);
+    a.value = 2;
+    b.value = 3;
+    ck_assert_int_eq(ak_figures_merge(&f, NULL, 2, both), 0);
+    ck_assert_int_eq(ak_figures_step(&f), 5);
+    ck_assert(f.report->n_results == 2 && f.report->results[0]->value == 2 &&
+              f.report->results[1]->value == 3);
+    memset(long_name, 'x', sizeof long_name);
+    long_name[sizeof long_name - 1] = '\0';
+    b.name = long_name;
+    ck_assert_int_eq(ak_figures_merge(&f, NULL, 2, both), AKSSL_ERR_INVALID);
+    b.name = NULL;
+    ck_assert_int_eq(ak_figures_merge(&f, NULL, 2, both), AKSSL_ERR_INVALID);
+    for (int i = 0; i < 300; i++)
+        many[i] = &a;
+    ck_assert_int_eq(ak_figures_merge(&f, NULL, 300, many), AKSSL_ERR_LIMIT);
+    ck_assert(f.report->n_results == 2); // unchanged
+    bytes = ak_figures_pack(&f, &size);
+    ck_assert_int_eq(ak_figures_unpack(&copy, bytes, size), 0);
+    ck_assert(copy.report->n_results == 2 && ak_figures_step(&copy) == 5);
+    ck_assert_int_eq(ak_figures_unpack(&copy, "\xff\xff", 2), AKSSL_ERR_CORRUPT);
+    ck_assert_int_eq(ak_figures_step(&copy), 5);
+    free(bytes);
+    ak_figures_fini(&f);
+    ak_figures_fini(&copy);
+}
+END_TEST
+
+AK_TEST_MAIN(AK_CASE(every_call_has_its_handler), AK_CASE(every_launcher_names_run_and_secret),
+             AK_CASE(no_mpirun_is_told), AK_CASE(figures_merge))
