@@ -109,9 +109,17 @@ static akssl_status set_pairs(ak_spec_pairs *pairs, const char *name, char *text
     return AKSSL_OK;
 }
 
+static void pairs_copy(ak_spec_pairs *to, const ak_spec_pairs *from)
+{
+    for (int i = 0; i < from->count; i++)
+        if (ak_spec_pair(to, from->keys[i], from->values[i]) < 0)
+            abort(); // from kept the bounds already
+}
+
 akssl_status ak_spec_set(ak_spec *spec, const char *name, const char *value)
 {
     ak_spec_pairs *pairs = NULL;
+    ak_spec_pairs merged = { 0 };
     akssl_status rc;
     char *copy;
 
@@ -124,16 +132,16 @@ akssl_status ak_spec_set(ak_spec *spec, const char *name, const char *value)
     if (!pairs)
         return ak_option_set(table, spec, name, value);
     copy = ak_strdup(value);
-    rc = set_pairs(pairs, name, copy);
+    pairs_copy(&merged, pairs);
+    rc = set_pairs(&merged, name, copy);
+    if (rc == 0) {
+        pairs_fini(pairs);
+        *pairs = merged;
+    } else {
+        pairs_fini(&merged);
+    }
     free(copy);
     return rc;
-}
-
-static void pairs_copy(ak_spec_pairs *to, const ak_spec_pairs *from)
-{
-    for (int i = 0; i < from->count; i++)
-        if (ak_spec_pair(to, from->keys[i], from->values[i]) < 0)
-            abort(); // from kept the bounds already
 }
 
 void ak_spec_copy(ak_spec *to, const ak_spec *from)

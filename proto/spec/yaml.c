@@ -3,6 +3,8 @@
 #include <yaml.h>
 
 #include <errno.h>
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +22,8 @@ typedef struct reader {
 
 static akssl_status complain(const reader *r, const yaml_node_t *node, const char *what)
 {
-    return ak_fail(AKSSL_ERR_INVALID, "%s line %zu: %s", r->origin, node->start_mark.line + 1, what);
+    return ak_fail(AKSSL_ERR_INVALID, "%s line %zu: %s", r->origin, node->start_mark.line + 1,
+                   what);
 }
 
 static const char *scalar(const yaml_node_t *node)
@@ -30,6 +33,37 @@ static const char *scalar(const yaml_node_t *node)
     if (node->type != YAML_SCALAR_NODE || strlen(text) != node->data.scalar.length)
         return NULL; // no text, or a NUL in it
     return text;
+}
+
+// has_alias: each node but the root is some node's child once; an alias makes it so once more.
+static bool has_alias(const yaml_document_t *document)
+{
+    ptrdiff_t nodes = document->nodes.top - document->nodes.start, children = 0;
+
+    for (const yaml_node_t *node = document->nodes.start; node < document->nodes.top; node++) {
+        if (node->type == YAML_SEQUENCE_NODE)
+            children += node->data.sequence.items.top - node->data.sequence.items.start;
+        else if (node->type == YAML_MAPPING_NODE)
+            children += 2 * (node->data.mapping.pairs.top - node->data.mapping.pairs.start);
+    }
+    return children != nodes - 1;
+}
+
+// check_repeat refuses a key that an earlier pair of the mapping has.
+static akssl_status check_repeat(reader *r, const yaml_node_t *mapping,
+                                 const yaml_node_pair_t *pair)
+{
+    yaml_node_t *key = yaml_document_get_node(&r->document, pair->key);
+    const yaml_node_pair_t *other;
+
+    for (other = mapping->data.mapping.pairs.start; other < pair; other++) {
+        yaml_node_t *earlier = yaml_document_get_node(&r->document, other->key);
+
+        if (key->type == YAML_SCALAR_NODE && earlier->type == YAML_SCALAR_NODE &&
+            ak_option_same_name((char *)key->data.scalar.value, (char *)earlier->data.scalar.value))
+            return complain(r, key, "a key is given twice");
+    }
+    return AKSSL_OK;
 }
 
 static akssl_status read_pair_map(reader *r, ak_spec_pairs *pairs, const yaml_node_t *node)
@@ -44,6 +78,9 @@ static akssl_status read_pair_map(reader *r, ak_spec_pairs *pairs, const yaml_no
         if (key->type != YAML_SCALAR_NODE || value->type != YAML_SCALAR_NODE || !scalar(key) ||
             !scalar(value))
             return complain(r, key, "give key: value, both plain");
+        rc = check_repeat(r, node, pair);
+        if (rc < 0)
+            return rc;
         rc = ak_spec_pair(pairs, scalar(key), scalar(value));
         if (rc < 0)
             return ak_wrap(rc, "%s line %zu", r->origin, key->start_mark.line + 1);
@@ -95,31 +132,46 @@ static akssl_status read_entry(reader *r, const yaml_node_t *key, const yaml_nod
 static akssl_status read_root(reader *r)
 {
     yaml_node_t *root = yaml_document_get_root_node(&r->document);
-    yaml_node_pair_t *start, *pair, *other;
+    yaml_node_pair_t *pair;
     akssl_status rc;
 
     if (!root)
         return ak_fail(AKSSL_ERR_INVALID, "%s is empty: give one `name: value` a line", r->origin);
     if (root->type != YAML_MAPPING_NODE)
         return complain(r, root, "give one `name: value` a line");
-    start = root->data.mapping.pairs.start;
-    for (pair = start; pair < root->data.mapping.pairs.top; pair++) {
-        yaml_node_t *key = yaml_document_get_node(&r->document, pair->key);
-        yaml_node_t *value = yaml_document_get_node(&r->document, pair->value);
-
-        for (other = start; other < pair; other++) {
-            yaml_node_t *earlier = yaml_document_get_node(&r->document, other->key);
-
-            if (key->type == YAML_SCALAR_NODE && earlier->type == YAML_SCALAR_NODE &&
-                ak_option_same_name((char *)key->data.scalar.value,
-                                    (char *)earlier->data.scalar.value))
-                return complain(r, key, "a key is given twice");
-        }
-        rc = read_entry(r, key, value);
+    if (has_alias(&r->document))
+        return ak_fail(AKSSL_ERR_INVALID, "%s has an alias (*name): write the value out",
+                       r->origin);
+    for (pair = root->data.mapping.pairs.start; pair < root->data.mapping.pairs.top; pair++) {
+        rc = check_repeat(r, root, pair);
+        if (rc == 0)
+            rc = read_entry(r, yaml_document_get_node(&r->document, pair->key),
+                            yaml_document_get_node(&r->document, pair->value));
         if (rc < 0)
             return rc;
     }
     return AKSSL_OK;
+}
+
+static akssl_status not_yaml(const reader *r, const yaml_parser_t *parser)
+{
+    return ak_fail(AKSSL_ERR_INVALID, "%s line %zu is not YAML: %s", r->origin,
+                   parser->problem_mark.line + 1, parser->problem ? parser->problem : "unreadable");
+}
+
+// check_end refuses a second document, and rubbish behind the first.
+static akssl_status check_end(const reader *r, yaml_parser_t *parser)
+{
+    akssl_status rc = AKSSL_OK;
+    yaml_document_t rest;
+
+    if (!yaml_parser_load(parser, &rest))
+        return not_yaml(r, parser);
+    if (yaml_document_get_root_node(&rest))
+        rc = ak_fail(AKSSL_ERR_INVALID, "%s line %zu: a second document: give one spec a file",
+                     r->origin, rest.start_mark.line + 1);
+    yaml_document_delete(&rest);
+    return rc;
 }
 
 akssl_status ak_spec_read_yaml(ak_spec *spec, const char *text, size_t length, const char *origin)
@@ -135,12 +187,13 @@ akssl_status ak_spec_read_yaml(ak_spec *spec, const char *text, size_t length, c
         return ak_fail(AKSSL_ERR_NO_MEMORY, "%s: no memory to read it", origin);
     yaml_parser_set_input_string(&parser, (const unsigned char *)text, length);
     if (!yaml_parser_load(&parser, &r.document)) {
-        rc = ak_fail(AKSSL_ERR_INVALID, "%s line %zu is not YAML: %s", origin,
-                     parser.problem_mark.line + 1, parser.problem ? parser.problem : "unreadable");
+        rc = not_yaml(&r, &parser);
         yaml_parser_delete(&parser);
         return rc;
     }
-    rc = read_root(&r);
+    rc = yaml_document_get_root_node(&r.document) ? check_end(&r, &parser) : AKSSL_OK;
+    if (rc == 0)
+        rc = read_root(&r);
     yaml_document_delete(&r.document);
     yaml_parser_delete(&parser);
     return rc;
