@@ -8,6 +8,7 @@
 
 #include "proto/base/alloc.h"
 #include "proto/base/error.h"
+#include "proto/format/safetensors.h"
 #include "worker/augment/recipe.h"
 #include "worker/data/dataset.h"
 #include "worker/train/trainer.h"
@@ -112,6 +113,18 @@ static akssl_status check_evaluation_data(const ak_spec *s, const ak_dataset *tr
     return rc;
 }
 
+// check_weights: the run names what is missing in them; that they are weights is known before.
+static akssl_status check_weights(const ak_spec *s)
+{
+    ak_safetensors *file;
+    akssl_status rc = ak_safetensors_open(&file, s->weights);
+
+    if (rc < 0)
+        return ak_wrap(rc, "weights");
+    ak_safetensors_close(file);
+    return AKSSL_OK;
+}
+
 akssl_status ak_check_data(const ak_spec *s, int64_t *train)
 {
     bool pretrain = strcmp(s->kind, "pretrain") == 0;
@@ -121,7 +134,9 @@ akssl_status ak_check_data(const ak_spec *s, int64_t *train)
     if (!s->dataset[0])
         return ak_fail(AKSSL_ERR_INVALID,
                        "no dataset: give --dataset fashion-mnist or --dataset idx:FOLDER");
-    rc = ak_dataset_open(&set, s->dataset, AK_SPLIT_TRAIN, s->limit_images);
+    rc = pretrain ? AKSSL_OK : check_weights(s);
+    if (rc == AKSSL_OK)
+        rc = ak_dataset_open(&set, s->dataset, AK_SPLIT_TRAIN, s->limit_images);
     if (rc < 0)
         return rc;
     *train = ak_dataset_size(set);

@@ -9,8 +9,8 @@
 // left open (batch_norm).  It opens no data.
 akssl_status ak_check_spec(ak_spec *spec) AKSSL_MUST_CHECK;
 
-// ak_check_data opens the data set and checks that it serves the spec; *train is its number of
-// images.
+// ak_check_data opens the data set, and the weights of an evaluation, and checks that they serve
+// the spec; *train is the number of images.
 akssl_status ak_check_data(const ak_spec *spec, int64_t *train) AKSSL_MUST_CHECK;
 
 #endif
