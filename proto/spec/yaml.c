@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +12,8 @@
 #include "proto/spec/spec.h"
 
 // ---- reading
+
+enum { MAX_DEPTH = 3 }; // the spec, a map or list of pairs, and one level more to complain about
 
 typedef struct reader {
     ak_spec *spec;
@@ -33,20 +34,6 @@ static const char *scalar(const yaml_node_t *node)
     if (node->type != YAML_SCALAR_NODE || strlen(text) != node->data.scalar.length)
         return NULL; // no text, or a NUL in it
     return text;
-}
-
-// has_alias: each node but the root is some node's child once; an alias makes it so once more.
-static bool has_alias(const yaml_document_t *document)
-{
-    ptrdiff_t nodes = document->nodes.top - document->nodes.start, children = 0;
-
-    for (const yaml_node_t *node = document->nodes.start; node < document->nodes.top; node++) {
-        if (node->type == YAML_SEQUENCE_NODE)
-            children += node->data.sequence.items.top - node->data.sequence.items.start;
-        else if (node->type == YAML_MAPPING_NODE)
-            children += 2 * (node->data.mapping.pairs.top - node->data.mapping.pairs.start);
-    }
-    return children != nodes - 1;
 }
 
 // check_repeat refuses a key that an earlier pair of the mapping has.
@@ -139,9 +126,6 @@ static akssl_status read_root(reader *r)
         return ak_fail(AKSSL_ERR_INVALID, "%s is empty: give one `name: value` a line", r->origin);
     if (root->type != YAML_MAPPING_NODE)
         return complain(r, root, "give one `name: value` a line");
-    if (has_alias(&r->document))
-        return ak_fail(AKSSL_ERR_INVALID, "%s has an alias (*name): write the value out",
-                       r->origin);
     for (pair = root->data.mapping.pairs.start; pair < root->data.mapping.pairs.top; pair++) {
         rc = check_repeat(r, root, pair);
         if (rc == 0)
@@ -159,18 +143,56 @@ static akssl_status not_yaml(const reader *r, const yaml_parser_t *parser)
                    parser->problem_mark.line + 1, parser->problem ? parser->problem : "unreadable");
 }
 
-// check_end refuses a second document, and rubbish behind the first.
-static akssl_status check_end(const reader *r, yaml_parser_t *parser)
+// A reader of the text from its start; NULL when there is no memory for it.
+static yaml_parser_t *open_text(yaml_parser_t *parser, const char *text, size_t length)
 {
-    akssl_status rc = AKSSL_OK;
-    yaml_document_t rest;
+    if (!yaml_parser_initialize(parser))
+        return NULL;
+    yaml_parser_set_input_string(parser, (const unsigned char *)text, length);
+    return parser;
+}
 
-    if (!yaml_parser_load(parser, &rest))
-        return not_yaml(r, parser);
-    if (yaml_document_get_root_node(&rest))
-        rc = ak_fail(AKSSL_ERR_INVALID, "%s line %zu: a second document: give one spec a file",
-                     r->origin, rest.start_mark.line + 1);
-    yaml_document_delete(&rest);
+// check_event refuses what a spec has no use for: aliases, depth, a second document.
+static akssl_status check_event(const reader *r, const yaml_event_t *event, int *depth,
+                                int *documents)
+{
+    const char *what = NULL;
+
+    if (event->type == YAML_MAPPING_START_EVENT || event->type == YAML_SEQUENCE_START_EVENT)
+        *depth += 1;
+    else if (event->type == YAML_MAPPING_END_EVENT || event->type == YAML_SEQUENCE_END_EVENT)
+        *depth -= 1;
+    else if (event->type == YAML_DOCUMENT_START_EVENT)
+        *documents += 1;
+    if (event->type == YAML_ALIAS_EVENT)
+        what = "an alias: write the value out";
+    else if (*depth > MAX_DEPTH)
+        what = "values within values: give plain ones";
+    else if (*documents > 1)
+        what = "a second document: give one spec a file";
+    if (!what)
+        return AKSSL_OK;
+    return ak_fail(AKSSL_ERR_INVALID, "%s line %zu: %s", r->origin, event->start_mark.line + 1,
+                   what);
+}
+
+// check_shape runs over the text before it is loaded, which takes libyaml time that grows with the
+// square of the depth.
+static akssl_status check_shape(const reader *r, yaml_parser_t *parser)
+{
+    int depth = 0, documents = 0;
+    akssl_status rc = AKSSL_OK;
+    bool end = false;
+
+    while (rc == 0 && !end) {
+        yaml_event_t event;
+
+        if (!yaml_parser_parse(parser, &event))
+            return not_yaml(r, parser);
+        rc = check_event(r, &event, &depth, &documents);
+        end = event.type == YAML_STREAM_END_EVENT;
+        yaml_event_delete(&event);
+    }
     return rc;
 }
 
@@ -183,17 +205,20 @@ akssl_status ak_spec_read_yaml(ak_spec *spec, const char *text, size_t length, c
     if (length > AK_SPEC_MAX_FILE)
         return ak_fail(AKSSL_ERR_LIMIT, "%s is over %d bytes: a spec is shorter", origin,
                        AK_SPEC_MAX_FILE);
-    if (!yaml_parser_initialize(&parser))
+    if (!open_text(&parser, text, length))
         return ak_fail(AKSSL_ERR_NO_MEMORY, "%s: no memory to read it", origin);
-    yaml_parser_set_input_string(&parser, (const unsigned char *)text, length);
+    rc = check_shape(&r, &parser);
+    yaml_parser_delete(&parser);
+    if (rc < 0)
+        return rc;
+    if (!open_text(&parser, text, length))
+        return ak_fail(AKSSL_ERR_NO_MEMORY, "%s: no memory to read it", origin);
     if (!yaml_parser_load(&parser, &r.document)) {
         rc = not_yaml(&r, &parser);
         yaml_parser_delete(&parser);
         return rc;
     }
-    rc = yaml_document_get_root_node(&r.document) ? check_end(&r, &parser) : AKSSL_OK;
-    if (rc == 0)
-        rc = read_root(&r);
+    rc = read_root(&r);
     yaml_document_delete(&r.document);
     yaml_parser_delete(&parser);
     return rc;

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "proto/base/clock.h"
 #include "proto/base/error.h"
 #include "proto/spec/spec.h"
 #include "tests/check.h"
@@ -113,14 +114,23 @@ START_TEST(refuses_what_is_no_spec)
 }
 END_TEST
 
-START_TEST(refuses_large_and_deep_texts)
+START_TEST(refuses_large_and_deep_texts_at_once)
 {
+    static const char *const patterns[] = { "[", "{", "- ", "? ", "{a: ", "[a, ", "&a [", "!a [" };
     char *text = malloc(AK_SPEC_MAX_FILE + 1);
     ak_spec spec;
 
     ak_spec_init(&spec);
-    memset(text, '[', AK_SPEC_MAX_FILE);
-    ck_assert_int_lt(ak_spec_read_yaml(&spec, text, AK_SPEC_MAX_FILE, "deep"), 0);
+    for (size_t i = 0; i < sizeof patterns / sizeof *patterns; i++) {
+        size_t length = strlen(patterns[i]);
+        int64_t before = ak_clock_ns();
+
+        for (size_t at = 0; at < AK_SPEC_MAX_FILE; at++)
+            text[at] = patterns[i][at % length];
+        ck_assert_int_lt(ak_spec_read_yaml(&spec, text, AK_SPEC_MAX_FILE, "deep"), 0);
+        ck_assert_msg(ak_clock_ns() - before < 2 * 1000000000LL, "'%s' repeated takes long",
+                      patterns[i]);
+    }
     memset(text, '#', AK_SPEC_MAX_FILE + 1);
     ck_assert_int_eq(ak_spec_read_yaml(&spec, text, AK_SPEC_MAX_FILE + 1, "large"),
                      AKSSL_ERR_LIMIT);
@@ -230,5 +240,5 @@ START_TEST(reads_files)
 END_TEST
 
 AK_TEST_MAIN(AK_CASE(reads_what_people_write), AK_CASE(refuses_what_is_no_spec),
-             AK_CASE(refuses_large_and_deep_texts), AK_CASE(writes_what_it_reads_back),
+             AK_CASE(refuses_large_and_deep_texts_at_once), AK_CASE(writes_what_it_reads_back),
              AK_CASE(text_that_is_no_utf8_is_not_written), AK_CASE(reads_files))
