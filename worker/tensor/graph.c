@@ -54,10 +54,21 @@ akssl_status ak_graph_new(ak_graph **out, const ak_world *world, ak_graph_mode m
     return AKSSL_OK;
 }
 
+// The recording ends: another graph may read the parameters.
+static void release(ak_graph *g)
+{
+    for (int i = 0; i < g->used_count; i++)
+        g->used[i]->used = false;
+    free(g->used);
+    g->used = NULL;
+    g->used_count = 0;
+}
+
 void ak_graph_free(ak_graph *g)
 {
     if (!g)
         return;
+    release(g);
     for (int i = 0; i < g->op_count; i++) {
         if (g->ops[i]->kind->fini)
             g->ops[i]->kind->fini(g->ops[i]);
@@ -116,6 +127,11 @@ ak_tensor *ak_join(ak_graph *g, ak_tensor *const *inputs, int count)
     return t;
 }
 
+static bool differentiates(const ak_op *op, int k)
+{
+    return op->in[k]->needs_grad && !(op->kind->constant >> k & 1);
+}
+
 ak_op *ak_op_record(ak_graph *g, const ak_op_kind *kind, ak_tensor *in0, ak_tensor *in1, int dims,
                     const int64_t *shape)
 {
@@ -130,7 +146,7 @@ ak_op *ak_op_record(ak_graph *g, const ak_op_kind *kind, ak_tensor *in0, ak_tens
     op->in[1] = in1;
     op->out = new_tensor(g, dims, shape);
     op->out->producer = op;
-    op->out->needs_grad = in0->needs_grad || (in1 && in1->needs_grad);
+    op->out->needs_grad = differentiates(op, 0) || (in1 && differentiates(op, 1));
     g->ops = ak_realloc(g->ops, (size_t)g->op_count + 1, sizeof *g->ops);
     g->ops[g->op_count++] = op;
     return op;
@@ -150,6 +166,8 @@ void ak_op_param(ak_graph *g, ak_op *op, ak_param *param)
                               "'%s' is used twice in one graph: join the views in one forward",
                               param->name));
     param->used = true;
+    g->used = ak_realloc(g->used, (size_t)g->used_count + 1, sizeof(ak_param *));
+    g->used[g->used_count++] = param;
     op->trains = true;
     op->out->needs_grad = true;
 }
@@ -200,7 +218,7 @@ static void find_lifetimes(ak_graph *g)
                 lives(&in->value_first, &in->value_last, i);
             if (differentiated && in->producer && (op->kind->needs & AK_NEEDS_IN))
                 lives(&in->value_first, &in->value_last, back);
-            if (differentiated && in->needs_grad)
+            if (differentiated && differentiates(op, k))
                 lives(&in->grad_first, &in->grad_last, back);
         }
         if (differentiated && (op->kind->needs & AK_NEEDS_OUT))
@@ -303,6 +321,7 @@ akssl_status ak_graph_compile(ak_graph *g, ak_tensor *loss, ak_tensor *keep)
 {
     akssl_status rc;
 
+    release(g);
     if (g->status < 0)
         return ak_fail(g->status, "%s", g->sentence);
     g->loss = loss;
@@ -361,17 +380,21 @@ void ak_graph_backward(ak_graph *g)
 {
     for (int i = 0; i < g->tensor_count; i++)
         g->tensors[i]->grad_written = false;
+    if (!g->loss || !g->loss->needs_grad)
+        return;
     for (int s = 0; s < g->world.local; s++)
         *ak_grad(g, g->loss, s) = 1;
+    g->loss->grad_written = true;
     for (int i = g->op_count - 1; i >= 0; i--) {
         ak_op *op = g->ops[i];
         int64_t start = ak_clock_ns();
 
-        if (!op->out->needs_grad)
-            continue;
+        if (!op->out->grad_written)
+            continue; // the loss does not depend on it, or holds it constant
         op->kind->backward(op, g);
         for (int k = 0; k < AK_OP_INPUTS && op->in[k]; k++)
-            op->in[k]->grad_written = true;
+            if (differentiates(op, k))
+                op->in[k]->grad_written = true;
         op->seconds += (double)(ak_clock_ns() - start) * 1e-9;
     }
 }

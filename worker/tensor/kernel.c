@@ -337,14 +337,14 @@ CLONES float ak_kernel_max(const float *x, int64_t n)
 
 // ---- pooling
 
-// One cell of the window against the best so far, a lane of channels at a time.
+// One cell of the window against the best so far, a lane of channels at a time.  A NaN stays.
 CLONES static void max_pool_cell(float *restrict y, uint8_t *restrict from,
                                  const float *restrict x, int cell, int64_t channels)
 {
     for (int64_t c = 0; c < channels; c++)
-        from[c] = x[c] <= y[c] ? from[c] : (uint8_t)cell;
+        from[c] = x[c] <= y[c] || y[c] != y[c] ? from[c] : (uint8_t)cell;
     for (int64_t c = 0; c < channels; c++)
-        y[c] = x[c] <= y[c] ? y[c] : x[c];
+        y[c] = x[c] <= y[c] || y[c] != y[c] ? y[c] : x[c];
 }
 
 static void max_pool_image(float *y, uint8_t *from, const float *x, int64_t h, int64_t w,

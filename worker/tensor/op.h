@@ -16,6 +16,7 @@ typedef struct ak_op_kind {
     const char *name;
     size_t self_size;
     int needs;
+    int constant; // bit k: input k is held constant, no gradient flows to it
 
     // plan builds what the shapes allow to build; called once, at compile.  Optional.
     akssl_status (*plan)(ak_op *op, ak_graph *g);
@@ -48,6 +49,8 @@ struct ak_graph {
     ak_op **ops;
     ak_tensor **tensors;
     int op_count, tensor_count;
+    ak_param **used; // trained parameters that the recording has read
+    int used_count;
     ak_tensor *loss;
     int64_t input_size, arena_size; // floats a shard
     float *inputs, *arena;

@@ -193,7 +193,8 @@ static void spread(ak_op *op, ak_graph *g, int s, const double *sums, double m, 
     }
     ak_kernel_norm_backward(ak_grad(g, x, s), ak_grad(g, op->out, s),
                             n->relu ? ak_value(g, op->out, s) : NULL, ak_value(g, x, s), n->a,
-                            n->b, n->k, n->rows, n->channels, x->grad_written, g->world.threads);
+                            n->b, n->k, n->rows, n->channels,
+                            x->grad_written || x == op->in[1], g->world.threads);
 }
 
 static void gradients(ak_op *op, ak_graph *g)

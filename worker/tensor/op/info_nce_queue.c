@@ -134,6 +134,7 @@ static void fini(ak_op *op)
 static const ak_op_kind kind = {
     .name = "info_nce_queue",
     .self_size = sizeof(info_nce_queue),
+    .constant = 1 << 1, // k
     .plan = plan,
     .forward = forward,
     .backward = backward,

@@ -1,0 +1,151 @@
+// tests/unit/worker/tensor/op/conv2d.c -- tests worker/tensor/op/conv2d.c and worker/tensor/conv.c.
+
+#include "tests/unit/worker/tensor/op/probe.h"
+
+typedef struct layer {
+    ak_param *w;
+    int64_t in, out, k, stride, padding, h, width;
+} layer;
+
+static ak_tensor *record(const ak_probe *p, ak_graph *g, ak_tensor *const x[])
+{
+    const layer *l = p->ctx;
+
+    return ak_conv2d(g, x[0], l->w, l->stride, l->padding);
+}
+
+static int64_t size_out(const layer *l, int64_t size)
+{
+    return (size + 2 * l->padding - l->k) / l->stride + 1;
+}
+
+// Adds one output's products: y = x * w, and both gradients by the same terms.
+static void one_output(const ak_probe *p, ak_probe_want *want, int64_t n, int64_t i, int64_t j,
+                       int64_t o)
+{
+    const layer *l = p->ctx;
+    int64_t at = ((n * size_out(l, l->h) + i) * size_out(l, l->width) + j) * l->out + o;
+
+    for (int64_t a = 0; a < l->k; a++)
+        for (int64_t b = 0; b < l->k; b++) {
+            int64_t row = i * l->stride - l->padding + a, column = j * l->stride - l->padding + b;
+
+            if (row < 0 || row >= l->h || column < 0 || column >= l->width)
+                continue;
+            for (int64_t c = 0; c < l->in; c++) {
+                int64_t x = ((n * l->h + row) * l->width + column) * l->in + c;
+                int64_t w = ((o * l->in + c) * l->k + a) * l->k + b;
+
+                want->y[at] += (double)p->x[0][x] * (double)l->w->value[w];
+                want->dx[0][x] += (double)p->upstream[at] * (double)l->w->value[w];
+                want->gradient[l->w->offset + w] += (double)p->upstream[at] * (double)p->x[0][x];
+            }
+        }
+}
+
+static void naive(const ak_probe *p, int shards, ak_probe_want *want)
+{
+    const layer *l = p->ctx;
+
+    (void)shards;
+    for (int64_t n = 0; n < p->shape[0][0]; n++)
+        for (int64_t i = 0; i < size_out(l, l->h); i++)
+            for (int64_t j = 0; j < size_out(l, l->width); j++)
+                for (int64_t o = 0; o < l->out; o++)
+                    one_output(p, want, n, i, j, o);
+}
+
+static void check(layer l, bool constant)
+{
+    const int64_t w[4] = { l.out, l.in, l.k, l.k };
+    ak_probe p = { .record = record,
+                   .naive = naive,
+                   .ctx = &l,
+                   .inputs = 1,
+                   .dims = 4,
+                   .shape = { { 4, l.h, l.width, l.in } },
+                   .constant = { constant },
+                   .y_numel = 4 * size_out(&l, l.h) * size_out(&l, l.width) * l.out,
+                   .inexact = true,
+                   .mode.training = true,
+                   .tolerance = 5e-6 };
+
+    ak_model_init(&p.model);
+    l.w = ak_model_param(&p.model, "c", "weight", AK_ROLE_TRAINED, 4, w, AK_INIT_ZERO, 0);
+    ak_probe_model(&p);
+    ak_probe_check(&p);
+}
+
+START_TEST(three_by_three)
+{
+    check((layer){ .in = 16, .out = 32, .k = 3, .stride = 1, .padding = 1, .h = 9, .width = 7 },
+          false);
+    check((layer){ .in = 16, .out = 16, .k = 3, .stride = 1, .padding = 0, .h = 6, .width = 6 },
+          false);
+}
+END_TEST
+
+START_TEST(strides)
+{
+    check((layer){ .in = 16, .out = 24, .k = 3, .stride = 2, .padding = 1, .h = 9, .width = 8 },
+          false);
+    check((layer){ .in = 8, .out = 16, .k = 3, .stride = 2, .padding = 1, .h = 1, .width = 1 },
+          false);
+}
+END_TEST
+
+START_TEST(one_by_one)
+{
+    check((layer){ .in = 16, .out = 32, .k = 1, .stride = 1, .padding = 0, .h = 5, .width = 6 },
+          false);
+    check((layer){ .in = 32, .out = 16, .k = 1, .stride = 2, .padding = 0, .h = 7, .width = 6 },
+          false);
+}
+END_TEST
+
+// Three channels, no gradient to the image: the first layer of a network.
+START_TEST(stems)
+{
+    check((layer){ .in = 3, .out = 16, .k = 7, .stride = 2, .padding = 3, .h = 16, .width = 15 },
+          true);
+    check((layer){ .in = 3, .out = 16, .k = 3, .stride = 1, .padding = 1, .h = 8, .width = 8 },
+          false);
+}
+END_TEST
+
+START_TEST(channels_that_fill_no_block)
+{
+    check((layer){ .in = 5, .out = 11, .k = 3, .stride = 1, .padding = 1, .h = 5, .width = 4 },
+          false);
+}
+END_TEST
+
+START_TEST(evaluation_needs_no_gradient)
+{
+    const int64_t w[4] = { 4, 3, 3, 3 }, shape[4] = { 2, 6, 6, 3 };
+    ak_world world = ak_rig_world(1, 1);
+    ak_graph *g = NULL;
+    ak_model model;
+    ak_tensor *x, *y;
+
+    ak_model_init(&model);
+    ak_param *p = ak_model_param(&model, "c", "weight", AK_ROLE_TRAINED, 4, w, AK_INIT_NORMAL, 1);
+    ak_rig_ok(ak_model_allocate(&model));
+    ak_model_seed(&model, 1);
+    ak_rig_ok(ak_graph_new(&g, &world, (ak_graph_mode){ 0 }, NULL));
+    x = ak_graph_input(g, 4, shape);
+    y = ak_conv2d(g, x, p, 1, 1);
+    ck_assert(!y->needs_grad);
+    ak_rig_ok(ak_graph_compile(g, NULL, y));
+    ak_rig_fill(ak_value(g, x, 0), x->numel, 1, 1);
+    ak_graph_forward(g);
+    for (int64_t i = 0; i < y->numel; i++)
+        ck_assert(isfinite(ak_value(g, y, 0)[i]) && ak_value(g, y, 0)[i] != 0);
+    ak_graph_free(g);
+    ak_comm_close(world.comm);
+    ak_model_fini(&model);
+}
+END_TEST
+
+AK_TEST_MAIN(AK_CASE(three_by_three), AK_CASE(strides), AK_CASE(one_by_one), AK_CASE(stems),
+             AK_CASE(channels_that_fill_no_block), AK_CASE(evaluation_needs_no_gradient))
