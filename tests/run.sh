@@ -17,7 +17,7 @@ mkdir -p build
 log=build/build.log
 jobs=$(nproc)
 start=$(date +%s)
-cmake --preset release >"$log" 2>&1 || { cat "$log" >&2; exit 1; }
+cmake --preset release -DAKSSL_TESTS=ON >"$log" 2>&1 || { cat "$log" >&2; exit 1; }
 cmake --build --preset release -j "$jobs" >"$log" 2>&1 || { cat "$log" >&2; exit 1; }
 built=$(date +%s)
 echo "run.sh: built in $((built - start)) s"
