@@ -105,6 +105,24 @@ static inline void ak_oracle_compare(const char *what, const float *got, const f
                   tolerance);
 }
 
+// The reference's deterministic numbers: see tests/golden/README.md.
+static inline void ak_oracle_fill(float *out, const char *name, int64_t n, double bound)
+{
+    const uint64_t golden = 0x9E3779B97F4A7C15u;
+    uint64_t seed = 0xcbf29ce484222325u;
+
+    for (; *name; name++)
+        seed = (seed ^ (unsigned char)*name) * 0x100000001b3u;
+    for (int64_t i = 0; i < n; i++) {
+        uint64_t z = seed + (uint64_t)i * golden + golden;
+
+        z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
+        z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
+        z ^= z >> 31;
+        out[i] = (float)((2 * ((double)(z >> 40) / 16777216.0) - 1) * bound);
+    }
+}
+
 // ak_oracle_compare with a tensor of the case.
 static inline void ak_oracle_check(const ak_safetensors *file, const char *name, const float *got,
                                    int64_t numel, double absolute, double of_largest)

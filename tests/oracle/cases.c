@@ -15,6 +15,7 @@
 #include "proto/base/str.h"
 #include "proto/format/safetensors.h"
 #include "tests/check.h"
+#include "tests/oracle.h"
 #include "worker/backbone/backbone.h"
 #include "worker/optim/optim.h"
 #include "worker/rng/rng.h"
@@ -35,14 +36,6 @@ static const float *values_of(const ak_safetensors *c, const char *name, int64_t
     return ak_safetensors_data(c, e);
 }
 
-static double number(const ak_safetensors *c, const char *key)
-{
-    const char *text = ak_safetensors_meta(c, key);
-
-    ck_assert_msg(text != NULL, "the case has no '%s' in its metadata", key);
-    return strtod(text, NULL);
-}
-
 static void shape_of(const ak_safetensors *c, const char *name, int64_t shape[4])
 {
     const ak_safetensors_entry *e = ak_safetensors_find(c, name);
@@ -51,41 +44,11 @@ static void shape_of(const ak_safetensors *c, const char *name, int64_t shape[4]
     memcpy(shape, e->shape, sizeof(int64_t) * 4);
 }
 
-// Largest difference, as a share of the largest expected value.
+// As a share of the largest expected value.
 static void compare(const char *what, const float *got, const float *expected, int64_t n,
                     double tolerance)
 {
-    double worst = 0, largest = 1e-30;
-    int64_t at = 0;
-
-    for (int64_t i = 0; i < n; i++) {
-        double gap = fabs((double)got[i] - (double)expected[i]);
-
-        largest = fmax(largest, fabs((double)expected[i]));
-        if (gap > worst || isnan(gap)) {
-            worst = gap;
-            at = i;
-        }
-    }
-    ck_assert_msg(worst <= tolerance * largest,
-                  "%s[%" PRId64 "] is %.9g, not %.9g (largest %.3g, tolerance %g)", what, at,
-                  (double)got[at], (double)expected[at], largest, tolerance);
-}
-
-// The reference's deterministic numbers: see tests/golden/README.md.
-static void fill(float *out, const char *name, int64_t n, double bound)
-{
-    const uint64_t golden = 0x9E3779B97F4A7C15u;
-    uint64_t seed = ak_fnv1a64(name);
-
-    for (int64_t i = 0; i < n; i++) {
-        uint64_t z = seed + (uint64_t)i * golden + golden;
-
-        z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
-        z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
-        z ^= z >> 31;
-        out[i] = (float)((2 * ((double)(z >> 40) / 16777216.0) - 1) * bound);
-    }
+    ak_oracle_compare(what, got, expected, n, 1e-30, tolerance);
 }
 
 // ---- a graph whose loss is sum(y * upstream), so that dy is given
@@ -163,9 +126,9 @@ static void test_fill(const ak_safetensors *c, const char *name)
     float out[16];
 
     (void)name;
-    fill(out, "conv1.weight", 16, 1.0);
+    ak_oracle_fill(out, "conv1.weight", 16, 1.0);
     compare("a", out, values_of(c, "a", 16), 16, 1e-7);
-    fill(out, "input.resnet18_32", 16, 1.7);
+    ak_oracle_fill(out, "input.resnet18_32", 16, 1.7);
     compare("b", out, values_of(c, "b", 16), 16, 1e-7);
 }
 
@@ -196,7 +159,7 @@ static void nt_xent_on(const ak_safetensors *c, int shards)
     z[1] = ak_graph_input(g, 2, shape);
     both = ak_join(g, z, 2);
     both->needs_grad = true;
-    loss = ak_nt_xent(g, ak_l2norm(g, both), number(c, "temperature"));
+    loss = ak_nt_xent(g, ak_l2norm(g, both), ak_oracle_number(c, "temperature"));
     ok(ak_graph_compile(g, loss, NULL));
     for (int v = 0; v < 2; v++)
         put_rows(g, z[v], values_of(c, v ? "z1" : "z0", half * shards), shards);
@@ -237,7 +200,7 @@ static void info_nce_on(const ak_safetensors *c, int shards)
     k = ak_graph_input(g, 2, shape);
     q->needs_grad = true;
     loss = ak_info_nce_queue(g, ak_l2norm(g, q), ak_l2norm(g, k), &queue,
-                             number(c, "temperature"));
+                             ak_oracle_number(c, "temperature"));
     ok(ak_graph_compile(g, loss, NULL));
     put_rows(g, q, values_of(c, "q", n * shards), shards);
     put_rows(g, k, values_of(c, "k", n * shards), shards);
@@ -345,10 +308,10 @@ static void fill_backbone(ak_model *m)
         if (p->role != AK_ROLE_TRAINED)
             continue;
         if (p->dims >= 2) {
-            fill(p->value, name, p->numel, sqrt(3.0 / (double)(p->numel / p->shape[0])));
+            ak_oracle_fill(p->value, name, p->numel, sqrt(3.0 / (double)(p->numel / p->shape[0])));
             continue;
         }
-        fill(p->value, name, p->numel, 0.1);
+        ak_oracle_fill(p->value, name, p->numel, 0.1);
         if (length >= 6 && strcmp(name + length - 6, "weight") == 0)
             for (int64_t k = 0; k < p->numel; k++)
                 p->value[k] += 1;
@@ -436,7 +399,7 @@ static void check_evaluation(const ak_backbone *b, const void *self, const ak_sa
 
 static void backbone_on(const ak_safetensors *c, const char *name, int shards)
 {
-    int64_t batch = (int64_t)number(c, "batch"), size = (int64_t)number(c, "image_size");
+    int64_t batch = (int64_t)ak_oracle_number(c, "batch"), size = (int64_t)ak_oracle_number(c, "image_size");
     int64_t shape[4] = { batch / shards, size, size, 3 };
     const ak_backbone *b;
     ak_str key = AK_STR_INIT;
@@ -458,10 +421,10 @@ static void backbone_on(const ak_safetensors *c, const char *name, int shards)
     upstream = ak_alloc((size_t)(batch * b->width), sizeof(float));
     gradient = ak_alloc((size_t)m.trained_size, sizeof(float));
     ak_str_format(&key, "input.%s", name + strlen("backbone_"));
-    fill(images, key.text, batch * size * size * 3, 1.7);
+    ak_oracle_fill(images, key.text, batch * size * size * 3, 1.7);
     ak_str_clear(&key);
     ak_str_format(&key, "grad.%s", name + strlen("backbone_"));
-    fill(upstream, key.text, batch * b->width, 1.0);
+    ak_oracle_fill(upstream, key.text, batch * b->width, 1.0);
     ak_str_fini(&key);
     g = graph_of(&world, shards, true, gradient);
     x = ak_graph_input(g, 4, shape);
@@ -489,7 +452,7 @@ static void test_resnet18(const ak_safetensors *c, const char *name)
 {
     // Two images of 224: moving the input by its last bit moves gradient norms by 3e-3, in PyTorch
     // too, so that one only has the reference's own order of sums.
-    int most = number(c, "batch") < 4 ? 1 : 2;
+    int most = ak_oracle_number(c, "batch") < 4 ? 1 : 2;
 
     for (int shards = 1; shards <= most; shards *= 2)
         backbone_on(c, name, shards);
@@ -561,17 +524,11 @@ static const family families[] = {
     { "backbone_resnet18", false, test_resnet18 },
     { "optimizer_adam", true, test_optimizer },
     { "optimizer_sgd", true, test_optimizer },
-    { "augment_ops", true, NULL },
+    { "augment_ops", true, NULL }, // unit.worker.augment.oracle
+    { "replay_", false, NULL },     // oracle.replay
 };
 
 enum { FAMILIES = sizeof families / sizeof *families };
-
-static const char *folder(void)
-{
-    const char *given = getenv("AKSSL_ORACLE_DIR");
-
-    return given && given[0] ? given : TEST_SOURCE_DIR "/golden";
-}
 
 static const family *family_of(const char *name)
 {
@@ -585,11 +542,11 @@ static const family *family_of(const char *name)
 // Calls test on every case of one family; returns how many there were.
 static int each_case(const family *only)
 {
-    DIR *dir = opendir(folder());
+    DIR *dir = opendir(ak_oracle_folder());
     struct dirent *entry;
     int count = 0;
 
-    ck_assert_msg(dir != NULL, "cannot read the folder %s", folder());
+    ck_assert_msg(dir != NULL, "cannot read the folder %s", ak_oracle_folder());
     while ((entry = readdir(dir))) {
         char *end = strstr(entry->d_name, ".safetensors");
         ak_str path = AK_STR_INIT;
@@ -597,7 +554,7 @@ static int each_case(const family *only)
 
         if (!end || end[strlen(".safetensors")])
             continue;
-        ak_str_format(&path, "%s/%s", folder(), entry->d_name);
+        ak_str_format(&path, "%s/%s", ak_oracle_folder(), entry->d_name);
         *end = '\0';
         if (!only && !family_of(entry->d_name)) {
             printf("skipped: no test understands the case '%s' yet\n", entry->d_name);
@@ -622,9 +579,9 @@ START_TEST(family_holds)
 
     ak_gemm_threads(1);
     if (!f->test)
-        return; // unit.worker.augment.oracle
+        return;
     if (each_case(f) == 0)
-        printf("skipped: %s has no case '%s*'\n", folder(), f->prefix);
+        printf("skipped: %s has no case '%s*'\n", ak_oracle_folder(), f->prefix);
 }
 END_TEST
 
