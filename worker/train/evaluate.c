@@ -110,26 +110,55 @@ static akssl_status read_backbone(ak_model *model, const char *path)
     return rc < 0 ? ak_wrap(rc, "weights '%s'", path) : rc;
 }
 
-akssl_status ak_evaluate_weights(const ak_spec *spec, ak_comm *comm, ak_results *results)
-{
-    ak_encoder encoder = { 0 };
+// A backbone by itself, with the weights of a file.
+typedef struct loaded {
+    ak_encoder encoder;
     ak_world world;
     ak_model model;
-    ak_setup setup = { .model = &model, .world = &world };
+} loaded;
+
+static akssl_status load(loaded *l, const ak_spec *spec, ak_comm *comm)
+{
+    ak_setup setup = { .model = &l->model, .world = &l->world };
     akssl_status rc = ak_backbone_find(&setup.backbone, spec->backbone);
 
+    ak_model_init(&l->model);
     if (rc == AKSSL_OK)
-        rc = ak_world_init(&world, comm, spec->shards, spec->threads_per_shard);
+        rc = ak_world_init(&l->world, comm, spec->shards, spec->threads_per_shard);
     if (rc < 0)
         return rc;
-    ak_model_init(&model);
-    ak_encoder_build(&encoder, &setup);
-    rc = ak_model_allocate(&model);
+    ak_encoder_build(&l->encoder, &setup);
+    rc = ak_model_allocate(&l->model);
+    return rc == AKSSL_OK ? read_backbone(&l->model, spec->weights) : rc;
+}
+
+static void unload(loaded *l)
+{
+    ak_encoder_fini(&l->encoder);
+    ak_model_fini(&l->model);
+}
+
+akssl_status ak_evaluate_weights(const ak_spec *spec, ak_comm *comm, ak_results *results)
+{
+    loaded l = { 0 };
+    akssl_status rc = load(&l, spec, comm);
+
     if (rc == AKSSL_OK)
-        rc = read_backbone(&model, spec->weights);
+        rc = ak_evaluate(&l.world, &l.encoder, spec, spec->kind, "", results);
+    unload(&l);
+    return rc;
+}
+
+akssl_status ak_evaluate_features(const ak_spec *spec, ak_comm *comm, const ak_dataset *set,
+                                  float **features, int64_t *width)
+{
+    loaded l = { 0 };
+    akssl_status rc = load(&l, spec, comm);
+
     if (rc == AKSSL_OK)
-        rc = ak_evaluate(&world, &encoder, spec, spec->kind, "", results);
-    ak_encoder_fini(&encoder);
-    ak_model_fini(&model);
+        rc = ak_features(&l.world, &l.encoder, spec->image_size, set, features);
+    if (rc == AKSSL_OK)
+        *width = l.encoder.backbone->width;
+    unload(&l);
     return rc;
 }

@@ -4,6 +4,7 @@
 #define AK_TRAIN_EVALUATE_H
 
 #include "proto/spec/spec.h"
+#include "worker/data/dataset.h"
 #include "worker/method/method.h"
 #include "worker/train/results.h"
 
@@ -17,5 +18,10 @@ akssl_status ak_evaluate(const ak_world *world, const ak_encoder *encoder, const
 // ak_evaluate_weights does the same for the backbone in spec->weights, as spec->kind says.
 akssl_status ak_evaluate_weights(const ak_spec *spec, ak_comm *comm, ak_results *results)
     AKSSL_MUST_CHECK;
+
+// ak_evaluate_features gives the features of set by the backbone in spec->weights: [images][width]
+// floats on every rank, the caller's (free()).  Collective.
+akssl_status ak_evaluate_features(const ak_spec *spec, ak_comm *comm, const ak_dataset *set,
+                                  float **features, int64_t *width) AKSSL_MUST_CHECK;
 
 #endif

@@ -1,0 +1,117 @@
+// worker/command/features.c -- `akssl-worker features`: what a trained backbone makes of a data
+// set's images, as safetensors; without a daemon, alone or under mpirun.
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "proto/base/error.h"
+#include "proto/format/safetensors.h"
+#include "worker/command/command.h"
+#include "worker/train/check.h"
+#include "worker/train/evaluate.h"
+
+typedef struct features {
+    char *weights, *backbone, *dataset, *split, *out;
+    int64_t image_size, limit_images, shards;
+} features;
+
+static const ak_option options[] = {
+    AK_OPTION_STRING(features, weights, "", NULL, "an exported backbone or a commit's model, safetensors"),
+    AK_OPTION_STRING(features, backbone, "resnet18", NULL, "the network that they are of"),
+    AK_OPTION_STRING(features, dataset, "fashion-mnist", NULL, "fashion-mnist, or idx:FOLDER"),
+    AK_OPTION_STRING(features, split, "test", "train|test", "which part of it"),
+    AK_OPTION_STRING(features, out, "", NULL, "safetensors to write: features [N, width], labels [N]"),
+    AK_OPTION_INT(features, image_size, 32, 8, 1024, "side that images are resized to"),
+    AK_OPTION_INT(features, limit_images, 0, 0, 1000000000, "use only the first N images (0: all)"),
+    AK_OPTION_INT(features, shards, 8, 1, 4096, "parts that share the images, a power of two"),
+    AK_OPTION_END,
+};
+
+static akssl_status make_spec(const features *f, ak_spec *spec)
+{
+    akssl_status rc;
+
+    if (!f->weights[0] || !f->out[0])
+        return ak_fail(AKSSL_ERR_INVALID, "features needs --weights FILE and --out FILE");
+    rc = ak_spec_set(spec, "kind", "knn");
+    if (rc == AKSSL_OK)
+        rc = ak_spec_set(spec, "weights", f->weights);
+    if (rc == AKSSL_OK)
+        rc = ak_spec_set(spec, "backbone", f->backbone);
+    spec->image_size = f->image_size;
+    spec->shards = f->shards;
+    spec->batch = f->shards > 1 ? f->shards : 2; // not used, but checked
+    return rc == AKSSL_OK ? ak_check_spec(spec) : rc;
+}
+
+static akssl_status write(const features *f, const ak_dataset *set, const float *values,
+                          int64_t width)
+{
+    int64_t size = ak_dataset_size(set), shape[2] = { size, width };
+    ak_safetensors_writer *w;
+    akssl_status rc = ak_safetensors_create(&w, f->out);
+
+    if (rc < 0)
+        return rc;
+    ak_safetensors_declare(w, "features", AK_F32, 2, shape);
+    ak_safetensors_declare(w, "labels", AK_I64, 1, shape);
+    rc = ak_safetensors_write(w, values, (size_t)(size * width) * sizeof *values);
+    for (int64_t i = 0; rc == AKSSL_OK && i < size; i++) {
+        int64_t label = ak_dataset_label(set, i);
+
+        rc = ak_safetensors_write(w, &label, sizeof label);
+    }
+    if (rc == AKSSL_OK)
+        rc = ak_safetensors_commit(w, NULL, NULL);
+    ak_safetensors_writer_free(w);
+    return rc;
+}
+
+static akssl_status compute(const features *f, const ak_spec *spec, ak_comm *comm)
+{
+    ak_split split = strcmp(f->split, "train") == 0 ? AK_SPLIT_TRAIN : AK_SPLIT_TEST;
+    float *values = NULL;
+    ak_dataset *set;
+    int64_t width;
+    akssl_status rc = ak_dataset_open(&set, f->dataset, split, f->limit_images);
+
+    if (rc < 0)
+        return rc;
+    rc = ak_evaluate_features(spec, comm, set, &values, &width);
+    if (rc == AKSSL_OK && ak_comm_rank(comm) == 0)
+        rc = write(f, set, values, width);
+    free(values);
+    ak_dataset_close(set);
+    return rc;
+}
+
+static int run(void *self)
+{
+    const features *f = self;
+    ak_comm *comm = NULL;
+    akssl_status rc;
+    ak_spec spec;
+
+    ak_spec_init(&spec);
+    rc = make_spec(f, &spec);
+    if (rc == AKSSL_OK)
+        rc = ak_comm_open(&comm);
+    if (rc == AKSSL_OK)
+        rc = compute(f, &spec, comm);
+    ak_spec_fini(&spec);
+    if (rc < 0 && comm && ak_comm_size(comm) > 1) {
+        fprintf(stderr, "akssl-worker: %s\n", ak_error_text());
+        ak_comm_abort(comm, ak_command_exit(rc)); // other ranks may be waiting
+    }
+    ak_comm_close(comm);
+    return ak_command_exit(rc);
+}
+
+const ak_command ak_command_features = {
+    .name = "features",
+    .help = "write a backbone's features of a data set",
+    .options = options,
+    .self_size = sizeof(features),
+    .run = run,
+};
