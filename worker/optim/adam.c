@@ -12,7 +12,7 @@ static void step(const ak_optim_step *s)
 {
     double t = (double)s->t + 1;
 
-    ak_kernel_adam(s->w, s->slot[0], s->slot[1], s->g, (float)s->lr, 0.9f, 0.999f, 1e-8f,
+    ak_kernel_adam(s->w, s->slot[0], s->slot[1], s->g, s->lr, 0.9, 0.999, 1e-8f,
                    (float)s->weight_decay, 1 - pow(0.9, t), 1 - pow(0.999, t), s->n, s->threads);
 }
 

@@ -478,24 +478,28 @@ void ak_kernel_sgd(float *w, float *momentum, const float *g, float lr, float m,
     PIECES(n, PIECE, threads, sgd(w + lo, momentum + lo, g + lo, lr, m, decay, hi - lo));
 }
 
+// 1 - beta comes from doubles: 1 - 0.999f is off by 1e-5 of itself.
 CLONES static void adam(float *w, float *m1, float *m2, const float *g, float step, float beta1,
-                        float beta2, float eps, float decay, float root, int64_t n)
+                        float rest1, float beta2, float rest2, float eps, float decay, float root,
+                        int64_t n)
 {
     for (int64_t i = 0; i < n; i++) {
         float d = g[i] + decay * w[i];
 
-        m1[i] = beta1 * m1[i] + (1 - beta1) * d;
-        m2[i] = beta2 * m2[i] + (1 - beta2) * d * d;
+        m1[i] = beta1 * m1[i] + rest1 * d;
+        m2[i] = beta2 * m2[i] + rest2 * d * d;
         w[i] -= step * m1[i] / (sqrtf(m2[i]) * root + eps);
     }
 }
 
-void ak_kernel_adam(float *w, float *m1, float *m2, const float *g, float lr, float beta1,
-                    float beta2, float eps, float decay, double correction1, double correction2,
+void ak_kernel_adam(float *w, float *m1, float *m2, const float *g, double lr, double beta1,
+                    double beta2, float eps, float decay, double correction1, double correction2,
                     int64_t n, int threads)
 {
-    float step = (float)((double)lr / correction1), root = (float)(1 / sqrt(correction2));
+    float step = (float)(lr / correction1), root = (float)(1 / sqrt(correction2));
+    float rest1 = (float)(1 - beta1), rest2 = (float)(1 - beta2);
 
     PIECES(n, PIECE, threads,
-           adam(w + lo, m1 + lo, m2 + lo, g + lo, step, beta1, beta2, eps, decay, root, hi - lo));
+           adam(w + lo, m1 + lo, m2 + lo, g + lo, step, (float)beta1, rest1, (float)beta2, rest2,
+                eps, decay, root, hi - lo));
 }

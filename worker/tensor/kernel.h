@@ -75,8 +75,8 @@ void ak_kernel_mean_pool_backward(float *dx, const float *dy, int64_t n, int64_t
 void ak_kernel_sgd(float *w, float *momentum, const float *g, float lr, float m, float decay,
                    int64_t n, int threads);
 // correction1 = 1 - beta1^t, correction2 = 1 - beta2^t.
-void ak_kernel_adam(float *w, float *m1, float *m2, const float *g, float lr, float beta1,
-                    float beta2, float eps, float decay, double correction1, double correction2,
+void ak_kernel_adam(float *w, float *m1, float *m2, const float *g, double lr, double beta1,
+                    double beta2, float eps, float decay, double correction1, double correction2,
                     int64_t n, int threads);
 
 #endif
