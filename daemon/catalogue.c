@@ -34,9 +34,10 @@ static akssl_status judge(const ak_catalogue *c, ak_tool_result *r)
                        ak_tool_complaint(r));
     json = json_loadb(r->out.text ? r->out.text : "", r->out.length, 0, NULL);
     json_decref(json);
-    return json ? AKSSL_OK
-                : ak_fail(AKSSL_ERR_INTERNAL, "'%s catalogue' printed no JSON: install akssld's own",
-                          c->config->worker);
+    return json
+               ? AKSSL_OK
+               : ak_fail(AKSSL_ERR_INTERNAL, "'%s catalogue' printed no JSON: install akssld's own",
+                         c->config->worker);
 }
 
 static void reply(const ak_catalogue *c, ak_call *call)

@@ -19,8 +19,8 @@ struct ak_check {
     ak_check *next; // in the list that it is in
     ak_check_done done;
     void *ctx;
-    char *path;     // of the spec as a file
-    ak_tool *tool;  // NULL: waits
+    char *path;    // of the spec as a file
+    ak_tool *tool; // NULL: waits
 };
 
 struct ak_checker {
@@ -94,8 +94,10 @@ static akssl_status judge(ak_tool_result *r)
     const char *complaint = ak_tool_complaint(r);
 
     if (r->timed_out)
-        return ak_fail(AKSSL_ERR_DEADLINE, "the check of the spec took over %d s: is the data set's "
-                                           "disk slow?", TIMEOUT_MS / 1000);
+        return ak_fail(AKSSL_ERR_DEADLINE,
+                       "the check of the spec took over %d s: is the data set's "
+                       "disk slow?",
+                       TIMEOUT_MS / 1000);
     if (r->overflowed)
         return ak_fail(AKSSL_ERR_INTERNAL, "akssl-worker check printed too much");
     if (r->signal)
@@ -213,7 +215,8 @@ akssl_status ak_checker_start(ak_check **out, ak_checker *c, const ak_spec *spec
     char *path;
 
     if (c->waiting_count == AK_CHECKER_WAITING)
-        return ak_fail(AKSSL_ERR_LIMIT, "%d submissions wait to be checked already: try again later",
+        return ak_fail(AKSSL_ERR_LIMIT,
+                       "%d submissions wait to be checked already: try again later",
                        AK_CHECKER_WAITING);
     rc = write_spec(c, spec, &path);
     if (rc < 0)

@@ -29,8 +29,8 @@ typedef struct ak_check_result {
 typedef void (*ak_check_done)(void *ctx, const ak_check_result *result);
 
 // ak_checker_new uses the folder state_dir/tmp, which it empties.
-akssl_status ak_checker_new(ak_checker **out, uv_loop_t *loop, const ak_config *config)
-    AKSSL_MUST_CHECK;
+akssl_status ak_checker_new(ak_checker **out, uv_loop_t *loop,
+                            const ak_config *config) AKSSL_MUST_CHECK;
 void ak_checker_free(ak_checker *checker); // cancels all; NULL-safe
 
 // ak_checker_start judges spec (copied); done is called later, once, unless ak_check_cancel comes

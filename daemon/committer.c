@@ -205,8 +205,8 @@ static akssl_status read_request(const ak_run *run, const Akssl__V1__CommitReque
 {
     akssl_status rc = AKSSL_OK;
 
-    *commit = (ak_commit){ .job = run->job->id, .step = request->step,
-                           .made_ms = ak_clock_wall_ms() };
+    *commit =
+        (ak_commit){ .job = run->job->id, .step = request->step, .made_ms = ak_clock_wall_ms() };
     if (request->step < 0 || !request->n_files)
         return ak_fail(AKSSL_ERR_INVALID, "commit: give a step of at least 0, and its files");
     for (size_t i = 0; i < request->n_files && rc == AKSSL_OK; i++) {

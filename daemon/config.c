@@ -15,11 +15,15 @@
 #include "proto/base/option.h"
 
 static const ak_option table[] = {
-    AK_OPTION_STRING(ak_config, state_dir, "", NULL, "folder of jobs and database; made if missing"),
-    AK_OPTION_STRING(ak_config, socket, "", NULL, "unix socket to serve (default: akssld.sock there)"),
+    AK_OPTION_STRING(ak_config, state_dir, "", NULL,
+                     "folder of jobs and database; made if missing"),
+    AK_OPTION_STRING(ak_config, socket, "", NULL,
+                     "unix socket to serve (default: akssld.sock there)"),
     AK_OPTION_INT(ak_config, slots, 0, 0, 65536, "cores to give to jobs (default 0: all)"),
-    AK_OPTION_STRING(ak_config, log_level, "info", "error|warn|info|debug", "what to log on stderr"),
-    AK_OPTION_STRING(ak_config, worker, "", NULL, "akssl-worker (default: beside akssld, else in PATH)"),
+    AK_OPTION_STRING(ak_config, log_level, "info", "error|warn|info|debug",
+                     "what to log on stderr"),
+    AK_OPTION_STRING(ak_config, worker, "", NULL,
+                     "akssl-worker (default: beside akssld, else in PATH)"),
     AK_OPTION_END,
 };
 

@@ -180,8 +180,8 @@ akssl_status ak_control_submit(ak_daemon *d, const ak_spec *spec, const char *ya
         return rc;
     }
     *id = job->id;
-    ak_log_write(d->log, AK_LOG_INFO, "job %" PRId64 " submitted: %s %s on %s", job->id,
-                 spec->kind, spec->method, spec->dataset);
+    ak_log_write(d->log, AK_LOG_INFO, "job %" PRId64 " submitted: %s %s on %s", job->id, spec->kind,
+                 spec->method, spec->dataset);
     ak_jobs_add_take(&d->jobs, job);
     enqueue(d, job);
     return AKSSL_OK;
@@ -201,8 +201,8 @@ static akssl_status has_ended(ak_daemon *d, int64_t id)
     return rc;
 }
 
-akssl_status ak_control_cancel(ak_daemon *d, int64_t id,
-                               void (*seen)(void *ctx, const ak_job *job), void *ctx)
+akssl_status ak_control_cancel(ak_daemon *d, int64_t id, void (*seen)(void *ctx, const ak_job *job),
+                               void *ctx)
 {
     ak_job *job = ak_jobs_find(&d->jobs, id);
     akssl_status rc;

@@ -13,19 +13,18 @@ char *ak_control_folder(const ak_daemon *d, int64_t id);
 
 // ak_control_find gives a job, active or ended; when it comes from the store *stored is it too and
 // is yours to free, else *stored is NULL.  ERR_NOT_FOUND.
-akssl_status ak_control_find(ak_daemon *d, int64_t id, const ak_job **job, ak_job **stored)
-    AKSSL_MUST_CHECK;
+akssl_status ak_control_find(ak_daemon *d, int64_t id, const ak_job **job,
+                             ak_job **stored) AKSSL_MUST_CHECK;
 
 // ak_control_submit stores a new job with its folder and spec.yaml, and queues it.  On failure
 // nothing of it is left.
-akssl_status ak_control_submit(ak_daemon *d, const ak_spec *spec, const char *yaml, int64_t *id)
-    AKSSL_MUST_CHECK;
+akssl_status ak_control_submit(ak_daemon *d, const ak_spec *spec, const char *yaml,
+                               int64_t *id) AKSSL_MUST_CHECK;
 
 // ak_control_cancel makes the wish durable, then ends the job: at once when it waits.  *job lives
 // on only if it has not ended; say what is to be said by `seen` before.
-akssl_status ak_control_cancel(ak_daemon *d, int64_t id,
-                               void (*seen)(void *ctx, const ak_job *job), void *ctx)
-    AKSSL_MUST_CHECK;
+akssl_status ak_control_cancel(ak_daemon *d, int64_t id, void (*seen)(void *ctx, const ak_job *job),
+                               void *ctx) AKSSL_MUST_CHECK;
 
 // ak_control_save stores a job as it is; what fails is tried again every second.
 akssl_status ak_control_save(ak_daemon *d, ak_job *job);

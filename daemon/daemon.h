@@ -29,9 +29,9 @@ typedef struct ak_daemon {
     const ak_config *config;
     const ak_log *log;
     uv_loop_t loop;
-    int lock, socket_lock;   // descriptors, -1: not held
+    int lock, socket_lock; // descriptors, -1: not held
     ak_store *store;
-    ak_jobs jobs;            // that have not ended
+    ak_jobs jobs; // that have not ended
     ak_scheduler *scheduler;
     ak_server *server;
     ak_checker *checker;
@@ -40,13 +40,13 @@ typedef struct ak_daemon {
     ak_tails *tails;
     ak_reaper reaper;
     uv_signal_t term, interrupt;
-    uv_timer_t tick;         // one second: what the store refused is tried again
-    uv_timer_t wake;         // a job's pause before its next launch is over
-    uv_timer_t stop;         // the end of AK_DAEMON_STOP_MS
-    int runs;                // under way
-    int inquiries;           // calls of State under way
-    bool stopping;           // a signal came: nothing new starts
-    bool closing;            // no run is left: the server closes
+    uv_timer_t tick; // one second: what the store refused is tried again
+    uv_timer_t wake; // a job's pause before its next launch is over
+    uv_timer_t stop; // the end of AK_DAEMON_STOP_MS
+    int runs;        // under way
+    int inquiries;   // calls of State under way
+    bool stopping;   // a signal came: nothing new starts
+    bool closing;    // no run is left: the server closes
 } ak_daemon;
 
 // ak_daemon_run serves until SIGTERM or SIGINT and returns how that went; config is settled.

@@ -32,8 +32,8 @@ akssl_status ak_figures_merge(ak_figures *figures, const Akssl__V1__Progress *pr
 // ak_figures_pack gives the bytes for the store (yours; NULL with size 0 when empty).
 // ak_figures_unpack replaces figures by such bytes.
 void *ak_figures_pack(const ak_figures *figures, size_t *size);
-akssl_status ak_figures_unpack(ak_figures *figures, const void *bytes, size_t size)
-    AKSSL_MUST_CHECK;
+akssl_status ak_figures_unpack(ak_figures *figures, const void *bytes,
+                               size_t size) AKSSL_MUST_CHECK;
 
 // ak_figures_step is the number of steps done, 0 when unknown.
 int64_t ak_figures_step(const ak_figures *figures);

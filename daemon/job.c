@@ -38,14 +38,13 @@ static const ak_job_state table[AK_JOB_STATE_END][AK_JOB_EVENT_END] = {
     },
 };
 
-static const char *const states[] = {
-    "",
+static const char *const states[] = { "",
 #define NAME(name, number) #name,
-    AK_JOB_STATE_MAP(NAME)
+                                      AK_JOB_STATE_MAP(NAME)
 #undef NAME
 };
 
-static const char *const events[] = { "",      "launch", "join",    "requeue", "pause",
+static const char *const events[] = { "",       "launch",   "join", "requeue", "pause",
                                       "resume", "end well", "fail", "cancel" };
 
 ak_job_state ak_job_next(ak_job_state state, ak_job_event event)

@@ -34,7 +34,7 @@ typedef enum ak_job_state {
 #define AK_JOB_STATE_ENUM(name, number) AK_JOB_##name = number,
     AK_JOB_STATE_MAP(AK_JOB_STATE_ENUM)
 #undef AK_JOB_STATE_ENUM
-    AK_JOB_STATE_END
+        AK_JOB_STATE_END
 } ak_job_state;
 
 typedef enum ak_job_event {
@@ -59,12 +59,12 @@ bool ak_job_state_ended(ak_job_state state);
 struct ak_run;
 
 typedef struct ak_job {
-    int64_t id;             // 0 until stored
+    int64_t id; // 0 until stored
     ak_job_state state;
-    char *reason;           // never NULL
-    ak_spec spec;           // resolved
-    char *yaml;             // the same as text; NULL for a job read for a list, of whose spec
-                            // only kind, name, method, backbone, dataset and priority are set
+    char *reason; // never NULL
+    ak_spec spec; // resolved
+    char *yaml;   // the same as text; NULL for a job read for a list, of whose spec
+                  // only kind, name, method, backbone, dataset and priority are set
     int64_t submitted_ms, started_ms, ended_ms; // 0: not yet
     int64_t restarts, restarts_since_commit;
     int64_t committed_step; // -1: none
@@ -75,9 +75,9 @@ typedef struct ak_job {
     char *weights;          // the export; ""
     ak_figures figures;
 
-    struct ak_run *run;     // while it has one; not stored
-    int64_t not_before_ns;  // a pause before the next launch; not stored
-    bool dirty;             // the store does not have this yet; not stored
+    struct ak_run *run;    // while it has one; not stored
+    int64_t not_before_ns; // a pause before the next launch; not stored
+    bool dirty;            // the store does not have this yet; not stored
 } ak_job;
 
 // ak_job_new takes nothing: spec and yaml are copied.  A new job is QUEUED.

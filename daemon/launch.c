@@ -211,8 +211,8 @@ enum { TAIL = 16 << 10, MAX_WORDS = 400 };
 // own; else the last line.
 static int worth(const char *line)
 {
-    static const char *const chatter[] = { "---", "mpirun", "prterun", "Primary job", "[", "Node",
-                                           "PID", "Local ", "Process ", NULL };
+    static const char *const chatter[] = { "---",  "mpirun", "prterun", "Primary job", "[",
+                                           "Node", "PID",    "Local ",  "Process ",    NULL };
 
     if (!line[strspn(line, " \t")])
         return 0;

@@ -31,8 +31,9 @@ akssl_status ak_lock_take(int *fd, const char *path, const char *what)
         close(lock);
         if (error != EWOULDBLOCK)
             return ak_fail_errno(error, "%s: lock '%s'", what, path);
-        return ak_fail(AKSSL_ERR_EXISTS, "%s is held by another akssld (process %ld): stop it first",
-                       what, strtol(text, NULL, 10));
+        return ak_fail(AKSSL_ERR_EXISTS,
+                       "%s is held by another akssld (process %ld): stop it first", what,
+                       strtol(text, NULL, 10));
     }
     n = snprintf(text, sizeof text, "%ld\n", (long)getpid());
     if (ftruncate(lock, 0) < 0 || pwrite(lock, text, (size_t)n, 0) < 0) {
@@ -64,6 +65,7 @@ akssl_status ak_lock_socket(const char *path)
     close(fd);
     if (rc == 0 || rc == EAGAIN)
         return ak_fail(AKSSL_ERR_EXISTS,
-                       "another program serves socket '%s': stop it or give another --socket", path);
+                       "another program serves socket '%s': stop it or give another --socket",
+                       path);
     return AKSSL_OK;
 }

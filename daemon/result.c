@@ -19,7 +19,8 @@ static json_t *results(const ak_figures *figures)
     for (size_t i = 0; figures->report && i < figures->report->n_results; i++) {
         const Akssl__V1__Metric *m = figures->report->results[i];
 
-        json_object_set_new(object, m->name, isfinite(m->value) ? json_real(m->value) : json_null());
+        json_object_set_new(object, m->name,
+                            isfinite(m->value) ? json_real(m->value) : json_null());
     }
     return object;
 }

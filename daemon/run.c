@@ -95,8 +95,9 @@ static void on_exit_(uv_process_t *process, int64_t code, int signal)
     run->alive = false;
     run->exit_code = (int)code;
     run->exit_signal = signal;
-    ak_log_write(run->d->log, AK_LOG_DEBUG, "job %" PRId64 " run %s: mpirun ended: code %d signal %d",
-                 run->job->id, run->id, run->exit_code, signal);
+    ak_log_write(run->d->log, AK_LOG_DEBUG,
+                 "job %" PRId64 " run %s: mpirun ended: code %d signal %d", run->job->id, run->id,
+                 run->exit_code, signal);
     begin_sweep(run);
 }
 
@@ -121,10 +122,10 @@ static void on_prepared(ak_run *run, akssl_status rc, const char *error)
     }
     run->phase = AK_RUN_LAUNCHED;
     uv_timer_start(&run->timer, on_join_late, AK_RUN_JOIN_MS, 0);
-    ak_log_write(run->d->log, AK_LOG_INFO,
-                 "job %" PRId64 " run %s: %" PRId64 " ranks on %" PRId64 " cores from step %" PRId64,
-                 run->job->id, run->id, run->job->ranks, run->cores,
-                 run->resuming ? run->resume.step : 0);
+    ak_log_write(
+        run->d->log, AK_LOG_INFO,
+        "job %" PRId64 " run %s: %" PRId64 " ranks on %" PRId64 " cores from step %" PRId64,
+        run->job->id, run->id, run->job->ranks, run->cores, run->resuming ? run->resume.step : 0);
 }
 
 static ak_run *run_new(ak_daemon *d, ak_job *job, int64_t cores)

@@ -52,12 +52,12 @@ typedef struct ak_run {
 
     uv_process_t process;
     uv_timer_t timer, commit_timer;
-    int handles;        // of the three, not closed yet
-    bool alive, swept;  // mpirun; no process is left
-    bool not_counted;   // it failed for a reason that is no crash
-    bool lost;          // the stream ended before Finish
-    int ticks;          // of the sweep
-    int works;          // on the thread pool
+    int handles;       // of the three, not closed yet
+    bool alive, swept; // mpirun; no process is left
+    bool not_counted;  // it failed for a reason that is no crash
+    bool lost;         // the stream ended before Finish
+    int ticks;         // of the sweep
+    int works;         // on the thread pool
     int exit_code, exit_signal;
 
     // The commit to resume from, while resuming; the state; rank 0's stream.

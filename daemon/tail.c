@@ -129,7 +129,11 @@ void ak_tails_add(ak_tails *t, ak_call *call, const char *path, int64_t job, boo
 {
     tail *one = ak_alloc(1, sizeof *one);
 
-    *one = (tail){ .next = t->first, .call = call, .path = ak_strdup(path), .fd = -1, .job = job,
+    *one = (tail){ .next = t->first,
+                   .call = call,
+                   .path = ak_strdup(path),
+                   .fd = -1,
+                   .job = job,
                    .follow = follow };
     t->first = one;
     ak_call_set_user(call, one);

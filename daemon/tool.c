@@ -45,8 +45,8 @@ static void close_handle(void *handle)
 
 static void finish_when_over(ak_tool *tool)
 {
-    bool reading = !uv_is_closing((uv_handle_t *)&tool->out) ||
-                   !uv_is_closing((uv_handle_t *)&tool->err);
+    bool reading =
+        !uv_is_closing((uv_handle_t *)&tool->out) || !uv_is_closing((uv_handle_t *)&tool->err);
 
     if (tool->exited && !reading)
         close_handle(&tool->timer);

@@ -16,7 +16,7 @@ typedef struct ak_tool ak_tool;
 
 typedef struct ak_tool_result {
     int64_t exit_code;
-    int signal;      // that ended it, or 0
+    int signal; // that ended it, or 0
     bool timed_out;
     bool overflowed; // wrote more than AK_TOOL_MAX_OUTPUT
     ak_str out, err; // of err the last 64 KiB at most

@@ -102,8 +102,9 @@ static void send_welcome(ak_run *run)
 {
     Akssl__V1__CoordinatorMessage m = AKSSL__V1__COORDINATOR_MESSAGE__INIT;
     Akssl__V1__Welcome welcome = AKSSL__V1__WELCOME__INIT;
-    char *commit = run->resuming ? ak_path("%s/commits/step-%" PRId64, run->folder, run->resume.step)
-                                 : ak_path("%s", "");
+    char *commit = run->resuming
+                       ? ak_path("%s/commits/step-%" PRId64, run->folder, run->resume.step)
+                       : ak_path("%s", "");
 
     welcome.spec_yaml = run->job->yaml;
     welcome.folder = run->folder;
@@ -171,13 +172,15 @@ static akssl_status take_hello(ak_run *run, const Akssl__V1__Hello *hello)
 
 static akssl_status take_head(ak_run *run, const Akssl__V1__TensorHead *head)
 {
-    ak_state_info info = { .version = head->version, .filled = head->filled,
+    ak_state_info info = { .version = head->version,
+                           .filled = head->filled,
                            .position = head->position };
 
     if (run->resuming)
         return ak_fail(AKSSL_ERR_STATE, "tensor: this run's state was restored from a commit");
     if (!head->name || strlen(head->name) > AK_STATE_MAX_NAME)
-        return ak_fail(AKSSL_ERR_INVALID, "tensor: give a name of 1 to %d bytes", AK_STATE_MAX_NAME);
+        return ak_fail(AKSSL_ERR_INVALID, "tensor: give a name of 1 to %d bytes",
+                       AK_STATE_MAX_NAME);
     if (head->n_shape < 1 || head->n_shape > AK_STATE_MAX_DIMS)
         return ak_fail(AKSSL_ERR_INVALID, "tensor %s has %zu axes: give 1 to %d", head->name,
                        head->n_shape, AK_STATE_MAX_DIMS);

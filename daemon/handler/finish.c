@@ -16,7 +16,8 @@ static akssl_status read_outcome(const Akssl__V1__FinishRequest *message, ak_job
 
     if ((message->reason && strlen(message->reason) > MAX_TEXT) ||
         (message->weights && strlen(message->weights) > MAX_TEXT))
-        return ak_fail(AKSSL_ERR_LIMIT, "finish: reason and weights have at most %d bytes", MAX_TEXT);
+        return ak_fail(AKSSL_ERR_LIMIT, "finish: reason and weights have at most %d bytes",
+                       MAX_TEXT);
     if (strcmp(text, "succeeded") == 0)
         *outcome = AK_JOB_SUCCEEDED;
     else if (strcmp(text, "failed") == 0)
@@ -48,8 +49,10 @@ static akssl_status started(ak_daemon *d, ak_call *call, const ProtobufCMessage 
         return rc;
     if (message->weights && message->weights[0])
         ak_text_set(&run->job->weights, message->weights);
-    ak_run_finished(run, outcome, message->reason && message->reason[0] ? message->reason
-                                  : outcome == AK_JOB_FAILED ? "the worker gave no reason" : "");
+    ak_run_finished(run, outcome,
+                    message->reason && message->reason[0] ? message->reason
+                    : outcome == AK_JOB_FAILED            ? "the worker gave no reason"
+                                                          : "");
     ak_call_reply(call, &reply.base);
     ak_uplink_finish(run);
     return AKSSL_OK;

@@ -41,5 +41,6 @@ static void ended(ak_daemon *d, ak_call *call)
         ak_uplink_ended(run);
 }
 
-const ak_handler ak_handler_join = { .started = started, .received = received, .drained = drained,
-                                     .ended = ended };
+const ak_handler ak_handler_join = {
+    .started = started, .received = received, .drained = drained, .ended = ended
+};

@@ -22,8 +22,7 @@ typedef struct submission {
 } submission;
 
 // A job that evaluates another one's export takes its weights, and what it does not say itself.
-static akssl_status resolve_from_job(ak_daemon *d, ak_spec *spec,
-                                     const Akssl__V1__JobSpec *given)
+static akssl_status resolve_from_job(ak_daemon *d, ak_spec *spec, const Akssl__V1__JobSpec *given)
 {
     const ak_job *source;
     ak_job *stored;

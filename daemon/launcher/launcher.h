@@ -24,7 +24,7 @@ void ak_args_fini(ak_args *args);
 typedef struct ak_launch {
     const ak_config *config;
     const ak_job *job;
-    const char *run;         // id: must be on every rank's command line, as --run
+    const char *run; // id: must be on every rank's command line, as --run
     const char *secret_file;
     int64_t ranks;
 } ak_launch;

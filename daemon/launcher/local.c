@@ -52,8 +52,8 @@ static void set_environment(const ak_launch *l, ak_args *env)
 static akssl_status command(const ak_launch *l, ak_args *argv, ak_args *env)
 {
     static const char *const options[] = {
-        "--bind-to", "none", "--oversubscribe", "--mca", "mpi_yield_when_idle", "1",
-        "--mca",     "pml",  "ob1",
+        "--bind-to", "none", "--oversubscribe", "--mca", "mpi_yield_when_idle", "1", "--mca",
+        "pml",       "ob1",
     };
     akssl_status rc = add_mpirun(argv);
 

@@ -34,15 +34,15 @@ akssl_status ak_commit_add_file(ak_commit *commit, const char *name, uint64_t si
 
 // ak_commit_make checks that the worker's files are in folder with their sizes, writes the frozen
 // state beside them, adds it to commit, and flushes the folder and its parent.  Any thread.
-akssl_status ak_commit_make(ak_commit *commit, const char *folder, const ak_state *frozen)
-    AKSSL_MUST_CHECK;
+akssl_status ak_commit_make(ak_commit *commit, const char *folder,
+                            const ak_state *frozen) AKSSL_MUST_CHECK;
 
 // ak_commit_verify reads every file through; ERR_CORRUPT, naming file and digests, when one is not
 // what was committed.  Any thread.
 akssl_status ak_commit_verify(const ak_commit *commit, const char *folder) AKSSL_MUST_CHECK;
 
 // ak_commit_sweep removes from the job's commits folder what is not among the steps.  Any thread.
-akssl_status ak_commit_sweep(const char *commits_folder, const int64_t *steps, int count)
-    AKSSL_MUST_CHECK;
+akssl_status ak_commit_sweep(const char *commits_folder, const int64_t *steps,
+                             int count) AKSSL_MUST_CHECK;
 
 #endif

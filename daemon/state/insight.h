@@ -7,9 +7,9 @@
 
 // Over the rows that are filled.  A collapsing run shows in std falling towards 0.
 typedef struct ak_insight {
-    char digest[33];                // XXH3-128 of all values
-    double mean_norm;               // of a row
-    double std, std_min, std_max;   // per dimension: mean, least, greatest
+    char digest[33];              // XXH3-128 of all values
+    double mean_norm;             // of a row
+    double std, std_min, std_max; // per dimension: mean, least, greatest
 } ak_insight;
 
 // ak_insight_make reads the tensor through once.  Any thread.

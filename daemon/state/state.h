@@ -64,8 +64,8 @@ akssl_status ak_state_push(ak_state *state, const char *name, int64_t version, c
 
 // ak_state_reached says in *reached whether every tensor is complete and at version; ERR_STATE
 // when one is past it.  No tensors: reached.
-akssl_status ak_state_reached(const ak_state *state, int64_t version, bool *reached)
-    AKSSL_MUST_CHECK;
+akssl_status ak_state_reached(const ak_state *state, int64_t version,
+                              bool *reached) AKSSL_MUST_CHECK;
 
 // ak_state_version is the lowest version of the tensors; 0 when there are none.
 int64_t ak_state_version(const ak_state *state);

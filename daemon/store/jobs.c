@@ -10,8 +10,28 @@
 
 // Columns as in COLUMNS of sqlite.c.
 enum {
-    ID, STATE, REASON, SUBMITTED, STARTED, ENDED, RESTARTS, SINCE_COMMIT, COMMITTED, RANKS, RUN_ID,
-    CANCEL, OUTCOME, WEIGHTS, FIGURES, KIND, NAME, METHOD, BACKBONE, DATASET, PRIORITY, SPEC,
+    ID,
+    STATE,
+    REASON,
+    SUBMITTED,
+    STARTED,
+    ENDED,
+    RESTARTS,
+    SINCE_COMMIT,
+    COMMITTED,
+    RANKS,
+    RUN_ID,
+    CANCEL,
+    OUTCOME,
+    WEIGHTS,
+    FIGURES,
+    KIND,
+    NAME,
+    METHOD,
+    BACKBONE,
+    DATASET,
+    PRIORITY,
+    SPEC,
 };
 
 static void bind_text(sqlite3_stmt *s, int at, const char *text)

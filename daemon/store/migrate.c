@@ -31,7 +31,7 @@ static const char *const steps[] = {
     "  cancel INTEGER NOT NULL,"
     "  outcome INTEGER NOT NULL,"
     "  weights TEXT NOT NULL,"
-    "  figures BLOB,"      // packed akssl.v1.ReportRequest
+    "  figures BLOB,"       // packed akssl.v1.ReportRequest
     "  spec TEXT NOT NULL," // YAML; the next six are its own, for lists
     "  kind TEXT NOT NULL, name TEXT NOT NULL, method TEXT NOT NULL, backbone TEXT NOT NULL,"
     "  dataset TEXT NOT NULL, priority INTEGER NOT NULL);"
@@ -147,7 +147,7 @@ akssl_status ak_store_migrate(ak_store *store)
     if (rc == AKSSL_OK)
         rc = execute(store,
                      "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; "
-                     "PRAGMA foreign_keys = ON",
+                     "PRAGMA foreign_keys = ON; PRAGMA wal_autocheckpoint = 256",
                      "cannot be set up");
     if (rc == AKSSL_OK && version > 0 && version < VERSIONS)
         rc = back_up(store, version);

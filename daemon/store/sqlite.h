@@ -37,8 +37,8 @@ akssl_status ak_store_fail(ak_store *store, const char *doing);
 sqlite3_stmt *ak_store_query(ak_store *store, ak_query query);
 
 // ak_store_run steps a statement that returns no rows, and resets it.
-akssl_status ak_store_run(ak_store *store, sqlite3_stmt *statement, const char *doing)
-    AKSSL_MUST_CHECK;
+akssl_status ak_store_run(ak_store *store, sqlite3_stmt *statement,
+                          const char *doing) AKSSL_MUST_CHECK;
 
 // ak_store_migrate brings the database up to date; see ak_store_open.
 akssl_status ak_store_migrate(ak_store *store) AKSSL_MUST_CHECK;

@@ -55,8 +55,8 @@ akssl_status ak_store_add_commit(ak_store *store, const ak_commit *commit) AKSSL
 akssl_status ak_store_find_commit(ak_store *store, int64_t job, ak_commit *commit) AKSSL_MUST_CHECK;
 
 // ak_store_commit_steps gives the steps of a job's commits, newest first; *steps is yours.
-akssl_status ak_store_commit_steps(ak_store *store, int64_t job, int64_t **steps, int *count)
-    AKSSL_MUST_CHECK;
+akssl_status ak_store_commit_steps(ak_store *store, int64_t job, int64_t **steps,
+                                   int *count) AKSSL_MUST_CHECK;
 
 // ak_store_prune forgets all but the `keep` newest commits of a job.
 akssl_status ak_store_prune(ak_store *store, int64_t job, int64_t keep) AKSSL_MUST_CHECK;

@@ -20,12 +20,9 @@ static akssl_status parse(ak_config *config, const char *a, const char *b)
 START_TEST(flags)
 {
     static const char *const bad[][3] = {
-        { NULL, NULL, "--state-dir DIR is missing" },
-        { "--slots", "-1", "out of range" },
-        { "--slots", NULL, "needs a value" },
-        { "--colour", "red", "no flag '--colour'" },
-        { "--log-level", "loud", "is not one of" },
-        { "state", NULL, "'state' is no flag" },
+        { NULL, NULL, "--state-dir DIR is missing" }, { "--slots", "-1", "out of range" },
+        { "--slots", NULL, "needs a value" },         { "--colour", "red", "no flag '--colour'" },
+        { "--log-level", "loud", "is not one of" },   { "state", NULL, "'state' is no flag" },
     };
     ak_config c;
 

@@ -154,8 +154,9 @@ static Akssl__V1__Job *wait_for(const lab *l, int64_t id, const char *state, int
         ck_assert_msg(job != NULL, "%s", ak_error_text());
         if (strcmp(job->state, state) == 0 && step >= steps)
             return job;
-        ck_assert_msg(ak_clock_seconds() - start < 60, "job %" PRId64 " stays %s at %" PRId64 ": %s",
-                      id, job->state, step, job->reason);
+        ck_assert_msg(ak_clock_seconds() - start < 60,
+                      "job %" PRId64 " stays %s at %" PRId64 ": %s", id, job->state, step,
+                      job->reason);
         akssl__v1__job__free_unpacked(job, NULL);
         fake_sleep(50);
     }
@@ -234,7 +235,8 @@ START_TEST(a_job_from_end_to_end)
               queue->position == 9 * FAKE_PUSH % FAKE_ROWS && queue->n_insight == 4);
     akssl__v1__state_reply__free_unpacked(state, NULL);
     ck_assert(has_file(&l, id, "commits/step-9/state.safetensors") &&
-              has_file(&l, id, "commits/step-6/model.safetensors") && has_file(&l, id, "spec.yaml"));
+              has_file(&l, id, "commits/step-6/model.safetensors") &&
+              has_file(&l, id, "spec.yaml"));
     ck_assert(!has_file(&l, id, "commits/step-3") && !has_file(&l, id, "secret"));
     path = job_file(&l, id, "result.json");
     ck_assert_int_eq(ak_files_read(path, 65536, &text), 0);

@@ -27,8 +27,15 @@
 #include "proto/format/digest.h"
 #include "proto/rpc/channel.h"
 
-enum { FAKE_STEPS = 11, FAKE_COMMIT = 3, FAKE_CRASH_AT = 8, FAKE_ROWS = 8, FAKE_WIDTH = 4,
-       FAKE_PUSH = 3, FAKE_SLOW_STEPS = 2000 };
+enum {
+    FAKE_STEPS = 11,
+    FAKE_COMMIT = 3,
+    FAKE_CRASH_AT = 8,
+    FAKE_ROWS = 8,
+    FAKE_WIDTH = 4,
+    FAKE_PUSH = 3,
+    FAKE_SLOW_STEPS = 2000
+};
 
 typedef struct fake {
     const char *server, *run, *secret_file;
@@ -130,8 +137,7 @@ static inline void fake_welcome(fake *f)
         if (!m)
             fake_die("no state");
         if (m->body_case == AKSSL__V1__COORDINATOR_MESSAGE__BODY_HEAD &&
-            (m->head->version != f->step ||
-             m->head->position != f->step * FAKE_PUSH % FAKE_ROWS))
+            (m->head->version != f->step || m->head->position != f->step * FAKE_PUSH % FAKE_ROWS))
             fake_die("the state is not of the resume step");
         more = m->body_case != AKSSL__V1__COORDINATOR_MESSAGE__BODY_STATE_END;
     }
@@ -323,7 +329,8 @@ static inline int fake_rank0(fake *f, int64_t ranks)
         fake_die("join");
     fake_hello(f, ranks);
     fake_welcome(f);
-    fprintf(stderr, "fake rank 0 of %" PRId64 ": %s from step %" PRId64 "\n", ranks, f->mode, f->step);
+    fprintf(stderr, "fake rank 0 of %" PRId64 ": %s from step %" PRId64 "\n", ranks, f->mode,
+            f->step);
     code = fake_act(f);
     ak_stream_free(f->stream);
     ak_channel_close(f->channel);

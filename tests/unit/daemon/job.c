@@ -9,12 +9,9 @@ START_TEST(every_pair)
 {
     static const char expected[AK_JOB_STATE_END][AK_JOB_EVENT_END + 1] = {
         // launch join requeue pause resume succeed fail cancel
-        [AK_JOB_QUEUED] = " S--P--FC",
-        [AK_JOB_STARTING] = " -RQ---FC",
-        [AK_JOB_RUNNING] = " --QP-DFC",
-        [AK_JOB_PAUSED] = " ----Q-FC",
-        [AK_JOB_SUCCEEDED] = " --------",
-        [AK_JOB_FAILED] = " --------",
+        [AK_JOB_QUEUED] = " S--P--FC",    [AK_JOB_STARTING] = " -RQ---FC",
+        [AK_JOB_RUNNING] = " --QP-DFC",   [AK_JOB_PAUSED] = " ----Q-FC",
+        [AK_JOB_SUCCEEDED] = " --------", [AK_JOB_FAILED] = " --------",
         [AK_JOB_CANCELLED] = " --------",
     };
     static const char letters[] = "-QSRPDFC"; // by ak_job_state
@@ -70,13 +67,15 @@ START_TEST(ranks_fit_the_cores)
 {
     // ranks, shards, threads, slots -> ranks, cores
     static const int64_t rows[][6] = {
-        { 0, 8, 1, 2, 2, 2 },   { 0, 8, 1, 3, 2, 2 },  { 0, 8, 1, 1, 1, 1 },  { 0, 8, 4, 2, 1, 2 },
-        { 0, 4, 1, 64, 4, 4 },  { 0, 1, 1, 64, 1, 1 }, { 0, 8, 2, 9, 4, 8 },  { 4, 8, 1, 2, 4, 2 },
-        { 2, 8, 1, 16, 2, 2 },  { 2, 8, 3, 16, 2, 6 }, { 0, 64, 1, 63, 32, 32 },
+        { 0, 8, 1, 2, 2, 2 },  { 0, 8, 1, 3, 2, 2 },     { 0, 8, 1, 1, 1, 1 },
+        { 0, 8, 4, 2, 1, 2 },  { 0, 4, 1, 64, 4, 4 },    { 0, 1, 1, 64, 1, 1 },
+        { 0, 8, 2, 9, 4, 8 },  { 4, 8, 1, 2, 4, 2 },     { 2, 8, 1, 16, 2, 2 },
+        { 2, 8, 3, 16, 2, 6 }, { 0, 64, 1, 63, 32, 32 },
     };
 
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        ak_spec spec = { .ranks = rows[i][0], .shards = rows[i][1],
+        ak_spec spec = { .ranks = rows[i][0],
+                         .shards = rows[i][1],
                          .threads_per_shard = rows[i][2] };
 
         ck_assert_int_eq(ak_job_ranks(&spec, rows[i][3]), rows[i][4]);

@@ -46,7 +46,8 @@ static outcome run_shell(const char *script, uint64_t timeout_ms)
 
 START_TEST(output_and_complaint)
 {
-    outcome o = run_shell("echo out; echo first >&2; echo 'the last word' >&2; echo >&2; exit 3", 9000);
+    outcome o =
+        run_shell("echo out; echo first >&2; echo 'the last word' >&2; echo >&2; exit 3", 9000);
 
     ck_assert_int_eq(o.exit_code, 3);
     ck_assert_str_eq(o.out, "out\n");
@@ -78,7 +79,8 @@ START_TEST(killed_when_too_loud)
     ck_assert(o.overflowed && o.signal == 9);
     ck_assert_uint_le(o.out_length, AK_TOOL_MAX_OUTPUT);
     o = run_shell("i=0; while [ $i -lt 3000 ]; do i=$((i+1)); "
-                  "echo 'a line of forty characters or thereabouts' >&2; done; echo end >&2", 20000);
+                  "echo 'a line of forty characters or thereabouts' >&2; done; echo end >&2",
+                  20000);
     ck_assert(!o.overflowed && o.exit_code == 0);
     ck_assert_uint_le(o.err_length, 64 << 10);
     ck_assert_str_eq(o.complaint, "end");
@@ -103,5 +105,5 @@ START_TEST(cancelled_says_nothing)
 }
 END_TEST
 
-AK_TEST_MAIN(AK_CASE(output_and_complaint), AK_CASE(killed_when_late), AK_CASE(killed_when_too_loud),
-             AK_CASE(cancelled_says_nothing))
+AK_TEST_MAIN(AK_CASE(output_and_complaint), AK_CASE(killed_when_late),
+             AK_CASE(killed_when_too_loud), AK_CASE(cancelled_says_nothing))

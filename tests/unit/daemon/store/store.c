@@ -120,10 +120,12 @@ static ak_commit make_commit(int64_t job, int64_t step)
 {
     ak_commit commit = { .job = job, .step = step, .made_ms = 5 };
 
-    ck_assert_int_eq(ak_commit_add_file(&commit, "model.safetensors", 10,
-                                        "00000000000000000000000000000001"), 0);
+    ck_assert_int_eq(
+        ak_commit_add_file(&commit, "model.safetensors", 10, "00000000000000000000000000000001"),
+        0);
     ck_assert_int_eq(ak_commit_add_file(&commit, "optimizer.safetensors", 1ull << 40,
-                                        "0000000000000000000000000000000f"), 0);
+                                        "0000000000000000000000000000000f"),
+                     0);
     commit.tensor_count = 1;
     snprintf(commit.tensors[0].name, sizeof commit.tensors[0].name, "moco.queue");
     commit.tensors[0].version = step;
@@ -203,7 +205,7 @@ START_TEST(an_old_version_is_brought_up_to_date)
     ak_store_close(store);
     ck_assert_int_eq(stat(backup, &st), 0);
     execute(backup, "SELECT reason FROM jobs WHERE id = 5"); // is a database, of version 1
-    store = open_store(path);                               // once more changes nothing
+    store = open_store(path);                                // once more changes nothing
     ck_assert_int_eq(ak_store_find_commit(store, 5, &commit), 0);
     ak_store_close(store);
     free(backup);
