@@ -1,0 +1,196 @@
+# shellcheck shell=bash disable=SC2034,SC2119,SC2120
+# tests/system/lib.sh -- a private daemon for one test, and what the tests say to it.
+#
+# A test is a bash script: `NAME.sh BIN_DIR [ARGUMENT...]`.  It sources this file, calls the
+# functions below and ends with `pass`.  Everything it makes is in $dir, which goes away with it;
+# every process it starts, or that those start, is found by $dir in its command line or
+# environment, so `pass` can say that none was left, and none outlives the test either way.
+
+set -u -o pipefail
+
+bin=$1
+shift
+name=$(basename "$0" .sh)
+dir=$(mktemp -d "${TMPDIR:-/tmp}/akssl.XXXXXX") || exit 1
+state=$dir/state
+export AKSSL_SERVER=unix:$dir/s
+export AKSSL_TEST_FOLDER=$dir
+fashion=/usr/share/datasets/fashion-mnist
+daemon=
+peer=$bin/../tests/system.peer
+
+say() { printf '%s: %s\n' "$name" "$*"; }
+
+# processes [PATTERN] lists our live processes (not the scripts) whose name matches.
+processes() {
+    local folder comm status
+    for folder in /proc/[0-9]*; do
+        { read -r comm <"$folder/comm"; } 2>/dev/null || continue
+        case $comm in
+        akssl* | mpirun | mpiexec | orted | prte | prted | prterun) ;;
+        *) continue ;;
+        esac
+        # shellcheck disable=SC2254 # a pattern on purpose
+        case $comm in ${1:-*}) ;; *) continue ;; esac
+        { read -r status <"$folder/stat"; } 2>/dev/null || continue
+        [[ $status == *") Z "* ]] && continue
+        grep -qsF -- "$dir" "$folder/cmdline" "$folder/environ" && echo "${folder#/proc/}"
+    done
+}
+
+cleanup() {
+    local left
+    exec 2>/dev/null # bash tells of each process killed
+    for _ in 1 2 3; do
+        left=$(processes)
+        [ -n "$left" ] || break
+        # shellcheck disable=SC2086 # a list
+        kill -KILL $left 2>/dev/null
+        sleep 0.2
+    done
+    mountpoint -q "$dir/small" && umount "$dir/small"
+    if [ -n "${AKSSL_TEST_KEEP:-}" ]; then say "kept $dir"; else rm -rf "$dir"; fi
+}
+trap cleanup EXIT
+trap 'exit 130' INT TERM HUP
+
+fail() {
+    say "FAILED: $*"
+    if [ -s "$dir/daemon.log" ]; then
+        say "the end of the daemon's log:"
+        tail -n 25 "$dir/daemon.log"
+    fi
+    for log in "$state"/jobs/*/log; do
+        [ -s "$log" ] && say "the end of $log:" && tail -n 15 "$log"
+    done
+    exit 1
+}
+
+skip() {
+    say "skipped: $*"
+    exit 77
+}
+
+pass() {
+    [ -z "$daemon" ] || stop_daemon
+    wait_for 15 no_process || fail "these processes are left: $(describe)"
+    say passed
+    exit 0
+}
+
+no_process() { [ -z "$(processes)" ]; }
+
+describe() {
+    for pid in $(processes); do
+        printf '\n%s %s' "$pid" "$(tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null)"
+    done
+}
+
+# wait_for SECONDS COMMAND... repeats a quiet command until it holds.
+wait_for() {
+    local end=$((SECONDS + $1))
+    shift
+    until "$@" >/dev/null 2>&1; do
+        [ "$SECONDS" -lt "$end" ] || return 1
+        sleep 0.1
+    done
+}
+
+client() { timeout 300 "$bin/akssl-client" "$@"; }
+
+# start_daemon [FLAG...]: on $state, listening on $AKSSL_SERVER.
+start_daemon() {
+    "$bin/akssld" --state-dir "$state" --socket "$dir/s" --slots "${slots:-4}" "$@" \
+        >>"$dir/daemon.log" 2>&1 &
+    daemon=$!
+    wait_for 30 client list || fail "the daemon does not answer"
+}
+
+stop_daemon() {
+    local status=0
+    kill -TERM "$daemon" || fail "the daemon is not running"
+    wait_for 60 gone "$daemon" || fail "the daemon still runs 60 s after SIGTERM"
+    wait "$daemon" || status=$?
+    daemon=
+    [ "$status" -eq 0 ] || fail "the daemon ended with $status after SIGTERM"
+}
+
+kill_daemon() {
+    kill -KILL "$daemon" || fail "the daemon is not running"
+    wait "$daemon" 2>/dev/null
+    daemon=
+}
+
+gone() {
+    local status
+    { read -r status <"/proc/$1/stat"; } 2>/dev/null || return 0
+    [[ $status == *") Z "* ]]
+}
+
+daemon_lives() { client list >/dev/null || fail "the daemon is gone after: $*"; }
+
+# A job that takes seconds: four steps of 64 small images an epoch.
+small=(--dataset fashion-mnist --limit-images 256 --image-size 16 --batch 64 --shards 8 --epochs 1
+    --optimizer adam --lr 1e-3 --weight-decay 1e-6 --seed 5)
+
+# submit FLAG... sets $id.
+submit() {
+    id=$(client submit --parsable "$@") || fail "submit $* was refused"
+    [[ $id =~ ^[0-9]+$ ]] || fail "submit --parsable printed '$id', not an id"
+    job=$state/jobs/$id
+}
+
+field() { client --json show "$1" | jq -r ".$2 // empty"; }
+
+# finish ID [STATE] waits for the end of a job and checks it.
+finish() {
+    local got
+    client wait "$1" >/dev/null
+    got=$(field "$1" state)
+    [ "$got" = "${2:-SUCCEEDED}" ] || fail "job $1 ended $got: $(field "$1" reason)"
+}
+
+# committed ID STEP holds once the job has a commit at STEP or later.
+committed() {
+    local step
+    step=$(field "$1" committed_step)
+    [ -n "$step" ] && [ "$step" -ge "$2" ]
+}
+
+last_commit() { find "$1/commits" -mindepth 1 -maxdepth 1 -name 'step-*' | sort -V | tail -n 1; }
+
+losses() { jq -r '"\(.step) \(.loss)"' "$1/metrics.jsonl"; }
+raw_losses() { grep -o '"loss": *[^,}]*' "$1/metrics.jsonl"; }
+
+# same_run JOB_FOLDER JOB_FOLDER: the same bytes and losses.
+same_run() {
+    local a b file
+    a=$(last_commit "$1")
+    b=$(last_commit "$2")
+    [ -n "$a" ] && [ "$(basename "$a")" = "$(basename "$b")" ] || fail "commits differ: '$a' '$b'"
+    for file in "$a"/*.safetensors; do
+        cmp "$file" "$b/$(basename "$file")" || fail "$file differs from $b"
+    done
+    cmp "$1/export/backbone.safetensors" "$2/export/backbone.safetensors" || fail "exports differ"
+    diff <(losses "$1") <(losses "$2") || fail "the steps of $1 and $2 differ"
+    diff <(raw_losses "$1") <(raw_losses "$2") || fail "the losses of $1 and $2 differ"
+}
+
+# refused STATUS PATTERN COMMAND...: it fails with STATUS, and stderr is one sentence like PATTERN.
+refused() {
+    local want=$1 pattern=$2 status=0 lines
+    shift 2
+    timeout 60 "$@" >"$dir/out" 2>"$dir/err" || status=$?
+    [ "$status" -eq "$want" ] || fail "$* ended with $status, not $want: $(cat "$dir/err")"
+    lines=$(wc -l <"$dir/err")
+    [ "$lines" -eq 1 ] || fail "$* said $lines lines on stderr, not one: $(cat "$dir/err")"
+    grep -qiE -- "$pattern" "$dir/err" || fail "$* said '$(cat "$dir/err")', which lacks '$pattern'"
+    say "$(cat "$dir/err")"
+}
+
+# tensors FILE lists the tensors of a safetensors file.
+tensors() {
+    local length
+    length=$(od -An -tu8 -N 8 "$1")
+    tail -c +9 "$1" | head -c "$((length))" | jq -r 'keys[]'
+}
