@@ -12,7 +12,7 @@
 #include "daemon/config.h"
 #include "proto/spec/spec.h"
 
-enum { AK_CHECKER_RUNNING = 8, AK_CHECKER_WAITING = 64 };
+enum { AK_CHECKER_RUNNING = 8, AK_CHECKER_WAITING = 512 };
 
 typedef struct ak_checker ak_checker;
 typedef struct ak_check ak_check;
