@@ -49,6 +49,12 @@ until akssl-client list >/dev/null 2>&1; do
     sleep 0.2
 done
 
+# What an earlier run was stopped in would go on, and take the cores.
+for old in $(akssl-client list | awk '$5 ~ /^(QUEUED|STARTING|RUNNING|PAUSED)$/ { print $1 }'); do
+    akssl-client cancel "$old" >/dev/null
+    akssl-client wait "$old" >/dev/null 2>&1 || true
+done
+
 # As many epochs as the rest of the ten minutes allows, by a measurement of five seconds.
 rate=$(akssl-worker bench --method simclr --seconds 5 |
     sed -n 's/.*"images_per_s": \([0-9]*\).*/\1/p')
