@@ -35,6 +35,16 @@ int ak_command_exit(akssl_status status)
     }
 }
 
+int ak_command_end(akssl_status status, ak_comm *comm)
+{
+    if (status < 0 && comm && ak_comm_size(comm) > 1) {
+        fprintf(stderr, "akssl-worker: %s\n", ak_error_text());
+        ak_comm_abort(comm, ak_command_exit(status));
+    }
+    ak_comm_close(comm);
+    return ak_command_exit(status);
+}
+
 static void print_usage(FILE *to)
 {
     fprintf(to, "usage: akssl-worker COMMAND [--FLAG VALUE]...\n\n");

@@ -5,6 +5,7 @@
 
 #include "akssl/status.h"
 #include "proto/base/option.h"
+#include "worker/comm/comm.h"
 
 // Exit codes of the program.
 enum { AK_EXIT_OK = 0, AK_EXIT_FAILED = 1, AK_EXIT_USAGE = 2 };
@@ -22,5 +23,9 @@ typedef struct ak_command {
 
 // ak_command_exit maps a status to an exit code: bad input is usage, the rest failure.
 int ak_command_exit(akssl_status status);
+
+// ak_command_end closes comm (NULL-safe) and gives the exit code.  A failure of one of several
+// ranks says its sentence and ends them all, since others may be waiting for this one.
+int ak_command_end(akssl_status status, ak_comm *comm);
 
 #endif

@@ -100,12 +100,7 @@ static int run(void *self)
     if (rc == AKSSL_OK)
         rc = compute(f, &spec, comm);
     ak_spec_fini(&spec);
-    if (rc < 0 && comm && ak_comm_size(comm) > 1) {
-        fprintf(stderr, "akssl-worker: %s\n", ak_error_text());
-        ak_comm_abort(comm, ak_command_exit(rc)); // other ranks may be waiting
-    }
-    ak_comm_close(comm);
-    return ak_command_exit(rc);
+    return ak_command_end(rc, comm);
 }
 
 const ak_command ak_command_features = {
