@@ -174,6 +174,7 @@ static akssl_status read_one(ak_param *p, const ak_safetensors *file, bool stric
     if (!e) {
         if (p->role == AK_ROLE_BUFFER)
             initial(p, 0);
+        p->count = 0;
         return AKSSL_OK;
     }
     if (p->role == AK_ROLE_COUNT)

@@ -1,0 +1,108 @@
+// tests/unit/worker/train/small.h -- a small run for the tests of worker/train and of methods.
+
+#ifndef AK_TESTS_WORKER_SMALL_H
+#define AK_TESTS_WORKER_SMALL_H
+
+#include "tests/unit/worker/rig.h"
+#include "worker/train/check.h"
+#include "worker/train/trainer.h"
+
+static inline void ak_small_set(ak_spec *spec, const char *name, const char *value)
+{
+    ck_assert_msg(ak_spec_set(spec, name, value) == AKSSL_OK, "%s %s: %s", name, value,
+                  ak_error_text());
+}
+
+// Defaults of a method on 16 images of 16x16.
+static inline ak_spec ak_small_spec(const char *method)
+{
+    static const char *const pairs[][2] = {
+        { "backbone", "resnet18" }, { "image-size", "16" }, { "batch", "16" }, { "shards", "4" },
+        { "optimizer", "adam" },    { "lr", "0.001" },      { "seed", "5" },
+    };
+    const ak_method *row;
+    ak_spec spec;
+
+    ak_spec_init(&spec);
+    ak_small_set(&spec, "method", method);
+    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++)
+        ak_small_set(&spec, pairs[i][0], pairs[i][1]);
+    ak_rig_ok(ak_method_find(&row, method));
+    if (ak_option_find(row->options, "K"))
+        ak_small_set(&spec, "option", "K=64"); // a queue that turns within a test
+    return spec;
+}
+
+static inline ak_trainer *ak_small_trainer(const ak_spec *spec, ak_comm *comm)
+{
+    ak_trainer *t = NULL;
+
+    ck_assert_msg(ak_trainer_new(&t, spec, comm) == AKSSL_OK, "%s", ak_error_text());
+    return t;
+}
+
+// Fills the views of the step that begins: sample i is a fixed image, each view of it noise on it.
+static inline void ak_small_views(ak_trainer *t, uint32_t step)
+{
+    int64_t n = t->image_size * t->image_size * 3;
+
+    for (int v = 0; v < AK_METHOD_VIEWS; v++)
+        for (int s = 0; s < t->world.local; s++)
+            for (int64_t i = 0; i < t->per_shard; i++) {
+                uint32_t sample = (uint32_t)ak_trainer_sample(t, v, s, i);
+                ak_rng base = ak_rng_at(1, AK_RNG_BENCH, sample, 0, 0);
+                ak_rng noise = ak_rng_at(2, AK_RNG_BENCH, sample, step, (uint32_t)v);
+                float *out = ak_trainer_view(t, v, s, i);
+
+                for (int64_t k = 0; k < n; k++)
+                    out[k] =
+                        (float)(ak_rng_between(&base, -1, 1) + ak_rng_between(&noise, -0.3, 0.3));
+            }
+}
+
+// One step on them; returns the loss.
+static inline double ak_small_step(ak_trainer *t, double lr)
+{
+    int64_t count;
+    double loss;
+
+    ak_trainer_begin(t);
+    ak_small_views(t, (uint32_t)t->step);
+    ck_assert_msg(ak_trainer_compute(t, &loss) == AKSSL_OK, "%s", ak_error_text());
+    (void)ak_trainer_update(t, lr, &count);
+    return loss;
+}
+
+static inline void ak_small_same(const ak_trainer *a, const ak_trainer *b)
+{
+    const ak_state *x = ak_trainer_state(a), *y = ak_trainer_state(b);
+
+    ak_rig_same("parameter", a->model.trained, b->model.trained, a->model.trained_size);
+    ak_rig_same("target", a->model.targets, b->model.targets, a->model.target_size);
+    ak_rig_same("buffer", a->model.buffers, b->model.buffers, a->model.buffer_size);
+    for (int k = 0; k < AK_OPTIM_SLOTS && a->slots[k]; k++)
+        ak_rig_same("slot", a->slots[k], b->slots[k], a->cut[1] - a->cut[0]);
+    for (int i = 0; i < a->model.count; i++)
+        ck_assert_int_eq(a->model.params[i]->count, b->model.params[i]->count);
+    ck_assert(!x == !y);
+    if (!x)
+        return;
+    ak_rig_same(x->name, x->rows, y->rows, x->length * x->width);
+    ck_assert(x->position == y->position && x->filled == y->filled && x->version == y->version);
+}
+
+// What the coordinator does for a run that resumes.
+static inline void ak_small_hand_over(const ak_trainer *from, ak_trainer *to)
+{
+    const ak_state *x = ak_trainer_state(from);
+    ak_state *y = ak_trainer_state(to);
+
+    if (!x)
+        return;
+    memcpy(y->rows, x->rows, (size_t)(x->length * x->width) * sizeof(float));
+    y->version = x->version;
+    y->filled = x->filled;
+    y->position = x->position;
+}
+
+#endif
