@@ -49,19 +49,21 @@ static akssl_status read_init(ak_trainer *t, const char *path)
     return rc < 0 ? ak_wrap(rc, "init '%s'", path) : rc;
 }
 
-// The file's [B,3,S,S] becomes the trainer's [b,S,S,3] of each shard.
-static void place_view(ak_trainer *t, int view, const float *images)
+// The file's [B,3,S,S], which may start at any byte, becomes the trainer's [b,S,S,3] of each shard.
+static void place_view(ak_trainer *t, int view, const char *images)
 {
     int64_t cells = t->image_size * t->image_size;
 
     for (int s = 0; s < t->world.local; s++)
         for (int64_t i = 0; i < t->per_shard; i++) {
-            const float *from = images + ak_trainer_sample(t, view, s, i) * 3 * cells;
+            const char *from = images + ak_trainer_sample(t, view, s, i) * 3 * cells *
+                                            (int64_t)sizeof(float);
             float *to = ak_trainer_view(t, view, s, i);
 
             for (int64_t p = 0; p < cells; p++)
                 for (int c = 0; c < 3; c++)
-                    to[p * 3 + c] = from[c * cells + p];
+                    memcpy(to + p * 3 + c, from + (c * cells + p) * (int64_t)sizeof(float),
+                           sizeof(float));
         }
 }
 
