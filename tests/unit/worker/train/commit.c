@@ -148,6 +148,29 @@ START_TEST(a_missing_or_changed_tensor_is_refused)
 }
 END_TEST
 
+// A rank of several takes its slice, wherever that cuts the parameters.
+START_TEST(a_slice_is_taken_from_the_whole)
+{
+    committed c = make();
+    const int64_t from = 100003, to = 5000001;
+    float *all[2], *own[2];
+
+    for (int slot = 0; slot < 2; slot++) {
+        all[slot] = c.trainer->slots[slot];
+        own[slot] = c.trainer->slots[slot] = ak_alloc((size_t)(to - from), sizeof(float));
+    }
+    c.trainer->cut[0] = from;
+    c.trainer->cut[1] = to;
+    ak_rig_ok(read_back(&c));
+    for (int slot = 0; slot < 2; slot++) {
+        ak_rig_same("slot", own[slot], all[slot] + from, to - from);
+        c.trainer->slots[slot] = all[slot];
+        free(own[slot]);
+    }
+    end(&c);
+}
+END_TEST
+
 START_TEST(another_method_or_optimiser_is_refused)
 {
     committed c = make();
@@ -246,6 +269,7 @@ END_TEST
 
 AK_TEST_MAIN(AK_CASE(a_resumed_run_is_the_run_that_never_stopped),
              AK_CASE(a_missing_or_changed_tensor_is_refused),
+             AK_CASE(a_slice_is_taken_from_the_whole),
              AK_CASE(another_method_or_optimiser_is_refused),
              AK_CASE(a_cut_or_absent_file_is_refused), AK_CASE(files_are_named_sized_and_digested),
              AK_CASE(a_folder_that_is_none_is_told), AK_CASE(the_export_is_the_backbone))

@@ -210,6 +210,20 @@ START_TEST(shuffled_keys_are_their_samples)
 }
 END_TEST
 
+START_TEST(the_two_views_differ)
+{
+    setting s = make("simclr");
+    ak_trainer *t = ak_small_trainer(&s.spec, s.comm);
+    views *v = views_of(t, &s, 1, 0);
+
+    for (int i = 0; i < BATCH; i++)
+        ck_assert(memcmp(v->of[0][i], v->of[1][i], sizeof v->of[0][i]) != 0);
+    free(v);
+    ak_trainer_free(t);
+    end(&s);
+}
+END_TEST
+
 START_TEST(another_seed_gives_other_views)
 {
     setting s = make("simclr");
@@ -239,4 +253,5 @@ END_TEST
 
 AK_TEST_MAIN(AK_CASE(each_image_once_an_epoch), AK_CASE(views_do_not_depend_on_threads),
              AK_CASE(views_do_not_depend_on_shards), AK_CASE(shuffled_keys_are_their_samples),
-             AK_CASE(another_seed_gives_other_views), AK_CASE(refuses_what_cannot_be_served))
+             AK_CASE(the_two_views_differ), AK_CASE(another_seed_gives_other_views),
+             AK_CASE(refuses_what_cannot_be_served))

@@ -1,0 +1,215 @@
+// tests/unit/worker/train/trainer.c -- tests a training step: the order of its parts, and what it
+// leaves alone.
+
+#include "tests/unit/worker/train/small.h"
+
+typedef struct setting {
+    ak_spec spec;
+    ak_comm *comm;
+    ak_trainer *t;
+} setting;
+
+static setting make(const char *method, const char *optimizer)
+{
+    setting s = { .spec = ak_small_spec(method) };
+
+    ak_small_set(&s.spec, "optimizer", optimizer);
+    ak_small_set(&s.spec, "momentum", "0.7");
+    ak_small_set(&s.spec, "weight-decay", "0.03");
+    ak_rig_ok(ak_comm_open(&s.comm));
+    s.t = ak_small_trainer(&s.spec, s.comm);
+    return s;
+}
+
+static void end(setting *s)
+{
+    ak_trainer_free(s->t);
+    ak_comm_close(s->comm);
+    ak_spec_fini(&s->spec);
+}
+
+static float *copy(const float *values, int64_t n)
+{
+    float *out = ak_alloc((size_t)n, sizeof *out);
+
+    memcpy(out, values, (size_t)n * sizeof *out);
+    return out;
+}
+
+// The optimiser alone, given each step's gradient, number and rate, comes to the same weights.
+static void is_the_optimisers(const char *optimizer)
+{
+    setting s = make("simclr", optimizer);
+    int64_t n = s.t->model.trained_size;
+    float *w = copy(s.t->model.trained, n), *slot[2];
+
+    slot[0] = ak_alloc((size_t)n, sizeof(float));
+    slot[1] = ak_alloc((size_t)n, sizeof(float));
+    for (int t = 0; t < 3; t++) {
+        double lr = 1e-3 * (t + 1);
+        ak_optim_step step = { .w = w,
+                               .slot = { slot[0], slot[1] },
+                               .n = n,
+                               .t = t,
+                               .lr = lr,
+                               .momentum = 0.7,
+                               .weight_decay = 0.03,
+                               .threads = 1 };
+
+        (void)ak_small_step(s.t, lr);
+        ck_assert_int_eq(s.t->step, t + 1);
+        step.g = s.t->parts; // the sum over all shards stays until the next step
+        s.t->optim->step(&step);
+        ak_rig_same(optimizer, s.t->model.trained, w, n);
+    }
+    free(w);
+    free(slot[0]);
+    free(slot[1]);
+    end(&s);
+}
+
+START_TEST(a_step_is_the_optimisers)
+{
+    for (int i = 0; ak_optim_at(i); i++)
+        is_the_optimisers(ak_optim_at(i)->name);
+}
+END_TEST
+
+START_TEST(a_loss_that_is_not_finite_changes_no_parameter)
+{
+    setting s = make("simclr", "adam");
+    int64_t n = s.t->model.trained_size;
+    float *before = copy(s.t->model.trained, n);
+    double loss = 0;
+
+    ak_trainer_begin(s.t);
+    ak_small_views(s.t, 0);
+    ak_trainer_view(s.t, 1, 2, 3)[17] = NAN;
+    s.t->step = 41;
+    ak_rig_refused(ak_trainer_compute(s.t, &loss), AKSSL_ERR_STATE, "step 41");
+    ck_assert(!isfinite(loss));
+    ak_rig_same("parameter", before, s.t->model.trained, n);
+    free(before);
+    end(&s);
+}
+END_TEST
+
+// The keys' network follows before each step; the query's does not move by it.
+START_TEST(the_momentum_network_follows_before_the_step)
+{
+    setting s = make("moco_v2", "sgd");
+    const ak_model *m = &s.t->model;
+    float *target, *online;
+
+    (void)ak_small_step(s.t, 0.05);
+    target = copy(m->targets, m->target_size);
+    online = copy(m->trained, m->trained_size);
+    ak_trainer_begin(s.t);
+    ak_rig_same("online", online, m->trained, m->trained_size);
+    for (int64_t i = 0; i < m->target_size; i++) {
+        double want = 0.999 * (double)target[i] + 0.001 * (double)online[i];
+
+        if (!(fabs((double)m->targets[i] - want) <= 2e-7 * fabs(want) + 1e-9))
+            ck_abort_msg("target[%lld]", (long long)i);
+    }
+    ak_small_views(s.t, 1);
+    free(target);
+    target = copy(m->targets, m->target_size);
+    {
+        double loss;
+        int64_t count = 0;
+        const float *rows;
+
+        ak_rig_ok(ak_trainer_compute(s.t, &loss));
+        rows = ak_trainer_update(s.t, 0.05, &count);
+        ck_assert_int_eq(count, 16);
+        ak_rig_same("what is pushed stands in the queue", rows,
+                    ak_trainer_state(s.t)->rows + 16 * ak_trainer_state(s.t)->width,
+                    count * ak_trainer_state(s.t)->width);
+    }
+    ak_rig_same("target", target, m->targets, m->target_size);
+    free(target);
+    free(online);
+    end(&s);
+}
+END_TEST
+
+START_TEST(every_sample_has_one_place_a_view)
+{
+    setting s = make("moco_v2", "sgd"); // its second view is shuffled
+    int moved = 0;
+
+    for (int step = 0; step < 3; step++) {
+        s.t->step = step;
+        ak_trainer_begin(s.t);
+        for (int v = 0; v < 2; v++) {
+            int seen[16] = { 0 };
+
+            for (int shard = 0; shard < 4; shard++)
+                for (int64_t i = 0; i < 4; i++) {
+                    int64_t sample = ak_trainer_sample(s.t, v, shard, i);
+
+                    ck_assert(sample >= 0 && sample < 16 && !seen[sample]++);
+                    moved += v == 1 && sample != shard * 4 + i;
+                    ck_assert(v == 1 || sample == shard * 4 + i);
+                }
+        }
+    }
+    ck_assert_int_gt(moved, 10);
+    end(&s);
+}
+END_TEST
+
+START_TEST(options_are_bound)
+{
+    const ak_method *m = NULL;
+    ak_spec spec = ak_small_spec("moco_v2");
+    void *self = NULL;
+    char text[32];
+
+    ak_rig_ok(ak_method_find(&m, "moco_v2"));
+    ak_small_set(&spec, "option", "K=123");
+    ak_rig_ok(ak_method_bind(&self, m, &spec.option));
+    ak_option_text(ak_option_find(m->options, "K"), self, text, sizeof text);
+    ck_assert_str_eq(text, "123");
+    ak_option_fini(m->options, self);
+    free(self);
+    ck_assert(ak_norm_per_shard(&spec, m));
+    ak_small_set(&spec, "batch-norm", "sync");
+    ck_assert(!ak_norm_per_shard(&spec, m));
+    ak_spec_fini(&spec);
+}
+END_TEST
+
+START_TEST(refuses_what_it_cannot_build)
+{
+    static const char *const bad[][3] = {
+        { "method", "none", "method 'none'" },         { "backbone", "none", "backbone 'none'" },
+        { "optimizer", "none", "optimizer 'none'" },   { "shards", "6", "power of two" },
+        { "option", "temperature=-1", "temperature" },
+    };
+    ak_comm *comm = NULL;
+
+    ak_rig_ok(ak_comm_open(&comm));
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        ak_spec spec = ak_small_spec("simclr");
+        ak_trainer *t = NULL;
+        akssl_status rc;
+
+        ak_small_set(&spec, bad[i][0], bad[i][1]);
+        rc = ak_trainer_new(&t, &spec, comm);
+        ck_assert_int_lt(rc, 0);
+        ak_rig_refused(rc, rc, bad[i][2]);
+        ck_assert_ptr_null(t);
+        ak_spec_fini(&spec);
+    }
+    ak_trainer_free(NULL);
+    ak_comm_close(comm);
+}
+END_TEST
+
+AK_TEST_MAIN(AK_CASE(a_step_is_the_optimisers),
+             AK_CASE(a_loss_that_is_not_finite_changes_no_parameter),
+             AK_CASE(the_momentum_network_follows_before_the_step),
+             AK_CASE(every_sample_has_one_place_a_view), AK_CASE(options_are_bound),
+             AK_CASE(refuses_what_it_cannot_build))
