@@ -119,7 +119,7 @@ void ak_model_seed(ak_model *m, uint64_t seed)
     for (int i = 0; i < m->count; i++) {
         if (m->params[i]->role == AK_ROLE_COUNT)
             m->params[i]->count = 0;
-        else
+        else if (m->params[i]->role != AK_ROLE_TARGET)
             initial(m->params[i], seed);
     }
     copy_to_targets(m);
