@@ -63,6 +63,11 @@ static akssl_status check_names(ak_spec *s)
     if (s->image_size < backbone->least_size)
         return ak_fail(AKSSL_ERR_INVALID, "image-size %" PRId64 ": %s takes %" PRId64 " or more",
                        s->image_size, backbone->name, backbone->least_size);
+    if (ak_norm_per_shard(s, method) && s->batch / s->shards < 2)
+        return ak_fail(AKSSL_ERR_INVALID,
+                       "batch %" PRId64 " leaves %" PRId64
+                       " shards one image each, and batch-norm shard needs two: lower --shards",
+                       s->batch, s->shards);
     if (!s->batch_norm[0])
         return ak_spec_set(s, "batch_norm", method->batch_norm);
     return AKSSL_OK;

@@ -159,6 +159,8 @@ akssl_status ak_commit_write(ak_trainer *t, const ak_results *results, const cha
     rc = write_optimizer(t, rc, optimizer.text, &files[1]);
     if (rc == AKSSL_OK && ak_comm_rank(t->world.comm) == 0)
         rc = sync_folder(commits.text);
+    if (rc == AKSSL_OK && ak_comm_rank(t->world.comm) == 0)
+        rc = sync_folder(folder);
     rc = agree(t, rc);
     ak_str_fini(&commits);
     ak_str_fini(&step);
@@ -223,6 +225,16 @@ static void read_results(ak_results *results, const ak_safetensors *file)
     }
 }
 
+static akssl_status check_step(const ak_safetensors *file, int64_t step)
+{
+    const char *text = ak_safetensors_meta(file, "step");
+
+    if (!text || strtoll(text, NULL, 10) != step)
+        return ak_fail(AKSSL_ERR_CORRUPT, "the files are of step %.32s, not %" PRId64,
+                       text ? text : "?", step);
+    return AKSSL_OK;
+}
+
 akssl_status ak_commit_read(ak_trainer *t, ak_results *results, const char *commit, int64_t step)
 {
     ak_str path = AK_STR_INIT;
@@ -232,7 +244,9 @@ akssl_status ak_commit_read(ak_trainer *t, ak_results *results, const char *comm
     ak_str_format(&path, "%s/model.safetensors", commit);
     rc = ak_safetensors_open(&file, path.text);
     if (rc == AKSSL_OK) {
-        rc = ak_model_read(&t->model, file, true, "");
+        rc = check_step(file, step);
+        if (rc == AKSSL_OK)
+            rc = ak_model_read(&t->model, file, true, "");
         read_results(results, file);
         ak_safetensors_close(file);
     }

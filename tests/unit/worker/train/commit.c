@@ -134,6 +134,8 @@ START_TEST(a_missing_or_changed_tensor_is_refused)
     altered_is_refused(&c, "model.safetensors", "\"backbone.bn1.num_batches_tracked\"",
                        "\"backbone.bn1.num_batches_trackeD\"", AKSSL_ERR_NOT_FOUND,
                        "'backbone.bn1.num_batches_tracked' is missing");
+    altered_is_refused(&c, "model.safetensors", "\"step\":\"", "\"stap\":\"", AKSSL_ERR_CORRUPT,
+                       "the files are of step");
     altered_is_refused(&c, "model.safetensors", "[64,3,7,7]", "[64,7,3,7]", AKSSL_ERR_INVALID,
                        "'backbone.conv1.weight' has another shape");
     altered_is_refused(&c, "optimizer.safetensors", "\"exp_avg.backbone.conv1.weight\"",
