@@ -42,7 +42,10 @@ static inline int ak_test_run(const char *suite_name, const ak_test_row *rows, i
 }
 
 // AK_CASE makes a row of a START_TEST name.
-#define AK_CASE(name_) { #name_, name_ }
+#define AK_CASE(name_)                                                                             \
+    {                                                                                              \
+#name_, name_                                                                              \
+    }
 
 #define AK_TEST_MAIN(...)                                                                          \
     int main(int argc, char **argv)                                                                \

@@ -50,7 +50,9 @@ static void print_usage(FILE *to)
     fprintf(to, "usage: akssl-worker COMMAND [--FLAG VALUE]...\n\n");
     for (int i = 0; i < COMMANDS; i++)
         fprintf(to, "  %-10s %s\n", commands[i]->name, commands[i]->help);
-    fprintf(to, "\n`akssl-worker COMMAND --help` lists the flags of one; --version prints the version.\n");
+    fprintf(
+        to,
+        "\n`akssl-worker COMMAND --help` lists the flags of one; --version prints the version.\n");
 }
 
 static void print_flags(const ak_command *command)

@@ -31,18 +31,29 @@ typedef struct ak_option {
 } ak_option;
 
 #define AK_OPTION_INT(type_, field, initial_, min_, max_, help_)                                   \
-    { .name = #field, .help = help_, .type = AK_OPTION_TYPE_INT,                                   \
-      .offset = offsetof(type_, field), .initial = initial_, .min = min_, .max = max_ }
+    {                                                                                              \
+        .name = #field, .help = help_, .type = AK_OPTION_TYPE_INT,                                 \
+        .offset = offsetof(type_, field), .initial = initial_, .min = min_, .max = max_            \
+    }
 #define AK_OPTION_FLOAT(type_, field, initial_, min_, max_, help_)                                 \
-    { .name = #field, .help = help_, .type = AK_OPTION_TYPE_FLOAT,                                 \
-      .offset = offsetof(type_, field), .initial = initial_, .min = min_, .max = max_ }
+    {                                                                                              \
+        .name = #field, .help = help_, .type = AK_OPTION_TYPE_FLOAT,                               \
+        .offset = offsetof(type_, field), .initial = initial_, .min = min_, .max = max_            \
+    }
 #define AK_OPTION_BOOL(type_, field, initial_, help_)                                              \
-    { .name = #field, .help = help_, .type = AK_OPTION_TYPE_BOOL,                                  \
-      .offset = offsetof(type_, field), .initial = initial_, .min = 0, .max = 1 }
+    {                                                                                              \
+        .name = #field, .help = help_, .type = AK_OPTION_TYPE_BOOL,                                \
+        .offset = offsetof(type_, field), .initial = initial_, .min = 0, .max = 1                  \
+    }
 #define AK_OPTION_STRING(type_, field, initial_, choices_, help_)                                  \
-    { .name = #field, .help = help_, .type = AK_OPTION_TYPE_STRING,                                \
-      .offset = offsetof(type_, field), .initial_string = initial_, .choices = choices_ }
-#define AK_OPTION_END { .name = NULL }
+    {                                                                                              \
+        .name = #field, .help = help_, .type = AK_OPTION_TYPE_STRING,                              \
+        .offset = offsetof(type_, field), .initial_string = initial_, .choices = choices_          \
+    }
+#define AK_OPTION_END                                                                              \
+    {                                                                                              \
+        .name = NULL                                                                               \
+    }
 
 // ak_option_defaults sets every field of object to its row's initial value.
 void ak_option_defaults(const ak_option *table, void *object);

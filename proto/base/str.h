@@ -12,7 +12,10 @@ typedef struct ak_str {
     size_t length, room;
 } ak_str;
 
-#define AK_STR_INIT { NULL, 0, 0 }
+#define AK_STR_INIT                                                                                \
+    {                                                                                              \
+        NULL, 0, 0                                                                                 \
+    }
 
 void ak_str_fini(ak_str *s);
 void ak_str_clear(ak_str *s);

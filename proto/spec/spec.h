@@ -47,8 +47,8 @@ void ak_spec_fini(ak_spec *spec);
 akssl_status ak_spec_set(ak_spec *spec, const char *name, const char *value) AKSSL_MUST_CHECK;
 
 // ak_spec_pair adds or replaces one pair; 1 to AK_SPEC_MAX_PAIRS.
-akssl_status ak_spec_pair(ak_spec_pairs *pairs, const char *key, const char *value)
-    AKSSL_MUST_CHECK;
+akssl_status ak_spec_pair(ak_spec_pairs *pairs, const char *key,
+                          const char *value) AKSSL_MUST_CHECK;
 
 // ak_spec_pair_find gives the value of key, or NULL.
 const char *ak_spec_pair_find(const ak_spec_pairs *pairs, const char *key);
@@ -59,8 +59,8 @@ void ak_spec_copy(ak_spec *to, const ak_spec *from);
 // ak_spec_read_yaml applies a YAML mapping of the same names on top of spec: scalars, and for
 // option and augment a mapping or a list of "key=value".  An unknown or repeated key, a nested
 // value, an alias, or a text over AK_SPEC_MAX_FILE bytes is an error; origin names the text in it.
-akssl_status ak_spec_read_yaml(ak_spec *spec, const char *text, size_t length, const char *origin)
-    AKSSL_MUST_CHECK;
+akssl_status ak_spec_read_yaml(ak_spec *spec, const char *text, size_t length,
+                               const char *origin) AKSSL_MUST_CHECK;
 
 // ak_spec_read_file is the same for a file.
 akssl_status ak_spec_read_file(ak_spec *spec, const char *path) AKSSL_MUST_CHECK;

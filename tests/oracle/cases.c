@@ -356,8 +356,8 @@ static void check_backbone_gradients(const ak_model *m, const ak_safetensors *c,
             ck_assert_msg(fabs((double)gradient[p->offset + k] -
                                (double)values_of(c, key.text, 8)[k]) <= 5e-3 * (double)norm,
                           "%s[%d] is %g, not %g (norm %g)", key.text, k,
-                          (double)gradient[p->offset + k],
-                          (double)values_of(c, key.text, 8)[k], (double)norm);
+                          (double)gradient[p->offset + k], (double)values_of(c, key.text, 8)[k],
+                          (double)norm);
         ak_str_fini(&key);
     }
 }
@@ -399,7 +399,8 @@ static void check_evaluation(const ak_backbone *b, const void *self, const ak_sa
 
 static void backbone_on(const ak_safetensors *c, const char *name, int shards)
 {
-    int64_t batch = (int64_t)ak_oracle_number(c, "batch"), size = (int64_t)ak_oracle_number(c, "image_size");
+    int64_t batch = (int64_t)ak_oracle_number(c, "batch"),
+            size = (int64_t)ak_oracle_number(c, "image_size");
     int64_t shape[4] = { batch / shards, size, size, 3 };
     const ak_backbone *b;
     ak_str key = AK_STR_INIT;
@@ -481,9 +482,13 @@ static void optimizer_on(const ak_safetensors *c, const ak_optim *optim, const c
     snprintf(name, sizeof name, "%s0", letter);
     memcpy(w, values_of(c, name, n), (size_t)n * sizeof(float));
     for (int t = 0; t < 6; t++) {
-        ak_optim_step step = { .w = w, .slot = { slot[0], slot[1] }, .n = n, .t = t,
+        ak_optim_step step = { .w = w,
+                               .slot = { slot[0], slot[1] },
+                               .n = n,
+                               .t = t,
                                .lr = setting(settings, "lr"),
-                               .weight_decay = setting(settings, "weight_decay"), .threads = 1 };
+                               .weight_decay = setting(settings, "weight_decay"),
+                               .threads = 1 };
 
         if (strcmp(optim->name, "sgd") == 0)
             step.momentum = setting(settings, "momentum");
@@ -525,7 +530,7 @@ static const family families[] = {
     { "optimizer_adam", true, test_optimizer },
     { "optimizer_sgd", true, test_optimizer },
     { "augment_ops", true, NULL }, // unit.worker.augment.oracle
-    { "replay_", false, NULL },     // oracle.replay
+    { "replay_", false, NULL },    // oracle.replay
 };
 
 enum { FAMILIES = sizeof families / sizeof *families };

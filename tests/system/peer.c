@@ -73,7 +73,8 @@ static bool hangs_up(int fd)
 
 static int raw(const char *kind, const char *path)
 {
-    static const char half[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0\0\100\0\1\1\4\0\0\0\1ab";
+    static const char half[] =
+        "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0\0\100\0\1\1\4\0\0\0\1ab";
     bool silent = strcmp(kind, "silent") == 0, must_close = true;
     int fd = dial(path);
     char noise[65536];
@@ -85,7 +86,8 @@ static int raw(const char *kind, const char *path)
         noise[i] = (char)draw(&seed);
     if (strcmp(kind, "garbage") == 0) {
         // The daemon may hang up while we still send.
-        if (send(fd, noise, sizeof noise, MSG_NOSIGNAL) < 0 && errno != EPIPE && errno != ECONNRESET)
+        if (send(fd, noise, sizeof noise, MSG_NOSIGNAL) < 0 && errno != EPIPE &&
+            errno != ECONNRESET)
             return complain("send", strerror(errno));
     } else if (strcmp(kind, "http") == 0) {
         static const char get[] = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
@@ -122,8 +124,8 @@ static grpc_status_code call(const char *address, const char *path, grpc_byte_bu
     grpc_completion_queue *queue = grpc_completion_queue_create_for_pluck(NULL);
     grpc_channel_credentials *open = grpc_insecure_credentials_create();
     grpc_channel *channel = grpc_channel_create(address, open, NULL);
-    gpr_timespec deadline = gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC),
-                                         gpr_time_from_seconds(20, GPR_TIMESPAN));
+    gpr_timespec deadline =
+        gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_seconds(20, GPR_TIMESPAN));
     grpc_slice method = grpc_slice_from_copied_string(path), text = grpc_empty_slice();
     grpc_call *c = grpc_channel_create_call(channel, NULL, GRPC_PROPAGATE_DEFAULTS, queue, method,
                                             NULL, deadline, NULL);
@@ -131,9 +133,9 @@ static grpc_status_code call(const char *address, const char *path, grpc_byte_bu
     grpc_byte_buffer *reply = NULL;
     grpc_status_code status = GRPC_STATUS_UNKNOWN;
     grpc_op ops[6] = {
-        { .op = GRPC_OP_SEND_INITIAL_METADATA }, { .op = GRPC_OP_SEND_MESSAGE },
+        { .op = GRPC_OP_SEND_INITIAL_METADATA },  { .op = GRPC_OP_SEND_MESSAGE },
         { .op = GRPC_OP_SEND_CLOSE_FROM_CLIENT }, { .op = GRPC_OP_RECV_INITIAL_METADATA },
-        { .op = GRPC_OP_RECV_MESSAGE }, { .op = GRPC_OP_RECV_STATUS_ON_CLIENT },
+        { .op = GRPC_OP_RECV_MESSAGE },           { .op = GRPC_OP_RECV_STATUS_ON_CLIENT },
     };
 
     grpc_metadata_array_init(&initial);
@@ -208,9 +210,9 @@ static int write_views(char **argv)
     header[0] = '{';
     for (int64_t i = 0; i < steps * views; i++)
         used += (size_t)sprintf(header + used,
-                                "%s\"step%" PRId64 ".view%" PRId64 "\":{\"dtype\":\"F32\",\"shape\":[%"
-                                PRId64 ",3,%" PRId64 ",%" PRId64 "],\"data_offsets\":[%" PRId64
-                                ",%" PRId64 "]}",
+                                "%s\"step%" PRId64 ".view%" PRId64
+                                "\":{\"dtype\":\"F32\",\"shape\":[%" PRId64 ",3,%" PRId64
+                                ",%" PRId64 "],\"data_offsets\":[%" PRId64 ",%" PRId64 "]}",
                                 i ? "," : "", i / views, i % views, batch, size, size,
                                 i * numel * 4, (i + 1) * numel * 4);
     header[used++] = '}';

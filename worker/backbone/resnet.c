@@ -1,4 +1,5 @@
-// worker/backbone/resnet.c -- ResNet-18 (He et al. 2015, arXiv:1512.03385) with torchvision's names.
+// worker/backbone/resnet.c -- ResNet-18 (He et al. 2015, arXiv:1512.03385) with torchvision's
+// names.
 //
 //     stem -> 4 stages of 2 basic blocks (64, 128, 256, 512 channels) -> mean over the cells
 //     block: y = relu(bn2(conv2(relu(bn1(conv1 x)))) + shortcut(x)), 3x3 convolutions; the first

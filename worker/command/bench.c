@@ -27,15 +27,18 @@ static const ak_option options[] = {
     AK_OPTION_STRING(bench, method, "simclr", NULL, "self-supervised method"),
     AK_OPTION_STRING(bench, backbone, "resnet18", NULL, "network"),
     AK_OPTION_STRING(bench, dataset, "fashion-mnist", NULL, "images to augment"),
-    AK_OPTION_STRING(bench, batch_norm, "", "|sync|shard", "batch statistics (default: the method's)"),
+    AK_OPTION_STRING(bench, batch_norm, "", "|sync|shard",
+                     "batch statistics (default: the method's)"),
     AK_OPTION_STRING(bench, option, "", NULL, "the method's options, key=value,key=value"),
     AK_OPTION_STRING(bench, augment, "", NULL, "the augmentation's options, key=value,key=value"),
     AK_OPTION_INT(bench, image_size, 32, 8, 1024, "side of a view in pixels"),
     AK_OPTION_INT(bench, batch, 256, 2, 1048576, "images a step, over all ranks"),
     AK_OPTION_INT(bench, shards, 0, 0, 4096, "parts of the batch (0: one a rank)"),
-    AK_OPTION_INT(bench, threads_per_shard, 0, 0, 256, "threads of a shard (0: the cores, divided among the ranks)"),
+    AK_OPTION_INT(bench, threads_per_shard, 0, 0, 256,
+                  "threads of a shard (0: the cores, divided among the ranks)"),
     AK_OPTION_FLOAT(bench, seconds, 10, 0.1, 86400, "how long to measure"),
-    AK_OPTION_BOOL(bench, ready_views, false, "random views made beforehand: no data, no augmentation"),
+    AK_OPTION_BOOL(bench, ready_views, false,
+                   "random views made beforehand: no data, no augmentation"),
     AK_OPTION_END,
 };
 
@@ -71,8 +74,8 @@ static void random_views(ak_trainer *t)
     for (int v = 0; v < AK_METHOD_VIEWS; v++)
         for (int s = 0; s < t->world.local; s++)
             for (int64_t i = 0; i < t->per_shard; i++) {
-                ak_rng rng = ak_rng_at(0, AK_RNG_BENCH, (uint32_t)(t->world.first + s),
-                                       (uint32_t)i, (uint32_t)v);
+                ak_rng rng = ak_rng_at(0, AK_RNG_BENCH, (uint32_t)(t->world.first + s), (uint32_t)i,
+                                       (uint32_t)v);
                 float *x = ak_trainer_view(t, v, s, i);
 
                 for (int64_t k = 0; k < n; k++)

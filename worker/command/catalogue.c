@@ -60,8 +60,8 @@ static json_t *methods(void)
     for (int i = 0; ak_method_at(i); i++) {
         const ak_method *m = ak_method_at(i);
 
-        json_array_append_new(rows, json_pack("{s:s, s:s, s:s, s:s, s:o}", "name", m->name,
-                                              "title", m->title, "paper", m->paper, "batch_norm",
+        json_array_append_new(rows, json_pack("{s:s, s:s, s:s, s:s, s:o}", "name", m->name, "title",
+                                              m->title, "paper", m->paper, "batch_norm",
                                               m->batch_norm, "options", option_rows(m->options)));
     }
     return rows;

@@ -17,11 +17,13 @@ typedef struct features {
 } features;
 
 static const ak_option options[] = {
-    AK_OPTION_STRING(features, weights, "", NULL, "an exported backbone or a commit's model, safetensors"),
+    AK_OPTION_STRING(features, weights, "", NULL,
+                     "an exported backbone or a commit's model, safetensors"),
     AK_OPTION_STRING(features, backbone, "resnet18", NULL, "the network that they are of"),
     AK_OPTION_STRING(features, dataset, "fashion-mnist", NULL, "fashion-mnist, or idx:FOLDER"),
     AK_OPTION_STRING(features, split, "test", "train|test", "which part of it"),
-    AK_OPTION_STRING(features, out, "", NULL, "safetensors to write: features [N, width], labels [N]"),
+    AK_OPTION_STRING(features, out, "", NULL,
+                     "safetensors to write: features [N, width], labels [N]"),
     AK_OPTION_INT(features, image_size, 32, 8, 1024, "side that images are resized to"),
     AK_OPTION_INT(features, limit_images, 0, 0, 1000000000, "use only the first N images (0: all)"),
     AK_OPTION_INT(features, shards, 8, 1, 4096, "parts that share the images, a power of two"),

@@ -16,8 +16,10 @@ typedef struct replay {
 
 static const ak_option options[] = {
     AK_OPTION_STRING(replay, spec, "", NULL, "the job's spec, YAML"),
-    AK_OPTION_STRING(replay, init, "", NULL, "weights to start from, safetensors (default: seeded)"),
-    AK_OPTION_STRING(replay, views, "", NULL, "views, safetensors: stepT.view0, stepT.view1, each F32 [B,3,S,S]"),
+    AK_OPTION_STRING(replay, init, "", NULL,
+                     "weights to start from, safetensors (default: seeded)"),
+    AK_OPTION_STRING(replay, views, "", NULL,
+                     "views, safetensors: stepT.view0, stepT.view1, each F32 [B,3,S,S]"),
     AK_OPTION_STRING(replay, out, "", NULL, "safetensors to write: losses, gradients, parameters"),
     AK_OPTION_INT(replay, steps, 1, 0, 1000000, "steps to take (0: write the initial weights)"),
     AK_OPTION_END,

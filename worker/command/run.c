@@ -54,9 +54,12 @@ static akssl_status restore(void *ctx, ak_state *state)
 
 static akssl_status declare(void *ctx, const ak_state *state)
 {
-    ak_uplink_tensor t = { .name = state->name, .dims = 2,
-                           .shape = { state->length, state->width }, .version = state->version,
-                           .filled = state->filled, .position = state->position,
+    ak_uplink_tensor t = { .name = state->name,
+                           .dims = 2,
+                           .shape = { state->length, state->width },
+                           .version = state->version,
+                           .filled = state->filled,
+                           .position = state->position,
                            .data = state->rows,
                            .size = (size_t)(state->length * state->width) * sizeof(float) };
 
@@ -80,8 +83,14 @@ static void report(void *ctx, const ak_progress *p, const ak_results *results)
 {
     ak_uplink_metric gauges[AK_METHOD_GAUGES], figures[AK_RESULTS];
     ak_uplink_progress progress = {
-        .step = p->step, .total_steps = p->total_steps, .epoch = p->epoch, .loss = p->loss,
-        .lr = p->lr, .images_per_s = p->images_per_s, .eta_s = p->eta_s, .gauges = gauges,
+        .step = p->step,
+        .total_steps = p->total_steps,
+        .epoch = p->epoch,
+        .loss = p->loss,
+        .lr = p->lr,
+        .images_per_s = p->images_per_s,
+        .eta_s = p->eta_s,
+        .gauges = gauges,
         .gauge_count = p->gauge_count,
     };
 
@@ -149,8 +158,11 @@ static akssl_status run_session(ak_comm *comm, ak_uplink *uplink, const start *s
                                 ak_outcome *outcome)
 {
     const ak_link link = { restore, declare, push, report, commit, stop, uplink };
-    ak_session session = { .comm = comm, .link = uplink ? &link : NULL, .folder = s->folder,
-                           .resume_step = s->resume_step, .commit = s->commit };
+    ak_session session = { .comm = comm,
+                           .link = uplink ? &link : NULL,
+                           .folder = s->folder,
+                           .resume_step = s->resume_step,
+                           .commit = s->commit };
     akssl_status rc;
     ak_spec spec;
 

@@ -57,14 +57,14 @@ typedef struct ak_method {
     ak_tensor *(*loss)(void *self, ak_graph *g, ak_tensor *const x[]);
 
     // before_step comes before the views of step (from 0) are made: momentum network, shuffles.
-    void (*before_step)(void *self, int64_t step);  // optional
+    void (*before_step)(void *self, int64_t step); // optional
     // after_step follows the optimiser; it pushes to the state.  Returned are the rows that it
     // pushed, *count of them, or NULL.
     const float *(*after_step)(void *self, const ak_tensor *loss, int64_t *count); // optional
 
     // order: position p of the global batch of this view holds sample order[p]; NULL: sample p.
     const uint32_t *(*order)(const void *self, int view); // optional
-    ak_state *(*state)(void *self);                        // what the coordinator holds; optional
+    ak_state *(*state)(void *self);                       // what the coordinator holds; optional
     int (*gauges)(const void *self, const ak_tensor *loss, ak_gauge out[AK_METHOD_GAUGES]);
     const ak_encoder *(*encoder)(const void *self); // whose features are evaluated and exported
     void (*fini)(void *self);

@@ -31,7 +31,8 @@ typedef struct moco_v2 {
 static const ak_option options[] = {
     AK_OPTION_INT(moco_v2, projection_dim, 128, 1, 65536, "width of q and k"),
     AK_OPTION_INT(moco_v2, hidden_dim, 0, 0, 65536, "width inside the head (0: the backbone's)"),
-    AK_OPTION_BOOL(moco_v2, projection_batch_norm, false, "batch norm after each layer of the head"),
+    AK_OPTION_BOOL(moco_v2, projection_batch_norm, false,
+                   "batch norm after each layer of the head"),
     AK_OPTION_INT(moco_v2, K, 65536, 1, 4194304, "keys in the queue"),
     AK_OPTION_FLOAT(moco_v2, m, 0.999, 0, 1, "momentum of the key network"),
     AK_OPTION_FLOAT(moco_v2, temperature, 0.2, 1e-3, 100, "temperature of the loss"),
@@ -98,8 +99,8 @@ static ak_tensor *loss(void *self, ak_graph *g, ak_tensor *const x[])
 static void before_step(void *self, int64_t step)
 {
     moco_v2 *s = self;
-    ak_rng rng = ak_rng_at(s->setup->seed, AK_RNG_SHUFFLE, (uint32_t)step, (uint32_t)(step >> 32),
-                           0);
+    ak_rng rng =
+        ak_rng_at(s->setup->seed, AK_RNG_SHUFFLE, (uint32_t)step, (uint32_t)(step >> 32), 0);
 
     ak_model_follow(s->setup->model, s->m, s->setup->world->threads);
     if (s->order)
@@ -129,8 +130,8 @@ static int gauges(const void *self, const ak_tensor *l, ak_gauge out[AK_METHOD_G
 {
     const moco_v2 *s = self;
 
-    out[0] = (ak_gauge){ "embedding_std", ak_embedding_std(ak_gathered(l), s->setup->batch,
-                                                           s->projection_dim) };
+    out[0] = (ak_gauge){ "embedding_std",
+                         ak_embedding_std(ak_gathered(l), s->setup->batch, s->projection_dim) };
     out[1] = (ak_gauge){ "queue_filled", (double)s->queue.filled / (double)s->K };
     return 2;
 }

@@ -21,7 +21,8 @@ typedef struct simclr {
 static const ak_option options[] = {
     AK_OPTION_INT(simclr, projection_dim, 128, 1, 65536, "width of z"),
     AK_OPTION_INT(simclr, hidden_dim, 0, 0, 65536, "width inside the head (0: the backbone's)"),
-    AK_OPTION_INT(simclr, projection_num_layers, 2, 1, AK_MLP_LAYERS, "linear layers of the head: 2 as in v1, 3 as in v2"),
+    AK_OPTION_INT(simclr, projection_num_layers, 2, 1, AK_MLP_LAYERS,
+                  "linear layers of the head: 2 as in v1, 3 as in v2"),
     AK_OPTION_BOOL(simclr, projection_batch_norm, true, "batch norm after each layer of the head"),
     AK_OPTION_FLOAT(simclr, temperature, 0.5, 1e-3, 100, "temperature of the loss"),
     AK_OPTION_END,
@@ -52,8 +53,8 @@ static int gauges(const void *self, const ak_tensor *l, ak_gauge out[AK_METHOD_G
 {
     const simclr *s = self;
 
-    out[0] = (ak_gauge){ "embedding_std", ak_embedding_std(ak_gathered(l), 2 * s->batch,
-                                                           s->projection_dim) };
+    out[0] = (ak_gauge){ "embedding_std",
+                         ak_embedding_std(ak_gathered(l), 2 * s->batch, s->projection_dim) };
     return 1;
 }
 

@@ -11,7 +11,7 @@
 typedef struct ak_state {
     const char *name; // "moco.queue"
     int64_t length, width;
-    float *rows; // [length][width]
+    float *rows;     // [length][width]
     int64_t version; // the step that it is the result of
     int64_t filled;  // rows that came from this run, up to length
     int64_t position;

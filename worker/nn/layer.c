@@ -15,8 +15,8 @@ ak_norm ak_norm_new(ak_model *m, const char *prefix, int64_t channels, bool zero
         .weight = ak_model_param(m, prefix, "weight", AK_ROLE_TRAINED, 1, shape,
                                  zero ? AK_INIT_ZERO : AK_INIT_ONE, 0),
         .bias = ak_model_param(m, prefix, "bias", AK_ROLE_TRAINED, 1, shape, AK_INIT_ZERO, 0),
-        .mean = ak_model_param(m, prefix, "running_mean", AK_ROLE_BUFFER, 1, shape, AK_INIT_ZERO,
-                               0),
+        .mean =
+            ak_model_param(m, prefix, "running_mean", AK_ROLE_BUFFER, 1, shape, AK_INIT_ZERO, 0),
         .var = ak_model_param(m, prefix, "running_var", AK_ROLE_BUFFER, 1, shape, AK_INIT_ONE, 0),
         .count = ak_model_param(m, prefix, "num_batches_tracked", AK_ROLE_COUNT, 0, NULL,
                                 AK_INIT_ZERO, 0),
@@ -49,11 +49,11 @@ void ak_mlp_add(ak_mlp *mlp, ak_model *m, const char *prefix, int64_t in, int64_
     char name[NAME];
 
     snprintf(name, sizeof name, "%s.layers.%d", prefix, index);
-    mlp->layer[i].w = ak_model_param(m, name, "weight", AK_ROLE_TRAINED, 2, shape,
-                                     AK_INIT_UNIFORM, bound);
-    mlp->layer[i].bias = norm ? NULL
-                              : ak_model_param(m, name, "bias", AK_ROLE_TRAINED, 1, shape,
-                                               AK_INIT_UNIFORM, bound);
+    mlp->layer[i].w =
+        ak_model_param(m, name, "weight", AK_ROLE_TRAINED, 2, shape, AK_INIT_UNIFORM, bound);
+    mlp->layer[i].bias =
+        norm ? NULL
+             : ak_model_param(m, name, "bias", AK_ROLE_TRAINED, 1, shape, AK_INIT_UNIFORM, bound);
     mlp->layer[i].has_norm = norm;
     mlp->layer[i].relu = relu;
     if (!norm)

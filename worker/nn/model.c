@@ -162,8 +162,7 @@ static akssl_status check_shape(const ak_param *p, const ak_safetensors_entry *e
     return AKSSL_OK;
 }
 
-static akssl_status read_one(ak_param *p, const ak_safetensors *file, bool strict,
-                             const char *name)
+static akssl_status read_one(ak_param *p, const ak_safetensors *file, bool strict, const char *name)
 {
     const ak_safetensors_entry *e = ak_safetensors_find(file, name);
     akssl_status rc;

@@ -52,7 +52,7 @@ akssl_status ak_model_read(ak_model *model, const ak_safetensors *file, bool str
 // ak_model_declare and ak_model_write put every parameter whose name starts with `only` ("" for
 // all) into a safetensors file, without those first letters.
 void ak_model_declare(const ak_model *model, ak_safetensors_writer *w, const char *only);
-akssl_status ak_model_write(const ak_model *model, ak_safetensors_writer *w, const char *only)
-    AKSSL_MUST_CHECK;
+akssl_status ak_model_write(const ak_model *model, ak_safetensors_writer *w,
+                            const char *only) AKSSL_MUST_CHECK;
 
 #endif

@@ -7,8 +7,8 @@
 
 static void step(const ak_optim_step *s)
 {
-    ak_kernel_sgd(s->w, s->slot[0], s->g, (float)s->lr, (float)s->momentum,
-                  (float)s->weight_decay, s->n, s->threads);
+    ak_kernel_sgd(s->w, s->slot[0], s->g, (float)s->lr, (float)s->momentum, (float)s->weight_decay,
+                  s->n, s->threads);
 }
 
 const ak_optim ak_optim_sgd = {

@@ -51,17 +51,17 @@ static dnnl_status_t conv_pd(pd_own *pd, enum direction d, dnnl_engine_t engine,
 
     switch (d) {
     case FORWARD:
-        return dnnl_convolution_forward_primitive_desc_create(
-            pd, engine, dnnl_forward_training, dnnl_convolution_direct, *x, *w, NULL, *y, stride,
-            dilation, pad, pad, NULL);
+        return dnnl_convolution_forward_primitive_desc_create(pd, engine, dnnl_forward_training,
+                                                              dnnl_convolution_direct, *x, *w, NULL,
+                                                              *y, stride, dilation, pad, pad, NULL);
     case DATA:
         return dnnl_convolution_backward_data_primitive_desc_create(
             pd, engine, dnnl_convolution_direct, *x, *w, *y, stride, dilation, pad, pad, hint,
             NULL);
     default:
         return dnnl_convolution_backward_weights_primitive_desc_create(
-            pd, engine, dnnl_convolution_direct, *x, *w, NULL, *y, stride, dilation, pad, pad,
-            hint, NULL);
+            pd, engine, dnnl_convolution_direct, *x, *w, NULL, *y, stride, dilation, pad, pad, hint,
+            NULL);
     }
 }
 
@@ -100,15 +100,14 @@ static dnnl_status_t conv_pd(pd_own *pd, enum direction d, dnnl_engine_t engine,
     dnnl_status_t rc;
 
     if (d == FORWARD)
-        rc = dnnl_convolution_forward_desc_init(&desc, dnnl_forward_training,
-                                                dnnl_convolution_direct, x, w, NULL, y, stride,
-                                                pad, pad);
+        rc = dnnl_convolution_forward_desc_init(
+            &desc, dnnl_forward_training, dnnl_convolution_direct, x, w, NULL, y, stride, pad, pad);
     else if (d == DATA)
         rc = dnnl_convolution_backward_data_desc_init(&desc, dnnl_convolution_direct, x, w, y,
                                                       stride, pad, pad);
     else
-        rc = dnnl_convolution_backward_weights_desc_init(&desc, dnnl_convolution_direct, x, w,
-                                                         NULL, y, stride, pad, pad);
+        rc = dnnl_convolution_backward_weights_desc_init(&desc, dnnl_convolution_direct, x, w, NULL,
+                                                         y, stride, pad, pad);
     return rc == dnnl_success ? dnnl_primitive_desc_create(pd, &desc, NULL, engine, hint) : rc;
 }
 

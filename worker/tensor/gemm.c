@@ -9,11 +9,11 @@ void ak_gemm_threads(int threads)
     openblas_set_num_threads(threads);
 }
 
-void ak_gemm(float *c, const float *a, const float *b, int64_t m, int64_t n, int64_t k,
-             float scale, float keep)
+void ak_gemm(float *c, const float *a, const float *b, int64_t m, int64_t n, int64_t k, float scale,
+             float keep)
 {
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)m, (int)n, (int)k, scale, a,
-                (int)k, b, (int)n, keep, c, (int)n);
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)m, (int)n, (int)k, scale, a, (int)k,
+                b, (int)n, keep, c, (int)n);
 }
 
 void ak_gemm_nt(float *c, const float *a, const float *b, int64_t m, int64_t n, int64_t k,

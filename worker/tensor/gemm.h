@@ -9,8 +9,8 @@
 void ak_gemm_threads(int threads);
 
 // c[m][n] = scale * a[m][k] b[k][n] + keep * c
-void ak_gemm(float *c, const float *a, const float *b, int64_t m, int64_t n, int64_t k,
-             float scale, float keep);
+void ak_gemm(float *c, const float *a, const float *b, int64_t m, int64_t n, int64_t k, float scale,
+             float keep);
 
 // c[m][n] = scale * a[m][k] b[n][k]^T
 void ak_gemm_nt(float *c, const float *a, const float *b, int64_t m, int64_t n, int64_t k,

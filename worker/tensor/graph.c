@@ -291,12 +291,12 @@ static void plan_arena(ak_graph *g)
         ak_tensor *t = g->tensors[i];
 
         if (t->producer)
-            spans[count] = (span){ &t->value_at, padded(t->numel), t->value_first, t->value_last,
-                                   count },
+            spans[count] =
+                (span){ &t->value_at, padded(t->numel), t->value_first, t->value_last, count },
             count++;
         if (t->grad_first >= 0)
-            spans[count] = (span){ &t->grad_at, padded(t->numel), t->grad_first, t->grad_last,
-                                   count },
+            spans[count] =
+                (span){ &t->grad_at, padded(t->numel), t->grad_first, t->grad_last, count },
             count++;
     }
     g->arena_size = place(spans, count);

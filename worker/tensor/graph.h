@@ -26,8 +26,8 @@ typedef struct ak_tensor {
     int dims;
     int64_t shape[4], numel; // of one shard; images are nhwc
     bool needs_grad;
-    bool grad_written; // in this backward pass: the next writer adds
-    ak_op *producer;   // NULL: an input
+    bool grad_written;         // in this backward pass: the next writer adds
+    ak_op *producer;           // NULL: an input
     int64_t value_at, grad_at; // floats from the start of a shard's arena; -1: none
     int64_t input_at;          // inputs: floats from the start of a shard's inputs; -1: none
     int value_first, value_last, grad_first, grad_last; // times, for the plan

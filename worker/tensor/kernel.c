@@ -18,7 +18,7 @@
 #define PRAGMA(text) _Pragma(#text)
 #define PIECES(total, size, threads, call)                                                         \
     do {                                                                                           \
-        int64_t pieces_ = ((total) + (size) - 1) / (size);                                         \
+        int64_t pieces_ = ((total) + (size)-1) / (size);                                           \
         PRAGMA(omp parallel for num_threads(threads) if (threads > 1 && pieces_ > 1))              \
         for (int64_t piece_ = 0; piece_ < pieces_; piece_++) {                                     \
             int64_t lo = piece_ * (size);                                                          \
@@ -26,7 +26,7 @@
             (void)hi;                                                                              \
             call;                                                                                  \
         }                                                                                          \
-        (void)(threads);                                                                                          \
+        (void)(threads);                                                                           \
     } while (0)
 
 enum { PIECE = 16384 };
@@ -110,15 +110,15 @@ static void add_pieces(double *sums, const double *room, int64_t pieces, int64_t
 void ak_kernel_moments(const float *x, int64_t rows, int64_t channels, double *sums, double *room,
                        int threads)
 {
-    PIECES(rows, AK_KERNEL_ROWS, threads,
-           moments(x + lo * channels, hi - lo, channels,
-                   room + lo / AK_KERNEL_ROWS * channels * 2));
+    PIECES(
+        rows, AK_KERNEL_ROWS, threads,
+        moments(x + lo * channels, hi - lo, channels, room + lo / AK_KERNEL_ROWS * channels * 2));
     add_pieces(sums, room, (rows + AK_KERNEL_ROWS - 1) / AK_KERNEL_ROWS, 2 * channels);
 }
 
 CLONES static void normalize(float *restrict y, const float *restrict x, const float *add_,
-                             const float *restrict scale, const float *restrict shift,
-                             int64_t rows, int64_t channels, bool relu)
+                             const float *restrict scale, const float *restrict shift, int64_t rows,
+                             int64_t channels, bool relu)
 {
     float floor_ = relu ? 0 : -INFINITY;
 
@@ -141,8 +141,7 @@ CLONES static void normalize(float *restrict y, const float *restrict x, const f
 }
 
 void ak_kernel_normalize(float *y, const float *x, const float *add_, const float *scale,
-                         const float *shift, int64_t rows, int64_t channels, bool relu,
-                         int threads)
+                         const float *shift, int64_t rows, int64_t channels, bool relu, int threads)
 {
     PIECES(rows, AK_KERNEL_ROWS, threads,
            normalize(y + lo * channels, x + lo * channels, add_ ? add_ + lo * channels : NULL,
@@ -251,8 +250,8 @@ CLONES static void relu_backward(float *dx, const float *dy, const float *y, int
     }
 }
 
-void ak_kernel_relu_backward(float *dx, const float *dy, const float *y, int64_t n,
-                             bool accumulate, int threads)
+void ak_kernel_relu_backward(float *dx, const float *dy, const float *y, int64_t n, bool accumulate,
+                             int threads)
 {
     PIECES(n, PIECE, threads, relu_backward(dx + lo, dy + lo, y + lo, hi - lo, accumulate));
 }
@@ -338,8 +337,8 @@ CLONES float ak_kernel_max(const float *x, int64_t n)
 // ---- pooling
 
 // One cell of the window against the best so far, a lane of channels at a time.  A NaN stays.
-CLONES static void max_pool_cell(float *restrict y, uint8_t *restrict from,
-                                 const float *restrict x, int cell, int64_t channels)
+CLONES static void max_pool_cell(float *restrict y, uint8_t *restrict from, const float *restrict x,
+                                 int cell, int64_t channels)
 {
     for (int64_t c = 0; c < channels; c++)
         from[c] = x[c] <= y[c] || y[c] != y[c] ? from[c] : (uint8_t)cell;
@@ -440,8 +439,8 @@ void ak_kernel_mean_pool(float *y, const float *x, int64_t n, int64_t cells, int
            mean_pool_image(y + lo * channels, x + lo * cells * channels, cells, channels));
 }
 
-CLONES static void mean_pool_back_image(float *dx, const float *dy, int64_t cells,
-                                        int64_t channels, bool accumulate)
+CLONES static void mean_pool_back_image(float *dx, const float *dy, int64_t cells, int64_t channels,
+                                        bool accumulate)
 {
     float scale = 1.0f / (float)cells;
 

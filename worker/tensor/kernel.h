@@ -46,8 +46,8 @@ int64_t ak_kernel_room(int64_t rows, int64_t channels); // doubles for the two s
 // ---- activations and columns
 
 void ak_kernel_relu(float *y, const float *x, int64_t n, int threads);
-void ak_kernel_relu_backward(float *dx, const float *dy, const float *y, int64_t n,
-                             bool accumulate, int threads);
+void ak_kernel_relu_backward(float *dx, const float *dy, const float *y, int64_t n, bool accumulate,
+                             int threads);
 void ak_kernel_add_bias(float *y, const float *bias, int64_t rows, int64_t channels, int threads);
 void ak_kernel_column_sums(float *sums, const float *x, int64_t rows, int64_t channels);
 

@@ -15,11 +15,12 @@ akssl_status ak_world_init(ak_world *world, ak_comm *comm, int64_t shards, int64
     int ranks = ak_comm_size(comm);
 
     if (shards < 1 || (shards & (shards - 1)))
-        return ak_fail(AKSSL_ERR_INVALID, "shards %" PRId64 " is not a power of two: give 1, 2, 4, 8, ...",
-                       shards);
+        return ak_fail(AKSSL_ERR_INVALID,
+                       "shards %" PRId64 " is not a power of two: give 1, 2, 4, 8, ...", shards);
     if (shards % ranks)
         return ak_fail(AKSSL_ERR_INVALID,
-                       "%d ranks do not divide %" PRId64 " shards: start 1, 2, 4, ... ranks up to the shards",
+                       "%d ranks do not divide %" PRId64
+                       " shards: start 1, 2, 4, ... ranks up to the shards",
                        ranks, shards);
     world->comm = comm;
     world->shards = (int)shards;

@@ -18,8 +18,8 @@ typedef struct ak_world {
 } ak_world;
 
 // ak_world_init cuts shards among comm's ranks: ERR_INVALID when that does not come out even.
-akssl_status ak_world_init(ak_world *world, ak_comm *comm, int64_t shards, int64_t threads)
-    AKSSL_MUST_CHECK;
+akssl_status ak_world_init(ak_world *world, ak_comm *comm, int64_t shards,
+                           int64_t threads) AKSSL_MUST_CHECK;
 
 // ak_world_sum adds parts, [local][n] doubles of this rank's shards, over all shards of all ranks
 // in the fixed tree; parts are used up.  The sums are on every rank.  room: at least

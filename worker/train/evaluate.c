@@ -46,9 +46,8 @@ static void close_part(part *p)
     free(p->labels);
 }
 
-static akssl_status measure(const part *train, const part *test, int64_t width,
-                            const ak_spec *spec, const char *what, const char *prefix,
-                            ak_results *results)
+static akssl_status measure(const part *train, const part *test, int64_t width, const ak_spec *spec,
+                            const char *what, const char *prefix, ak_results *results)
 {
     int64_t classes = ak_dataset_classes(train->set), more = ak_dataset_classes(test->set);
     akssl_status rc = AKSSL_OK;

@@ -12,12 +12,12 @@
 // regression on the first spec->probe_labels labels), as far as what names them, behind prefix
 // into results, on every rank.  Collective.
 akssl_status ak_evaluate(const ak_world *world, const ak_encoder *encoder, const ak_spec *spec,
-                         const char *what, const char *prefix, ak_results *results)
-    AKSSL_MUST_CHECK;
+                         const char *what, const char *prefix,
+                         ak_results *results) AKSSL_MUST_CHECK;
 
 // ak_evaluate_weights does the same for the backbone in spec->weights, as spec->kind says.
-akssl_status ak_evaluate_weights(const ak_spec *spec, ak_comm *comm, ak_results *results)
-    AKSSL_MUST_CHECK;
+akssl_status ak_evaluate_weights(const ak_spec *spec, ak_comm *comm,
+                                 ak_results *results) AKSSL_MUST_CHECK;
 
 // ak_evaluate_features gives the features of set by the backbone in spec->weights: [images][width]
 // floats on every rank, the caller's (free()).  Collective.

@@ -55,8 +55,8 @@ akssl_status ak_features(const ak_world *world, const ak_encoder *encoder, int64
     ak_scratch *scratch = ak_scratch_new();
     ak_graph *g = NULL;
     ak_tensor *x, *y;
-    akssl_status rc = features && mine && all ? ak_graph_new(&g, world, mode, NULL)
-                                              : AKSSL_ERR_NO_MEMORY;
+    akssl_status rc =
+        features && mine && all ? ak_graph_new(&g, world, mode, NULL) : AKSSL_ERR_NO_MEMORY;
 
     if (rc == AKSSL_OK) {
         x = ak_graph_input(g, 4, shape);

@@ -11,8 +11,8 @@ typedef struct ak_metrics ak_metrics;
 
 // ak_metrics_open continues folder/metrics.jsonl behind the line of resume_step: later lines, of
 // steps that will be taken again, are cut off.
-akssl_status ak_metrics_open(ak_metrics **out, const char *folder, int64_t resume_step)
-    AKSSL_MUST_CHECK;
+akssl_status ak_metrics_open(ak_metrics **out, const char *folder,
+                             int64_t resume_step) AKSSL_MUST_CHECK;
 akssl_status ak_metrics_write(ak_metrics *metrics, const ak_progress *progress) AKSSL_MUST_CHECK;
 akssl_status ak_metrics_sync(ak_metrics *metrics) AKSSL_MUST_CHECK; // durable
 void ak_metrics_close(ak_metrics *metrics);                         // NULL-safe

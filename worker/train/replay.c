@@ -56,8 +56,8 @@ static void place_view(ak_trainer *t, int view, const char *images)
 
     for (int s = 0; s < t->world.local; s++)
         for (int64_t i = 0; i < t->per_shard; i++) {
-            const char *from = images + ak_trainer_sample(t, view, s, i) * 3 * cells *
-                                            (int64_t)sizeof(float);
+            const char *from =
+                images + ak_trainer_sample(t, view, s, i) * 3 * cells * (int64_t)sizeof(float);
             float *to = ak_trainer_view(t, view, s, i);
 
             for (int64_t p = 0; p < cells; p++)

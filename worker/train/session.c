@@ -168,8 +168,7 @@ static akssl_status train(run *r)
         rc = agree(r, step(r));
         if (rc == AKSSL_OK)
             r->outcome->stopped = ak_comm_agree(r->session->comm, link && link->stop(link->ctx));
-        if (rc == AKSSL_OK &&
-            (r->outcome->stopped || r->trainer->step % r->commit_every == 0))
+        if (rc == AKSSL_OK && (r->outcome->stopped || r->trainer->step % r->commit_every == 0))
             rc = commit(r);
     }
     return rc;

@@ -100,9 +100,12 @@ static akssl_status build(ak_trainer *t, const ak_spec *spec, ak_comm *comm)
     t->per_shard = spec->batch / spec->shards;
     t->momentum = spec->momentum;
     t->weight_decay = spec->weight_decay;
-    t->setup = (ak_setup){ .model = &t->model, .backbone = t->backbone, .world = &t->world,
+    t->setup = (ak_setup){ .model = &t->model,
+                           .backbone = t->backbone,
+                           .world = &t->world,
                            .shard_norm = ak_norm_per_shard(spec, t->method),
-                           .batch = spec->batch, .seed = (uint64_t)spec->seed };
+                           .batch = spec->batch,
+                           .seed = (uint64_t)spec->seed };
     rc = t->method->build(t->self, &t->setup);
     if (rc == AKSSL_OK)
         rc = ak_model_allocate(&t->model);

@@ -62,8 +62,8 @@ int ak_trainer_gauges(const ak_trainer *trainer, ak_gauge out[AK_METHOD_GAUGES])
 ak_state *ak_trainer_state(const ak_trainer *trainer); // or NULL
 
 // ak_method_bind makes a method's self from its options: defaults, then the pairs.
-akssl_status ak_method_bind(void **self, const ak_method *method, const ak_spec_pairs *pairs)
-    AKSSL_MUST_CHECK;
+akssl_status ak_method_bind(void **self, const ak_method *method,
+                            const ak_spec_pairs *pairs) AKSSL_MUST_CHECK;
 
 // ak_norm_per_shard: what the spec's batch_norm means for the method.
 bool ak_norm_per_shard(const ak_spec *spec, const ak_method *method);

@@ -159,8 +159,7 @@ static void forward(ak_op *op, ak_graph *g)
 
 // The sums of one shard; where an addition needs g, g goes to its gradient, or beside it when
 // that one is to be added to.
-static const float *sum_shard(ak_op *op, ak_graph *g, int s, const float *mean,
-                              const float *invstd)
+static const float *sum_shard(ak_op *op, ak_graph *g, int s, const float *mean, const float *invstd)
 {
     batch_norm *n = op->self;
     ak_tensor *add = op->in[1] && op->in[1]->needs_grad ? op->in[1] : NULL;
@@ -192,9 +191,9 @@ static void spread(ak_op *op, ak_graph *g, int s, const double *sums, double m, 
         n->k[c] = (float)(-scale * sums[c] / m - slope * (double)mean[c]);
     }
     ak_kernel_norm_backward(ak_grad(g, x, s), ak_grad(g, op->out, s),
-                            n->relu ? ak_value(g, op->out, s) : NULL, ak_value(g, x, s), n->a,
-                            n->b, n->k, n->rows, n->channels,
-                            x->grad_written || x == op->in[1], g->world.threads);
+                            n->relu ? ak_value(g, op->out, s) : NULL, ak_value(g, x, s), n->a, n->b,
+                            n->k, n->rows, n->channels, x->grad_written || x == op->in[1],
+                            g->world.threads);
 }
 
 static void gradients(ak_op *op, ak_graph *g)
@@ -264,9 +263,9 @@ ak_tensor *ak_batch_norm(ak_graph *g, ak_tensor *x, const ak_norm *norm, ak_tens
     int64_t channels = x->shape[x->dims - 1];
 
     if (op)
-        *(batch_norm *)op->self = (batch_norm){ .norm = *norm, .relu = relu,
-                                                .rows = x->numel / channels,
-                                                .channels = channels };
+        *(batch_norm *)op->self = (batch_norm){
+            .norm = *norm, .relu = relu, .rows = x->numel / channels, .channels = channels
+        };
     ak_op_param(g, op, norm->weight);
     ak_op_param(g, op, norm->bias);
     return ak_op_result(g, op);

@@ -18,8 +18,8 @@ typedef struct conv2d {
 static akssl_status plan(ak_op *op, ak_graph *g)
 {
     conv2d *c = op->self;
-    akssl_status rc = ak_conv_new(&c->conv, g->engine, &c->shape, op->out->needs_grad,
-                                  op->in[0]->needs_grad);
+    akssl_status rc =
+        ak_conv_new(&c->conv, g->engine, &c->shape, op->out->needs_grad, op->in[0]->needs_grad);
 
     if (rc < 0)
         return rc;
@@ -81,8 +81,13 @@ static const ak_op_kind kind = {
 
 ak_tensor *ak_conv2d(ak_graph *g, ak_tensor *x, ak_param *w, int64_t stride, int64_t padding)
 {
-    ak_conv_shape s = { .n = x->shape[0], .h = x->shape[1], .w = x->shape[2], .in = x->shape[3],
-                        .out = w->shape[0], .kernel = w->shape[2], .stride = stride,
+    ak_conv_shape s = { .n = x->shape[0],
+                        .h = x->shape[1],
+                        .w = x->shape[2],
+                        .in = x->shape[3],
+                        .out = w->shape[0],
+                        .kernel = w->shape[2],
+                        .stride = stride,
                         .padding = padding };
     int64_t y[4] = { s.n, ak_conv_out(s.h, &s), ak_conv_out(s.w, &s), s.out };
     ak_op *op = ak_op_record(g, &kind, x, NULL, 4, y);

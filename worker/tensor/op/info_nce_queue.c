@@ -149,8 +149,10 @@ ak_tensor *ak_info_nce_queue(ak_graph *g, ak_tensor *q, ak_tensor *k, const ak_q
     ak_op *op = ak_op_record(g, &kind, q, k, 1, one);
 
     if (op)
-        *(info_nce_queue *)op->self =
-            (info_nce_queue){ .queue = queue, .temperature = temperature, .rows = q->shape[0],
-                              .d = q->shape[1], .all = q->shape[0] * g->world.shards };
+        *(info_nce_queue *)op->self = (info_nce_queue){ .queue = queue,
+                                                        .temperature = temperature,
+                                                        .rows = q->shape[0],
+                                                        .d = q->shape[1],
+                                                        .all = q->shape[0] * g->world.shards };
     return ak_op_result(g, op);
 }

@@ -28,8 +28,8 @@ static void forward(ak_op *op, ak_graph *g)
     linear *l = op->self;
 
     for (int s = 0; s < g->world.local; s++) {
-        ak_gemm_nt(ak_value(g, op->out, s), ak_value(g, op->in[0], s), l->w->value, l->rows,
-                   l->out, l->in, 1);
+        ak_gemm_nt(ak_value(g, op->out, s), ak_value(g, op->in[0], s), l->w->value, l->rows, l->out,
+                   l->in, 1);
         if (l->bias)
             ak_kernel_add_bias(ak_value(g, op->out, s), l->bias->value, l->rows, l->out,
                                g->world.threads);
@@ -87,8 +87,9 @@ ak_tensor *ak_linear(ak_graph *g, ak_tensor *x, ak_param *w, ak_param *bias)
     ak_op *op = ak_op_record(g, &kind, x, NULL, 2, y);
 
     if (op)
-        *(linear *)op->self = (linear){ .w = w, .bias = bias, .rows = x->shape[0],
-                                        .in = w->shape[1], .out = w->shape[0] };
+        *(linear *)op->self = (linear){
+            .w = w, .bias = bias, .rows = x->shape[0], .in = w->shape[1], .out = w->shape[0]
+        };
     ak_op_param(g, op, w);
     ak_op_param(g, op, bias);
     return ak_op_result(g, op);

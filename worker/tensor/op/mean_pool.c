@@ -19,8 +19,7 @@ static void backward(ak_op *op, ak_graph *g)
 
     for (int s = 0; s < g->world.local; s++)
         ak_kernel_mean_pool_backward(ak_grad(g, op->in[0], s), ak_grad(g, op->out, s), x[0],
-                                     x[1] * x[2], x[3], op->in[0]->grad_written,
-                                     g->world.threads);
+                                     x[1] * x[2], x[3], op->in[0]->grad_written, g->world.threads);
 }
 
 static const ak_op_kind kind = {

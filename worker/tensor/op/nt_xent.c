@@ -19,9 +19,9 @@
 
 typedef struct nt_xent {
     double temperature;
-    int64_t rows, d, all; // of a shard; of all shards
-    float *local;         // [local][rows][d]
-    float *u;             // [all][d]
+    int64_t rows, d, all;    // of a shard; of all shards
+    float *local;            // [local][rows][d]
+    float *u;                // [all][d]
     double *lse_local, *lse; // [local][rows], [all]
 } nt_xent;
 
@@ -87,8 +87,7 @@ static void forward(ak_op *op, ak_graph *g)
 
     for (int s = 0; s < g->world.local; s++)
         memcpy(x->local + s * n, ak_value(g, op->in[0], s), (size_t)n * sizeof(float));
-    ak_comm_all_gather(g->world.comm, x->local, x->u,
-                       (size_t)(g->world.local * n) * sizeof(float));
+    ak_comm_all_gather(g->world.comm, x->local, x->u, (size_t)(g->world.local * n) * sizeof(float));
     for (int s = 0; s < g->world.local; s++)
         shard_loss(op, g, s);
     ak_comm_all_gather(g->world.comm, x->lse_local, x->lse,
@@ -110,8 +109,8 @@ static void backward(ak_op *op, ak_graph *g)
             int64_t self = place(x, g, s, r);
 
             for (int64_t j = 0; j < x->all; j++)
-                row[j] = (float)(exp((double)row[j] - x->lse[self]) +
-                                 exp((double)row[j] - x->lse[j]));
+                row[j] =
+                    (float)(exp((double)row[j] - x->lse[self]) + exp((double)row[j] - x->lse[j]));
             row[self] = 0;
             row[partner(x, g, s, r)] -= 2;
         }
@@ -153,7 +152,8 @@ ak_tensor *ak_nt_xent(ak_graph *g, ak_tensor *u, double temperature)
     ak_op *op = ak_op_record(g, &kind, u, NULL, 1, one);
 
     if (op)
-        *(nt_xent *)op->self = (nt_xent){ .temperature = temperature, .rows = u->shape[0],
+        *(nt_xent *)op->self = (nt_xent){ .temperature = temperature,
+                                          .rows = u->shape[0],
                                           .d = u->shape[1],
                                           .all = u->shape[0] * g->world.shards };
     return ak_op_result(g, op);

@@ -43,8 +43,8 @@ END_TEST
 START_TEST(rejects_with_a_sentence)
 {
     static const char *const bad[][2] = {
-        { "count", "0" },  { "count", "11" },    { "count", "1.5" }, { "count", "" },
-        { "rate", "nan" }, { "rate", "1e400" },  { "rate", "-0.1" }, { "on", "maybe" },
+        { "count", "0" },  { "count", "11" },   { "count", "1.5" }, { "count", "" },
+        { "rate", "nan" }, { "rate", "1e400" }, { "rate", "-0.1" }, { "on", "maybe" },
         { "mode", "b" },   { "mode", "a|bc" },
     };
     thing t = { 0 };

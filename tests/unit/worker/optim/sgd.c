@@ -7,8 +7,14 @@ START_TEST(by_hand)
 {
     const ak_optim *sgd = NULL;
     float w[1] = { 2 }, v[1] = { 0 }, g[1] = { 3 };
-    ak_optim_step step = { .w = w, .g = g, .slot = { v, NULL }, .n = 1, .lr = 0.5,
-                           .momentum = 0.25, .weight_decay = 0.5, .threads = 1 };
+    ak_optim_step step = { .w = w,
+                           .g = g,
+                           .slot = { v, NULL },
+                           .n = 1,
+                           .lr = 0.5,
+                           .momentum = 0.25,
+                           .weight_decay = 0.5,
+                           .threads = 1 };
 
     ak_rig_ok(ak_optim_find(&sgd, "sgd"));
     sgd->step(&step); // v = 3 + 0.5*2 = 4, w = 2 - 0.5*4 = 0

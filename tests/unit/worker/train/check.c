@@ -11,7 +11,9 @@ typedef struct row {
 // Values that the spec's own table lets through.
 static const row bad[] = {
     { { "shards", "3" }, AKSSL_ERR_INVALID, { "shards 3", "power of two" } },
-    { { "batch_norm", "shard", "shards", "16" }, AKSSL_ERR_INVALID, { "one image each", "--shards" } },
+    { { "batch_norm", "shard", "shards", "16" },
+      AKSSL_ERR_INVALID,
+      { "one image each", "--shards" } },
     { { "shards", "4095" }, AKSSL_ERR_INVALID, { "shards 4095", "power of two" } },
     { { "shards", "8", "batch", "12" }, AKSSL_ERR_INVALID, { "batch 12", "shards 8" } },
     { { "shards", "16", "batch", "8" }, AKSSL_ERR_INVALID, { "batch 8", "shards 16" } },
