@@ -192,6 +192,9 @@ void ak_run_finished(ak_run *run, ak_job_state outcome, const char *reason)
 {
     ak_job *job = run->job;
 
+    // A run that is being ended (mpirun was killed, say) fails in ways that are not the job's.
+    if (outcome == AK_JOB_FAILED && run->phase != AK_RUN_JOINED)
+        return;
     if (outcome) {
         job->outcome = outcome;
         ak_text_set(&job->reason, outcome == AK_JOB_FAILED ? reason : "");
