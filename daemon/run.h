@@ -85,8 +85,8 @@ void ak_run_start(ak_daemon *d, ak_job *job, int64_t cores);
 // ak_run_joined is told by uplink.c that rank 0 said Hello.
 void ak_run_joined(ak_run *run);
 
-// ak_run_finished records what rank 0's Finish said: SUCCEEDED, FAILED, or 0 for stopped.  A failure
-// of a run that is being ended already is not the job's: it counts for nothing.
+// ak_run_finished records what rank 0's Finish said: SUCCEEDED, FAILED, or 0 for stopped.  A
+// failure of a run that is being ended already is not the job's: it counts for nothing.
 void ak_run_finished(ak_run *run, ak_job_state outcome, const char *reason);
 
 // ak_run_end ends the processes; why is kept for the log and the job's reason.  May be repeated.
