@@ -14,38 +14,29 @@
 
 static const ak_option options[] = { AK_OPTION_END };
 
-static json_t *option_row(const ak_option *row)
+static json_t *parsed(ak_str *text)
 {
-    static const char *const types[] = { "", "int", "float", "bool", "string" };
-    json_t *o = json_pack("{s:s, s:s, s:s}", "name", row->name, "type", types[row->type], "help",
-                          row->help);
+    json_t *rows = json_loads(text->text ? text->text : "[]", 0, NULL);
 
-    switch (row->type) {
-    case AK_OPTION_TYPE_BOOL:
-        json_object_set_new(o, "default", json_boolean(row->initial != 0));
-        break;
-    case AK_OPTION_TYPE_STRING:
-        json_object_set_new(o, "default", json_string(row->initial_string));
-        if (row->choices)
-            json_object_set_new(o, "choices", json_string(row->choices));
-        break;
-    case AK_OPTION_TYPE_INT:
-    case AK_OPTION_TYPE_FLOAT:
-        json_object_set_new(o, "default", json_real(row->initial));
-        json_object_set_new(o, "min", json_real(row->min));
-        json_object_set_new(o, "max", json_real(row->max));
-        break;
-    }
-    return o;
+    ak_str_fini(text);
+    return rows ? rows : json_array();
 }
 
 static json_t *option_rows(const ak_option *table)
 {
-    json_t *rows = json_array();
+    ak_str text = AK_STR_INIT;
 
-    for (const ak_option *row = table; row->name; row++)
-        json_array_append_new(rows, option_row(row));
-    return rows;
+    ak_option_json(table, &text);
+    return parsed(&text);
+}
+
+// The rows of tables in akssl_data come as text.
+static json_t *printed(void (*print)(ak_str *))
+{
+    ak_str text = AK_STR_INIT;
+
+    print(&text);
+    return parsed(&text);
 }
 
 static json_t *named(const char *name, const char *help)
@@ -67,18 +58,6 @@ static json_t *methods(void)
     return rows;
 }
 
-// The rows of tables in akssl_data come as text.
-static json_t *parsed(void (*print)(ak_str *))
-{
-    ak_str text = AK_STR_INIT;
-    json_t *rows;
-
-    print(&text);
-    rows = json_loads(text.text ? text.text : "[]", 0, NULL);
-    ak_str_fini(&text);
-    return rows ? rows : json_array();
-}
-
 static int run(void *self)
 {
     json_t *root = json_object(), *rows;
@@ -93,8 +72,8 @@ static int run(void *self)
     json_object_set_new(root, "backbones", rows = json_array());
     for (int i = 0; ak_backbone_at(i); i++)
         json_array_append_new(rows, named(ak_backbone_at(i)->name, ak_backbone_at(i)->title));
-    json_object_set_new(root, "datasets", parsed(ak_datasets_json));
-    json_object_set_new(root, "recipes", parsed(ak_recipes_json));
+    json_object_set_new(root, "datasets", printed(ak_datasets_json));
+    json_object_set_new(root, "recipes", printed(ak_recipes_json));
     json_object_set_new(root, "optimizers", rows = json_array());
     for (int i = 0; ak_optim_at(i); i++)
         json_array_append_new(rows, named(ak_optim_at(i)->name, ak_optim_at(i)->title));
