@@ -7,6 +7,7 @@
 #ifndef AK_AUGMENT_AUGMENT_H
 #define AK_AUGMENT_AUGMENT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "worker/augment/canvas.h"
@@ -33,6 +34,8 @@ const ak_augment *const *ak_augment_table(void);
 typedef struct ak_crop {
     int64_t size;                // side of the result
     double min_scale, max_scale; // share of the image's area
+    bool whole;                  // the whole image instead
+    ak_filter filter;
 } ak_crop;
 
 typedef struct ak_flip {
@@ -49,7 +52,7 @@ typedef struct ak_grayscale {
 } ak_grayscale;
 
 typedef struct ak_blur {
-    int64_t kernel; // odd
+    int64_t kernel; // odd; 0: as wide as sigma asks for
     double min_sigma, max_sigma;
 } ak_blur;
 
@@ -75,7 +78,8 @@ typedef struct ak_normalize {
 // ak_crop_box draws the box of a random resized crop: share of the area from [min, max), aspect
 // from 3/4 to 4/3, at most 10 tries, else the largest box in the middle.
 ak_box ak_crop_box(ak_rng *rng, int64_t height, int64_t width, double min_scale, double max_scale);
-void ak_resized_crop(ak_canvas *x, ak_box box, int64_t height, int64_t width); // from x->image
+void ak_resized_crop(ak_canvas *x, ak_box box, ak_filter filter, int64_t height,
+                     int64_t width); // from x->image
 void ak_mirror(ak_canvas *x);
 void ak_brightness(ak_canvas *x, float factor);
 void ak_contrast(ak_canvas *x, float factor);
@@ -84,7 +88,9 @@ void ak_hue(ak_canvas *x, float turns);
 void ak_gray(ak_canvas *x);
 
 // ak_gaussian_blur needs an odd kernel whose half is less than height and width.
+// ak_blur_kernel gives the one that holds 3 sigma, or the largest that height and width allow.
 void ak_gaussian_blur(ak_canvas *x, int64_t kernel, double sigma);
+int64_t ak_blur_kernel(const ak_canvas *x, double sigma);
 void ak_invert_from(ak_canvas *x, float threshold); // solarize: values >= threshold
 void ak_standardize(ak_canvas *x, const ak_normalize *by);
 

@@ -1,4 +1,4 @@
-// worker/augment/blur.c -- a Gaussian of fixed kernel and random sigma, the border reflected.
+// worker/augment/blur.c -- a Gaussian of random sigma, the border reflected.
 //
 // Weights of taps -r..r: exp(-(i/sigma)^2 / 2), summing to 1.  Columns of each row, then rows.
 
@@ -79,11 +79,21 @@ void ak_gaussian_blur(ak_canvas *x, int64_t kernel, double sigma)
     }
 }
 
+int64_t ak_blur_kernel(const ak_canvas *x, double sigma)
+{
+    int64_t side = x->height < x->width ? x->height : x->width;
+    int64_t most = side - 1 < MAX_HALF ? side - 1 : MAX_HALF;
+    double half = ceil(3 * sigma);
+
+    return 2 * (half < (double)most ? (int64_t)half : most) + 1;
+}
+
 static void apply(const void *self, ak_rng *rng, ak_canvas *x)
 {
     const ak_blur *s = self;
+    double sigma = ak_rng_between(rng, s->min_sigma, s->max_sigma);
 
-    ak_gaussian_blur(x, s->kernel, ak_rng_between(rng, s->min_sigma, s->max_sigma));
+    ak_gaussian_blur(x, s->kernel ? s->kernel : ak_blur_kernel(x, sigma), sigma);
 }
 
 const ak_augment ak_augment_blur = {

@@ -38,18 +38,20 @@ ak_box ak_crop_box(ak_rng *rng, int64_t height, int64_t width, double min_scale,
     return middle(height, width);
 }
 
-void ak_resized_crop(ak_canvas *x, ak_box box, int64_t height, int64_t width)
+void ak_resized_crop(ak_canvas *x, ak_box box, ak_filter filter, int64_t height, int64_t width)
 {
     ak_canvas_resize(x, height, width);
-    ak_resample(x->image, box, &x->resample, x->plane, height, width);
+    ak_resample(x->image, box, filter, &x->resample, x->plane, height, width);
 }
 
 static void apply(const void *self, ak_rng *rng, ak_canvas *x)
 {
     const ak_crop *s = self;
-    ak_box box = ak_crop_box(rng, x->image->height, x->image->width, s->min_scale, s->max_scale);
+    ak_box box = { 0, 0, x->image->height, x->image->width };
 
-    ak_resized_crop(x, box, s->size, s->size);
+    if (!s->whole)
+        box = ak_crop_box(rng, box.height, box.width, s->min_scale, s->max_scale);
+    ak_resized_crop(x, box, s->filter, s->size, s->size);
 }
 
 const ak_augment ak_augment_crop = {

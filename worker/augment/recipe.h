@@ -1,8 +1,10 @@
 // worker/augment/recipe.h -- from a decoded image to a normalised view, per image.
 //
-// A recipe is a row of recipes.def: its options (min_scale, jitter, ...) come from --augment
-// key=value, `recipe=NAME` chooses the row (default: simclr).  Every random choice of a view is a
-// function of (seed, epoch, sample, view).
+// A recipe is a row of recipes.def: `recipe=NAME` among --augment's pairs chooses the row (default:
+// simclr), the other pairs set its options, which all recipes have (min_scale, local_size, ...);
+// what is not given stays as the recipe's paper has it, view by view.  Views 0 and 1 are the two
+// global views, views 2, 3, ... are local crops, any number of them, alike in everything but
+// chance.  Every random choice of a view is a function of (seed, epoch, sample, view).
 
 #ifndef AK_AUGMENT_RECIPE_H
 #define AK_AUGMENT_RECIPE_H
@@ -17,23 +19,29 @@ typedef struct ak_recipe ak_recipe;
 
 // ak_recipe_new checks the pairs against the recipe's options: ERR_NOT_FOUND for an unknown name,
 // ERR_INVALID for a value out of range or options that contradict one another.  image_size: side
-// of the views, at least 8.
+// of the global views, at least 8.
 akssl_status ak_recipe_new(ak_recipe **out, const ak_spec_pairs *augment,
                            int64_t image_size) AKSSL_MUST_CHECK;
 void ak_recipe_free(ak_recipe *recipe); // NULL-safe
 
-int ak_recipe_views(const ak_recipe *recipe); // 2
+// ak_recipe_size gives the side of a view: image_size for views 0 and 1, then the local size.
+int64_t ak_recipe_size(const ak_recipe *recipe, int view);
 
-// ak_recipe_view writes one augmented, normalised view (ImageNet mean and std), nhwc: size x size
-// x 3 floats.  scratch is from ak_scratch_new, one per thread.
+int ak_recipe_locals(const ak_recipe *recipe); // how many local crops its paper takes
+
+// ak_recipe_view writes one augmented, normalised view, nhwc: size x size x 3 floats, size as
+// ak_recipe_size says.  scratch is from ak_scratch_new, one per thread.
 typedef struct ak_scratch ak_scratch;
 ak_scratch *ak_scratch_new(void);
 void ak_scratch_free(ak_scratch *scratch);
 void ak_recipe_view(const ak_recipe *recipe, const ak_image *image, uint64_t seed, uint32_t epoch,
                     uint32_t sample, uint32_t view, ak_scratch *scratch, float *out);
 
-// ak_recipe_plain writes the view for evaluation: resized (antialias) to size x size, normalised.
-void ak_recipe_plain(const ak_image *image, int64_t image_size, ak_scratch *scratch, float *out);
+// ak_recipe_plain writes the view for evaluation: resized to image_size x image_size (antialias)
+// and normalised, both as the recipe has it; without a recipe (NULL), bilinear and by ImageNet's
+// mean and standard deviation.
+void ak_recipe_plain(const ak_recipe *recipe, const ak_image *image, int64_t image_size,
+                     ak_scratch *scratch, float *out);
 
 // ak_recipes_json appends every recipe with its options as a JSON array (for the catalogue).
 void ak_recipes_json(ak_str *text);

@@ -1,7 +1,11 @@
-// worker/image/resample.c -- bilinear resizing with antialias.
+// worker/image/resample.c -- bilinear and bicubic resizing with antialias.
 //
-// Output i of n, from m inputs, has its centre at c = (i + 1/2) m/n; input j weighs
-// max(0, 1 - |j + 1/2 - c| / s), s = max(1, m/n), and the weights of an output sum to 1.
+// Output i of n, from m inputs, has its centre at c = (i + 1/2) m/n; input j weighs f(t) with
+// t = |j + 1/2 - c| / s, s = max(1, m/n), and the weights of an output sum to 1.
+//
+//     bilinear:  f(t) = 1 - t                        t < 1
+//     bicubic:   f(t) = (3/2 t - 5/2) t^2 + 1        t < 1
+//                       ((5 - t) t - 8) t / 2 + 2    t < 2
 //
 // Rows first: an output row is a weighted sum of input rows, one after the other in memory; its
 // columns are then summed tap by tap.  Every output has the same number of taps, padded with
@@ -30,17 +34,28 @@ void ak_resample_room_fini(ak_resample_room *room)
     *room = (ak_resample_room){ 0 };
 }
 
-static int64_t taps_of(int64_t in, int64_t n)
+static int64_t taps_of(int64_t in, int64_t n, ak_filter filter)
 {
     double support = in > n ? (double)in / (double)n : 1;
-    int64_t taps = (int64_t)ceil(2 * support) + 1;
+    int64_t taps = (int64_t)ceil((filter == AK_BICUBIC ? 4 : 2) * support) + 1;
 
     return taps < in ? taps : in;
 }
 
-static void weigh(axis *a, float scale)
+static double cubic(double t)
 {
-    double step = (double)a->in / (double)a->n, support = step > 1 ? step : 1;
+    return t < 1 ? (1.5 * t - 2.5) * t * t + 1 : t < 2 ? ((5 - t) * t - 8) * t / 2 + 2 : 0;
+}
+
+static inline double value(ak_filter filter, double t)
+{
+    return filter == AK_BICUBIC ? cubic(t) : fmax(0, 1 - t);
+}
+
+static void weigh(axis *a, ak_filter filter, float scale)
+{
+    double step = (double)a->in / (double)a->n, s = step > 1 ? step : 1;
+    double support = filter == AK_BICUBIC ? 2 * s : s;
 
     for (int64_t i = 0; i < a->n; i++) {
         double centre = step * ((double)i + 0.5), sum = 0;
@@ -50,10 +65,10 @@ static void weigh(axis *a, float scale)
         last = last > a->in ? a->in : last;
         a->start[i] = first < a->in - a->taps ? first : a->in - a->taps;
         for (int64_t j = first; j < last; j++)
-            sum += fmax(0, 1 - fabs((double)j + 0.5 - centre) / support);
+            sum += value(filter, fabs((double)j + 0.5 - centre) / s);
         for (int64_t k = 0; k < a->taps; k++) {
             int64_t j = a->start[i] + k;
-            double w = fmax(0, 1 - fabs((double)j + 0.5 - centre) / support);
+            double w = value(filter, fabs((double)j + 0.5 - centre) / s);
 
             a->weight[k * a->n + i] = j < first || j >= last ? 0 : (float)(w / sum * scale);
         }
@@ -113,27 +128,36 @@ static void run(const ak_image *image, ak_box box, const axis *down, const axis 
     }
 }
 
-void ak_resample(const ak_image *image, ak_box box, ak_resample_room *room, float *const plane[3],
-                 int64_t height, int64_t width)
+AK_HOT static void clamp(float *v, int64_t n)
 {
-    axis down = { .in = box.height, .n = height, .taps = taps_of(box.height, height) };
-    axis across = { .in = box.width, .n = width, .taps = taps_of(box.width, width) };
-    size_t bytes = (size_t)(height * width) * sizeof(float);
+    for (int64_t i = 0; i < n; i++) {
+        float low = v[i] > 0 ? v[i] : 0;
+
+        v[i] = low < 1 ? low : 1;
+    }
+}
+
+void ak_resample(const ak_image *image, ak_box box, ak_filter filter, ak_resample_room *room,
+                 float *const plane[3], int64_t height, int64_t width)
+{
+    axis down = { .in = box.height, .n = height, .taps = taps_of(box.height, height, filter) };
+    axis across = { .in = box.width, .n = width, .taps = taps_of(box.width, width, filter) };
     // What any box of this image may need, so that a run's later boxes allocate nothing.
     int64_t line = image->width * image->channels;
 
     reserve(room,
-            line + height * taps_of(image->height, height) + width * taps_of(image->width, width),
+            line + height * taps_of(image->height, height, filter) +
+                width * taps_of(image->width, width, filter),
             height + width);
     down.start = room->starts;
     across.start = room->starts + height;
     down.weight = room->floats + line;
     across.weight = down.weight + height * down.taps;
-    weigh(&down, 1.0f / 255);
-    weigh(&across, 1);
+    weigh(&down, filter, 1.0f / 255);
+    weigh(&across, filter, 1);
     run(image, box, &down, &across, room->floats, plane);
-    if (image->channels == 1) {
-        memcpy(plane[1], plane[0], bytes);
-        memcpy(plane[2], plane[0], bytes);
-    }
+    for (int c = 0; filter == AK_BICUBIC && c < image->channels; c++)
+        clamp(plane[c], height * width);
+    for (int c = image->channels; c < 3; c++)
+        memcpy(plane[c], plane[0], (size_t)(height * width) * sizeof(float));
 }

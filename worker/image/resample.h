@@ -5,6 +5,8 @@
 
 #include "worker/image/image.h"
 
+typedef enum ak_filter { AK_BILINEAR, AK_BICUBIC } ak_filter;
+
 typedef struct ak_box {
     int64_t top, left, height, width;
 } ak_box;
@@ -19,10 +21,10 @@ typedef struct ak_resample_room {
 void ak_resample_room_fini(ak_resample_room *room);
 
 // ak_resample writes the box, which lies within the image, to three planes of height x width
-// values in [0,1].  Bilinear with antialias, as PIL's BILINEAR and torchvision's antialias=True: a
-// triangle filter as wide as the reduction, nothing beyond the box seen.  A gray image gives three
-// equal planes.
-void ak_resample(const ak_image *image, ak_box box, ak_resample_room *room, float *const plane[3],
-                 int64_t height, int64_t width);
+// values in [0,1].  With antialias, as PIL and torchvision's antialias=True: a filter as wide as
+// the reduction, nothing beyond the box seen.  Bilinear is a triangle, bicubic is Keys's kernel
+// (a = -1/2), whose overshoot is cut off.  A gray image gives three equal planes.
+void ak_resample(const ak_image *image, ak_box box, ak_filter filter, ak_resample_room *room,
+                 float *const plane[3], int64_t height, int64_t width);
 
 #endif

@@ -7,6 +7,7 @@
 
 #include "proto/base/alloc.h"
 #include "proto/base/error.h"
+#include "worker/augment/recipe.h"
 #include "worker/eval/knn.h"
 #include "worker/eval/probe.h"
 #include "worker/tensor/gemm.h"
@@ -23,7 +24,7 @@ typedef struct part {
 } part;
 
 static akssl_status open_part(part *p, const ak_world *world, const ak_encoder *encoder,
-                              const ak_spec *spec, ak_split split)
+                              const ak_recipe *recipe, const ak_spec *spec, ak_split split)
 {
     akssl_status rc = ak_dataset_open(&p->set, spec->dataset, split,
                                       split == AK_SPLIT_TRAIN ? spec->limit_images : 0);
@@ -36,7 +37,7 @@ static akssl_status open_part(part *p, const ak_world *world, const ak_encoder *
         return AKSSL_ERR_NO_MEMORY;
     for (int64_t i = 0; i < p->size; i++)
         p->labels[i] = ak_dataset_label(p->set, i);
-    return ak_features(world, encoder, spec->image_size, p->set, &p->features);
+    return ak_features(world, encoder, recipe, spec->image_size, p->set, &p->features);
 }
 
 static void close_part(part *p)
@@ -78,10 +79,13 @@ akssl_status ak_evaluate(const ak_world *world, const ak_encoder *encoder, const
                          const char *what, const char *prefix, ak_results *results)
 {
     part train = { 0 }, test = { 0 };
-    akssl_status rc = open_part(&train, world, encoder, spec, AK_SPLIT_TRAIN);
+    ak_recipe *recipe = NULL;
+    akssl_status rc = ak_recipe_new(&recipe, &spec->augment, spec->image_size);
 
     if (rc == AKSSL_OK)
-        rc = open_part(&test, world, encoder, spec, AK_SPLIT_TEST);
+        rc = open_part(&train, world, encoder, recipe, spec, AK_SPLIT_TRAIN);
+    if (rc == AKSSL_OK)
+        rc = open_part(&test, world, encoder, recipe, spec, AK_SPLIT_TEST);
     if (rc == AKSSL_OK && ak_comm_rank(world->comm) == 0) {
         ak_gemm_threads(1);
         rc = measure(&train, &test, encoder->backbone->width, spec, what, prefix, results);
@@ -89,6 +93,7 @@ akssl_status ak_evaluate(const ak_world *world, const ak_encoder *encoder, const
     }
     close_part(&train);
     close_part(&test);
+    ak_recipe_free(recipe);
     if (rc < 0)
         return ak_wrap(rc, "evaluation");
     ak_comm_broadcast(world->comm, results, sizeof *results);
@@ -152,12 +157,16 @@ akssl_status ak_evaluate_features(const ak_spec *spec, ak_comm *comm, const ak_d
                                   float **features, int64_t *width)
 {
     loaded l = { 0 };
+    ak_recipe *recipe = NULL;
     akssl_status rc = load(&l, spec, comm);
 
     if (rc == AKSSL_OK)
-        rc = ak_features(&l.world, &l.encoder, spec->image_size, set, features);
+        rc = ak_recipe_new(&recipe, &spec->augment, spec->image_size);
+    if (rc == AKSSL_OK)
+        rc = ak_features(&l.world, &l.encoder, recipe, spec->image_size, set, features);
     if (rc == AKSSL_OK)
         *width = l.encoder.backbone->width;
+    ak_recipe_free(recipe);
     unload(&l);
     return rc;
 }

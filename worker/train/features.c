@@ -12,18 +12,18 @@ enum { IMAGES = 32 }; // of a shard in one forward
 
 // One forward of IMAGES images a shard, from image `first` on; what lies behind the end repeats
 // the last image and is dropped.
-static void forward(ak_graph *g, const ak_tensor *x, int64_t image_size, const ak_dataset *set,
+static void forward(ak_graph *g, const ak_tensor *x, const ak_recipe *recipe, const ak_dataset *set,
                     int64_t first, ak_scratch *scratch)
 {
     const ak_world *world = ak_graph_world(g);
-    int64_t last = ak_dataset_size(set) - 1;
+    int64_t last = ak_dataset_size(set) - 1, image_size = x->shape[1];
 
     for (int s = 0; s < world->local; s++)
         for (int64_t i = 0; i < IMAGES; i++) {
             int64_t index = first + (world->first + s) * IMAGES + i;
             ak_image image = ak_dataset_image(set, index < last ? index : last);
 
-            ak_recipe_plain(&image, image_size, scratch,
+            ak_recipe_plain(recipe, &image, image_size, scratch,
                             ak_value(g, x, s) + i * image_size * image_size * 3);
         }
     ak_graph_forward(g);
@@ -43,8 +43,8 @@ static void collect(ak_graph *g, const ak_tensor *y, float *mine, float *all, fl
     memcpy(out + first * width, all, (size_t)(count * width) * sizeof(float));
 }
 
-akssl_status ak_features(const ak_world *world, const ak_encoder *encoder, int64_t image_size,
-                         const ak_dataset *set, float **out)
+akssl_status ak_features(const ak_world *world, const ak_encoder *encoder, const ak_recipe *recipe,
+                         int64_t image_size, const ak_dataset *set, float **out)
 {
     const int64_t shape[4] = { IMAGES, image_size, image_size, 3 };
     int64_t width = encoder->backbone->width, size = ak_dataset_size(set);
@@ -63,7 +63,7 @@ akssl_status ak_features(const ak_world *world, const ak_encoder *encoder, int64
         y = ak_encode(g, encoder, x);
         rc = ak_graph_compile(g, NULL, y);
         for (int64_t first = 0; rc == AKSSL_OK && first < size; first += world->shards * IMAGES) {
-            forward(g, x, image_size, set, first, scratch);
+            forward(g, x, recipe, set, first, scratch);
             collect(g, y, mine, all, features, first, size);
         }
     }

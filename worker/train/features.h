@@ -3,14 +3,16 @@
 #ifndef AK_TRAIN_FEATURES_H
 #define AK_TRAIN_FEATURES_H
 
+#include "worker/augment/recipe.h"
 #include "worker/data/dataset.h"
 #include "worker/method/method.h"
 
-// ak_features computes the features of all images of set: each image resized and normalised, batch
-// norm by its running statistics.  *out: [images][width] floats on every rank, the caller's
+// ak_features computes the features of all images of set: each image in its plain view (resized and
+// normalised as the recipe has it; NULL: ak_recipe_plain's defaults), batch norm by its running
+// statistics.  *out: [images][width] floats on every rank, the caller's
 // (free()).  The shards share the images, so that the numbers do not depend on the ranks.
 // Collective.
-akssl_status ak_features(const ak_world *world, const ak_encoder *encoder, int64_t image_size,
-                         const ak_dataset *set, float **out) AKSSL_MUST_CHECK;
+akssl_status ak_features(const ak_world *world, const ak_encoder *encoder, const ak_recipe *recipe,
+                         int64_t image_size, const ak_dataset *set, float **out) AKSSL_MUST_CHECK;
 
 #endif

@@ -35,8 +35,8 @@ static fixture start(void)
 static void whole(fixture *f)
 {
     f->x.image = &f->image;
-    ak_resized_crop(&f->x, (ak_box){ 0, 0, f->image.height, f->image.width }, f->image.height,
-                    f->image.width);
+    ak_resized_crop(&f->x, (ak_box){ 0, 0, f->image.height, f->image.width }, AK_BILINEAR,
+                    f->image.height, f->image.width);
 }
 
 static void check(const fixture *f, const char *name, double tolerance)
@@ -77,7 +77,7 @@ START_TEST(crop)
                                 "top %ld left %ld height %ld width %ld -> %ldx%ld", &top, &left,
                                 &height, &width, &h, &w),
                          6);
-        ak_resized_crop(&f.x, (ak_box){ top, left, height, width }, h, w);
+        ak_resized_crop(&f.x, (ak_box){ top, left, height, width }, AK_BILINEAR, h, w);
         check(&f, names[i], close_enough);
     }
     finish(&f);

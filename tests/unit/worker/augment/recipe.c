@@ -62,7 +62,7 @@ static void plain(const ak_image *image, float *out)
 {
     ak_scratch *scratch = ak_scratch_new();
 
-    ak_recipe_plain(image, S, scratch, out);
+    ak_recipe_plain(NULL, image, S, scratch, out);
     ak_scratch_free(scratch);
 }
 
@@ -85,9 +85,10 @@ START_TEST(a_view_is_a_function)
     } others[] = { { 8, 1, 2, 0 }, { 7, 0, 2, 0 }, { 7, 1, 3, 0 }, { 7, 1, 2, 1 } };
 
     fill();
-    ck_assert_int_eq(ak_recipe_views(recipe), 2);
+    ck_assert_int_eq(ak_recipe_size(recipe, 1), S);
     ak_recipe_view(recipe, &colour, 7, 1, 2, 0, scratch, first);
-    ak_recipe_plain(&gray, 64, scratch, big); // what else the scratch served does not matter
+    ak_recipe_plain(recipe, &gray, 64, scratch,
+                    big); // what else the scratch served does not matter
     for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
         ak_recipe_view(recipe, &colour, others[i].seed, others[i].epoch, others[i].sample,
                        others[i].view, scratch, again);

@@ -37,7 +37,7 @@ static void compare(const ak_image *image, ak_box box, ak_resample_room *room, i
     float *planes = malloc((size_t)(3 * h * w) * sizeof *planes);
     float *plane[3] = { planes, planes + h * w, planes + 2 * h * w };
 
-    ak_resample(image, box, room, plane, h, w);
+    ak_resample(image, box, AK_BILINEAR, room, plane, h, w);
     for (int c = 0; c < 3; c++)
         for (int64_t i = 0; i < h * w; i++)
             ck_assert_double_eq_tol(plane[c][i], naive(image, box, c, i / w, i % w, h, w), 2e-6);
@@ -84,11 +84,12 @@ START_TEST(memory_settles)
     float planes[3 * 16 * 16], *plane[3] = { planes, planes + 256, planes + 512 };
     int64_t floats, starts;
 
-    ak_resample(&image, (ak_box){ 0, 0, 3, 3 }, &room, plane, 16, 16);
+    ak_resample(&image, (ak_box){ 0, 0, 3, 3 }, AK_BILINEAR, &room, plane, 16, 16);
     floats = room.floats_room;
     starts = room.starts_room;
     for (int64_t h = 1; h <= 50; h++)
-        ak_resample(&image, (ak_box){ 0, 0, h, h < 40 ? h : 40 }, &room, plane, 16, 16);
+        ak_resample(&image, (ak_box){ 0, 0, h, h < 40 ? h : 40 }, AK_BILINEAR, &room, plane, 16,
+                    16);
     ck_assert_int_eq(room.floats_room, floats);
     ck_assert_int_eq(room.starts_room, starts);
     ak_resample_room_fini(&room);
