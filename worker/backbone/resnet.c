@@ -75,13 +75,15 @@ static void build(resnet *r, ak_model *m, const char *prefix, int64_t stem)
     }
 }
 
-static void build_imagenet(void *self, ak_model *m, const char *prefix)
+static void build_imagenet(void *self, ak_model *m, const char *prefix, int64_t image_size)
 {
+    (void)image_size;
     build(self, m, prefix, 7);
 }
 
-static void build_cifar(void *self, ak_model *m, const char *prefix)
+static void build_cifar(void *self, ak_model *m, const char *prefix, int64_t image_size)
 {
+    (void)image_size;
     build(self, m, prefix, 3);
 }
 

@@ -69,13 +69,12 @@ static akssl_status make_spec(const bench *b, ak_spec *spec, int ranks)
 
 static void random_views(ak_trainer *t)
 {
-    int64_t n = t->image_size * t->image_size * 3;
-
-    for (int v = 0; v < AK_METHOD_VIEWS; v++)
+    for (int v = 0; v < t->view_count; v++)
         for (int s = 0; s < t->world.local; s++)
             for (int64_t i = 0; i < t->per_shard; i++) {
                 ak_rng rng = ak_rng_at(0, AK_RNG_BENCH, (uint32_t)(t->world.first + s), (uint32_t)i,
                                        (uint32_t)v);
+                int64_t n = ak_trainer_size(t, v) * ak_trainer_size(t, v) * 3;
                 float *x = ak_trainer_view(t, v, s, i);
 
                 for (int64_t k = 0; k < n; k++)
@@ -86,7 +85,6 @@ static void random_views(ak_trainer *t)
 static akssl_status one_step(ak_trainer *t, ak_loader *loader, int64_t *step)
 {
     akssl_status rc;
-    int64_t count;
     double loss;
 
     ak_trainer_begin(t);
@@ -94,7 +92,7 @@ static akssl_status one_step(ak_trainer *t, ak_loader *loader, int64_t *step)
         ak_loader_fill(loader, t, *step);
     rc = ak_trainer_compute(t, &loss);
     if (rc == AKSSL_OK)
-        (void)ak_trainer_update(t, 1e-3, &count);
+        ak_trainer_update(t, 1e-3);
     ++*step;
     return rc;
 }

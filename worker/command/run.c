@@ -157,7 +157,13 @@ static akssl_status join(const run_flags *f, ak_comm *comm, ak_uplink **uplink, 
 static akssl_status run_session(ak_comm *comm, ak_uplink *uplink, const start *s,
                                 ak_outcome *outcome)
 {
-    const ak_link link = { restore, declare, push, report, commit, stop, uplink };
+    const ak_link link = { .restore = restore,
+                           .declare = declare,
+                           .push = push,
+                           .report = report,
+                           .commit = commit,
+                           .stop = stop,
+                           .ctx = uplink };
     ak_session session = { .comm = comm,
                            .link = uplink ? &link : NULL,
                            .folder = s->folder,

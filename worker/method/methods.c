@@ -33,37 +33,47 @@ akssl_status ak_method_find(const ak_method **out, const char *name)
     return AKSSL_OK;
 }
 
-void ak_encoder_build(ak_encoder *e, const ak_setup *setup)
+akssl_status ak_encoder_build(ak_encoder *e, const ak_setup *setup)
 {
+    akssl_status rc = ak_backbone_bind(&e->self, setup->backbone, setup->backbone_text);
+
+    if (rc < 0)
+        return rc;
     e->backbone = setup->backbone;
-    e->self = ak_alloc(1, setup->backbone->self_size);
-    e->backbone->build(e->self, setup->model, "backbone");
+    if (e->backbone->check)
+        rc = e->backbone->check(e->self, setup->image_size);
+    if (rc < 0)
+        return rc;
+    e->backbone->build(e->self, setup->model, "backbone", setup->image_size);
+    return AKSSL_OK;
 }
 
-ak_tensor *ak_encode(ak_graph *g, const ak_encoder *e, ak_tensor *x)
+ak_tensor *ak_encode(ak_graph *g, ak_encoder *e, ak_tensor *x)
 {
-    return e->backbone->apply(e->self, g, x);
+    ak_tensor *y = e->backbone->apply(e->self, g, x);
+
+    if (!e->features)
+        e->features = y;
+    return y;
 }
 
 void ak_encoder_fini(ak_encoder *e)
 {
-    free(e->self);
+    ak_backbone_unbind(e->self, e->backbone);
     e->self = NULL;
 }
 
-double ak_embedding_std(const float *x, int64_t n, int64_t d)
+double ak_when_done(const ak_when *w)
 {
-    double total = 0;
+    return w->total > 0 ? (double)w->step / (double)w->total : 0;
+}
 
-    for (int64_t c = 0; c < d; c++) {
-        double sum = 0, squares = 0, var;
+double ak_when_epoch(const ak_when *w)
+{
+    return w->epoch_steps > 0 ? (double)w->step / (double)w->epoch_steps : 0;
+}
 
-        for (int64_t r = 0; r < n; r++) {
-            sum += (double)x[r * d + c];
-            squares += (double)x[r * d + c] * (double)x[r * d + c];
-        }
-        var = (squares - sum * sum / (double)n) / (double)(n > 1 ? n - 1 : 1);
-        total += sqrt(var > 0 ? var : 0);
-    }
-    return total / (double)d;
+double ak_cosine(double from, double to, double done)
+{
+    return to + (from - to) * 0.5 * (1 + cos(acos(-1.0) * done));
 }

@@ -39,25 +39,31 @@ static const ak_option options[] = {
     AK_OPTION_END,
 };
 
-static void build_network(moco_v2 *s, ak_encoder *encoder, ak_mlp *head)
+static akssl_status build_network(moco_v2 *s, ak_encoder *encoder, ak_mlp *head)
 {
     int64_t width = s->setup->backbone->width, hidden = s->hidden_dim ? s->hidden_dim : width;
     bool norm = s->projection_batch_norm;
+    akssl_status rc = ak_encoder_build(encoder, s->setup);
 
-    ak_encoder_build(encoder, s->setup);
     ak_mlp_add(head, s->setup->model, "projection_head", width, hidden, norm, true);
     ak_mlp_add(head, s->setup->model, "projection_head", hidden, s->projection_dim, norm, false);
+    return rc;
 }
 
 static akssl_status build(void *self, const ak_setup *setup)
 {
     moco_v2 *s = self;
+    akssl_status rc;
 
     s->setup = setup;
-    build_network(s, &s->query, &s->query_head);
+    rc = build_network(s, &s->query, &s->query_head);
+    if (rc < 0)
+        return rc;
     setup->model->building_target = true;
-    build_network(s, &s->key, &s->key_head);
+    rc = build_network(s, &s->key, &s->key_head);
     setup->model->building_target = false;
+    if (rc < 0)
+        return rc;
     s->queue = (ak_state){ .name = "moco.queue", .length = s->K, .width = s->projection_dim };
     s->queue.rows = ak_try_alloc((size_t)s->K, (size_t)s->projection_dim * sizeof(float));
     if (!s->queue.rows)
@@ -96,24 +102,22 @@ static ak_tensor *loss(void *self, ak_graph *g, ak_tensor *const x[])
     return ak_info_nce_queue(g, ak_l2norm(g, q), ak_l2norm(g, k), &s->view, s->temperature);
 }
 
-static void before_step(void *self, int64_t step)
+static void before_step(void *self, const ak_when *when)
 {
     moco_v2 *s = self;
-    ak_rng rng =
-        ak_rng_at(s->setup->seed, AK_RNG_SHUFFLE, (uint32_t)step, (uint32_t)(step >> 32), 0);
+    ak_rng rng = ak_rng_at(s->setup->seed, AK_RNG_SHUFFLE, (uint32_t)when->step,
+                           (uint32_t)(when->step >> 32), 0);
 
     ak_model_follow(s->setup->model, s->m, s->setup->world->threads);
     if (s->order)
         ak_rng_permute(&rng, s->order, (uint32_t)s->setup->batch);
 }
 
-static const float *after_step(void *self, const ak_tensor *l, int64_t *count)
+static void after_step(void *self, const ak_tensor *l)
 {
     moco_v2 *s = self;
 
-    *count = s->setup->batch;
-    ak_state_push(&s->queue, ak_gathered(l), *count);
-    return ak_gathered(l);
+    ak_state_push(&s->queue, ak_gathered(l), s->setup->batch);
 }
 
 static const uint32_t *order(const void *self, int view)
@@ -121,24 +125,33 @@ static const uint32_t *order(const void *self, int view)
     return view == 1 ? ((const moco_v2 *)self)->order : NULL;
 }
 
-static ak_state *state(void *self)
+static int states(void *self, ak_state *out[AK_METHOD_STATES])
 {
-    return &((moco_v2 *)self)->queue;
+    out[0] = &((moco_v2 *)self)->queue;
+    return 1;
+}
+
+static void health(const void *self, const ak_tensor *l, ak_health *out)
+{
+    const moco_v2 *s = self;
+
+    out->rows = ak_gathered(l);
+    out->count = s->setup->batch;
+    out->width = s->projection_dim;
 }
 
 static int gauges(const void *self, const ak_tensor *l, ak_gauge out[AK_METHOD_GAUGES])
 {
     const moco_v2 *s = self;
 
-    out[0] = (ak_gauge){ "embedding_std",
-                         ak_embedding_std(ak_gathered(l), s->setup->batch, s->projection_dim) };
-    out[1] = (ak_gauge){ "queue_filled", (double)s->queue.filled / (double)s->K };
-    return 2;
+    (void)l;
+    out[0] = (ak_gauge){ "queue_filled", (double)s->queue.filled / (double)s->K };
+    return 1;
 }
 
-static const ak_encoder *encoder(const void *self)
+static ak_encoder *encoder(void *self)
 {
-    return &((const moco_v2 *)self)->query;
+    return &((moco_v2 *)self)->query;
 }
 
 static void fini(void *self)
@@ -164,7 +177,8 @@ const ak_method ak_method_moco_v2 = {
     .before_step = before_step,
     .after_step = after_step,
     .order = order,
-    .state = state,
+    .states = states,
+    .health = health,
     .gauges = gauges,
     .encoder = encoder,
     .fini = fini,

@@ -12,7 +12,7 @@
 typedef struct simclr {
     int64_t projection_dim, hidden_dim, projection_num_layers; // options
     double temperature;
-    bool projection_batch_norm;
+    bool projection_batch_norm, joint_views;
     int64_t batch;
     ak_encoder encoder;
     ak_mlp head;
@@ -25,6 +25,7 @@ static const ak_option options[] = {
                   "linear layers of the head: 2 as in v1, 3 as in v2"),
     AK_OPTION_BOOL(simclr, projection_batch_norm, true, "batch norm after each layer of the head"),
     AK_OPTION_FLOAT(simclr, temperature, 0.5, 1e-3, 100, "temperature of the loss"),
+    AK_OPTION_BOOL(simclr, joint_views, true, "batch norm measures both views together"),
     AK_OPTION_END,
 };
 
@@ -32,35 +33,36 @@ static akssl_status build(void *self, const ak_setup *setup)
 {
     simclr *s = self;
     int64_t width = setup->backbone->width, hidden = s->hidden_dim ? s->hidden_dim : width;
+    akssl_status rc;
 
     s->batch = setup->batch;
-    ak_encoder_build(&s->encoder, setup);
+    rc = ak_encoder_build(&s->encoder, setup);
     for (int64_t i = 0, last = s->projection_num_layers - 1; i <= last; i++)
         ak_mlp_add(&s->head, setup->model, "projection_head", i ? hidden : width,
                    i < last ? hidden : s->projection_dim, s->projection_batch_norm, i < last);
-    return AKSSL_OK;
+    return rc;
 }
 
 static ak_tensor *loss(void *self, ak_graph *g, ak_tensor *const x[])
 {
     simclr *s = self;
-    ak_tensor *z = ak_mlp_apply(g, &s->head, ak_encode(g, &s->encoder, ak_join(g, x, 2)));
+    ak_tensor *z = ak_mlp_apply(g, &s->head, ak_encode(g, &s->encoder, ak_join(g, x, 2, s->joint_views ? 1 : 2)));
 
     return ak_nt_xent(g, ak_l2norm(g, z), s->temperature);
 }
 
-static int gauges(const void *self, const ak_tensor *l, ak_gauge out[AK_METHOD_GAUGES])
+static void health(const void *self, const ak_tensor *l, ak_health *out)
 {
     const simclr *s = self;
 
-    out[0] = (ak_gauge){ "embedding_std",
-                         ak_embedding_std(ak_gathered(l), 2 * s->batch, s->projection_dim) };
-    return 1;
+    out->rows = ak_gathered(l);
+    out->count = 2 * s->batch;
+    out->width = s->projection_dim;
 }
 
-static const ak_encoder *encoder(const void *self)
+static ak_encoder *encoder(void *self)
 {
-    return &((const simclr *)self)->encoder;
+    return &((simclr *)self)->encoder;
 }
 
 static void fini(void *self)
@@ -77,7 +79,7 @@ const ak_method ak_method_simclr = {
     .self_size = sizeof(simclr),
     .build = build,
     .loss = loss,
-    .gauges = gauges,
+    .health = health,
     .encoder = encoder,
     .fini = fini,
 };

@@ -1,4 +1,4 @@
-// worker/method/state.c -- a ring of rows.
+// worker/method/state.c -- a ring of rows, or a whole.
 
 #include "worker/method/state.h"
 
@@ -15,5 +15,13 @@ void ak_state_push(ak_state *s, const float *rows, int64_t count)
         s->position = (s->position + 1) % s->length;
     }
     s->filled = s->filled + count < s->length ? s->filled + count : s->length;
+    s->version++;
+    s->pushed = rows;
+    s->pushed_count = count;
+}
+
+void ak_state_replaced(ak_state *s)
+{
+    s->filled = s->length;
     s->version++;
 }

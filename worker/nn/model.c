@@ -105,6 +105,11 @@ static void initial(ak_param *p, uint64_t seed)
         case AK_INIT_NORMAL:
             p->value[i] = (float)(ak_rng_normal(&rng) * p->scale);
             break;
+        case AK_INIT_TRUNCATED:
+            do
+                p->value[i] = (float)(ak_rng_normal(&rng) * p->scale);
+            while (p->value[i] < -2 || p->value[i] > 2);
+            break;
         }
 }
 

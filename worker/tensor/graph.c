@@ -26,6 +26,7 @@ static ak_tensor *new_tensor(ak_graph *g, int dims, const int64_t *shape)
 
     t->dims = dims;
     t->numel = 1;
+    t->groups = 1;
     for (int i = 0; i < dims; i++) {
         t->shape[i] = shape[i];
         t->numel *= shape[i];
@@ -37,8 +38,7 @@ static ak_tensor *new_tensor(ak_graph *g, int dims, const int64_t *shape)
     return t;
 }
 
-akssl_status ak_graph_new(ak_graph **out, const ak_world *world, ak_graph_mode mode,
-                          float *gradient)
+akssl_status ak_graph_new(ak_graph **out, const ak_world *world, ak_graph_mode mode)
 {
     ak_graph *g = ak_alloc(1, sizeof *g);
     akssl_status rc = ak_conv_engine_new(&g->engine, world->threads);
@@ -49,7 +49,7 @@ akssl_status ak_graph_new(ak_graph **out, const ak_world *world, ak_graph_mode m
     }
     g->world = *world;
     g->mode = mode;
-    g->gradient = gradient;
+    g->lanes = 1;
     *out = g;
     return AKSSL_OK;
 }
@@ -58,7 +58,7 @@ akssl_status ak_graph_new(ak_graph **out, const ak_world *world, ak_graph_mode m
 static void release(ak_graph *g)
 {
     for (int i = 0; i < g->used_count; i++)
-        g->used[i]->used = false;
+        g->used[i]->reads = 0;
     free(g->used);
     g->used = NULL;
     g->used_count = 0;
@@ -109,7 +109,7 @@ ak_tensor *ak_op_fail(ak_graph *g, akssl_status code)
     return new_tensor(g, 1, one);
 }
 
-ak_tensor *ak_join(ak_graph *g, ak_tensor *const *inputs, int count)
+ak_tensor *ak_join(ak_graph *g, ak_tensor *const *inputs, int count, int groups)
 {
     int64_t shape[4], numel = 0;
     ak_tensor *t;
@@ -124,6 +124,7 @@ ak_tensor *ak_join(ak_graph *g, ak_tensor *const *inputs, int count)
     }
     t = new_tensor(g, inputs[0]->dims, shape);
     t->input_at = inputs[0]->input_at;
+    t->groups = groups;
     return t;
 }
 
@@ -146,6 +147,7 @@ ak_op *ak_op_record(ak_graph *g, const ak_op_kind *kind, ak_tensor *in0, ak_tens
     op->in[1] = in1;
     op->out = new_tensor(g, dims, shape);
     op->out->producer = op;
+    op->out->groups = in0->groups;
     op->out->needs_grad = differentiates(op, 0) || (in1 && differentiates(op, 1));
     g->ops = ak_realloc(g->ops, (size_t)g->op_count + 1, sizeof *g->ops);
     g->ops[g->op_count++] = op;
@@ -159,15 +161,17 @@ ak_tensor *ak_op_result(ak_graph *g, ak_op *op)
 
 void ak_op_param(ak_graph *g, ak_op *op, ak_param *param)
 {
-    if (!op || !param || param->role != AK_ROLE_TRAINED || !g->gradient)
+    if (!op || !param || param->role != AK_ROLE_TRAINED || param->fixed || !g->mode.differentiate)
         return;
-    if (param->used)
-        ak_op_fail(g, ak_fail(AKSSL_ERR_UNSUPPORTED,
-                              "'%s' is used twice in one graph: join the views in one forward",
-                              param->name));
-    param->used = true;
-    g->used = ak_realloc(g->used, (size_t)g->used_count + 1, sizeof(ak_param *));
-    g->used[g->used_count++] = param;
+    if (op->trains && op->lane != param->reads)
+        ak_op_fail(g, ak_fail(AKSSL_ERR_INTERNAL,
+                              "'%s' is read more often than the parameter beside it", param->name));
+    if (param->reads == 0) {
+        g->used = ak_realloc(g->used, (size_t)g->used_count + 1, sizeof(ak_param *));
+        g->used[g->used_count++] = param;
+    }
+    op->lane = param->reads++;
+    g->lanes = param->reads > g->lanes ? param->reads : g->lanes;
     op->trains = true;
     op->out->needs_grad = true;
 }
@@ -187,9 +191,9 @@ void ak_op_leaf(ak_graph *g, int64_t floats)
     g->leaf_size = floats > g->leaf_size ? floats : g->leaf_size;
 }
 
-float *ak_op_gradient(ak_graph *g, const ak_param *param)
+float *ak_op_gradient(ak_graph *g, const ak_op *op, const ak_param *param)
 {
-    return g->gradient + param->offset;
+    return g->gradient + op->lane * g->lane_size + param->offset;
 }
 
 // ---- planning
@@ -340,6 +344,17 @@ akssl_status ak_graph_compile(ak_graph *g, ak_tensor *loss, ak_tensor *keep)
             return ak_wrap(rc, "operation %s", op->kind->name);
     }
     return allocate(g);
+}
+
+int ak_graph_lanes(const ak_graph *g)
+{
+    return g->lanes;
+}
+
+void ak_graph_set_gradient(ak_graph *g, float *gradient, int64_t size)
+{
+    g->gradient = gradient;
+    g->lane_size = size;
 }
 
 // ---- replay

@@ -25,6 +25,7 @@ typedef struct ak_op ak_op;
 typedef struct ak_tensor {
     int dims;
     int64_t shape[4], numel; // of one shard; images are nhwc
+    int groups;              // equal parts of the first axis that batch norm measures apart
     bool needs_grad;
     bool grad_written;         // in this backward pass: the next writer adds
     ak_op *producer;           // NULL: an input
@@ -34,29 +35,38 @@ typedef struct ak_tensor {
 } ak_tensor;
 
 typedef struct ak_graph_mode {
-    bool training;   // batch statistics; else running ones
-    bool shard_norm; // batch norm per shard instead of over the global batch
+    bool training;      // batch statistics; else running ones
+    bool shard_norm;    // batch norm per shard instead of over the global batch
+    bool differentiate; // parameters get gradients
 } ak_graph_mode;
 
-// ak_graph_new starts a recording.  gradient: flat vector that receives the gradients of this
-// rank's shards, by ak_param.offset (NULL when nothing is trained).  Both are borrowed.
-akssl_status ak_graph_new(ak_graph **out, const ak_world *world, ak_graph_mode mode,
-                          float *gradient) AKSSL_MUST_CHECK;
+// ak_graph_new starts a recording.  world is borrowed.
+akssl_status ak_graph_new(ak_graph **out, const ak_world *world,
+                          ak_graph_mode mode) AKSSL_MUST_CHECK;
 void ak_graph_free(ak_graph *graph); // NULL-safe
 
 // ak_graph_input adds an input; the inputs of one shard lie one after the other in memory.
 ak_tensor *ak_graph_input(ak_graph *g, int dims, const int64_t *shape);
 
-// ak_join puts inputs, made in this order one after the other, together along their first axis.
-ak_tensor *ak_join(ak_graph *g, ak_tensor *const *inputs, int count);
+// ak_join puts inputs, made in this order one after the other, together along their first axis,
+// to go through a network in one forward.  Batch norm measures them together (groups 1), or each
+// apart as if they went through one after the other (groups = count).
+ak_tensor *ak_join(ak_graph *g, ak_tensor *const *inputs, int count, int groups);
 
 // ak_graph_compile ends the recording; loss may be NULL (nothing to differentiate).  keep: a
 // tensor whose value is to be read after ak_graph_forward, or NULL.
 akssl_status ak_graph_compile(ak_graph *g, ak_tensor *loss, ak_tensor *keep) AKSSL_MUST_CHECK;
 
+// A parameter that is read k times has k gradients, one a lane: each must be summed over all ranks
+// before they are added up, or the sum would depend on the number of ranks.  After compile,
+// ak_graph_lanes gives the greatest k (at least 1), and ak_graph_set_gradient says where they go:
+// lanes x size floats, all zero, a parameter at its ak_param.offset of a lane.  Borrowed.
+int ak_graph_lanes(const ak_graph *g);
+void ak_graph_set_gradient(ak_graph *g, float *gradient, int64_t size);
+
 // ak_graph_forward computes; ak_graph_loss then gives the loss over the global batch (the shards'
-// contributions, summed in the fixed tree).  ak_graph_backward fills the gradient vector with the
-// sum over this rank's shards.
+// contributions, summed in the fixed tree).  ak_graph_backward fills the gradient's lanes with the
+// sums over this rank's shards.
 void ak_graph_forward(ak_graph *g);
 double ak_graph_loss(ak_graph *g);
 void ak_graph_backward(ak_graph *g);

@@ -37,6 +37,7 @@ struct ak_op {
     void *self;
     ak_tensor *in[AK_OP_INPUTS], *out;
     bool trains; // has trained parameters
+    int lane;    // that their gradients go to
     double seconds;
 };
 
@@ -44,6 +45,8 @@ struct ak_graph {
     ak_world world;
     ak_graph_mode mode;
     float *gradient;
+    int64_t lane_size;
+    int lanes;
     akssl_status status;
     char *sentence; // of the first failure
     ak_op **ops;
@@ -67,7 +70,7 @@ struct ak_graph {
 ak_op *ak_op_record(ak_graph *g, const ak_op_kind *kind, ak_tensor *in0, ak_tensor *in1, int dims,
                     const int64_t *shape);
 
-// ak_op_param notes that op reads param; a trained one may be read once in a graph.
+// ak_op_param notes that op reads param, whose gradient gets a lane of its own each time.
 void ak_op_param(ak_graph *g, ak_op *op, ak_param *param);
 
 // ak_op_fail makes the recording fail with ak_error_text(); returns the harmless tensor.
@@ -81,7 +84,7 @@ void ak_op_scratch(ak_graph *g, int64_t floats);
 void ak_op_room(ak_graph *g, int64_t doubles);
 void ak_op_leaf(ak_graph *g, int64_t floats); // the largest parameter gradient of the op
 
-// ak_op_gradient stores a parameter's gradient (numel floats).
-float *ak_op_gradient(ak_graph *g, const ak_param *param);
+// ak_op_gradient is where op stores a parameter's gradient (numel floats).
+float *ak_op_gradient(ak_graph *g, const ak_op *op, const ak_param *param);
 
 #endif

@@ -16,7 +16,8 @@ typedef struct ak_norm {
     ak_param *weight, *bias, *mean, *var, *count;
 } ak_norm;
 
-// y = relu?(norm(x) + add); add may be NULL.  x (..., C): all axes but the last are samples.
+// y = relu?(norm(x) + add); add may be NULL.  x (..., C): all axes but the last are samples; each
+// of x->groups equal parts of the first axis is measured by itself.
 ak_tensor *ak_batch_norm(ak_graph *g, ak_tensor *x, const ak_norm *norm, ak_tensor *add, bool relu);
 
 ak_tensor *ak_max_pool(ak_graph *g, ak_tensor *x);  // 3x3, stride 2, padding 1
@@ -41,6 +42,11 @@ typedef struct ak_queue_view {
 // (MoCo, arXiv:1911.05722, eq. 1); no gradient to k.  queue is borrowed for the graph's life.
 ak_tensor *ak_info_nce_queue(ak_graph *g, ak_tensor *q, ak_tensor *k, const ak_queue_view *queue,
                              double temperature);
+
+// ak_observe gathers the first rows of each shard's x (n,d), n if fewer, for ak_gathered to give
+// [shards][rows][d] (ak_observed_rows in all); no part of the loss, no gradient.
+ak_tensor *ak_observe(ak_graph *g, ak_tensor *x, int64_t rows);
+int64_t ak_observed_rows(const ak_graph *g, const ak_tensor *observed);
 
 // ak_gathered gives what the loss operation that made t gathered in the last forward, in sample
 // order: nt_xent's u [shards][2b][d] or info_nce_queue's keys [B][d].

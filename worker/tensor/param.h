@@ -18,6 +18,7 @@ typedef enum ak_init {
     AK_INIT_ONE,
     AK_INIT_UNIFORM, // U(-scale, scale)
     AK_INIT_NORMAL,  // N(0, scale^2)
+    AK_INIT_TRUNCATED, // N(0, scale^2), drawn again outside of [-2, 2]
 } ak_init;
 
 typedef struct ak_param {
@@ -30,7 +31,10 @@ typedef struct ak_param {
     float *value;   // numel floats; NULL for AK_ROLE_COUNT
     int64_t offset; // of value in its role's flat vector
     int64_t count;
-    bool used; // already recorded in the graph under construction
+    int reads;          // by the graph under construction
+    bool fixed;         // keeps its initial value: no gradient, no update
+    bool constant_rate; // the learning rate's schedule is not for it
+    int64_t held;       // steps from the start of the run in which it is not updated
 } ak_param;
 
 #endif

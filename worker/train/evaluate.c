@@ -23,7 +23,7 @@ typedef struct part {
     int64_t *labels, size;
 } part;
 
-static akssl_status open_part(part *p, const ak_world *world, const ak_encoder *encoder,
+static akssl_status open_part(part *p, const ak_world *world, ak_encoder *encoder,
                               const ak_recipe *recipe, const ak_spec *spec, ak_split split)
 {
     akssl_status rc = ak_dataset_open(&p->set, spec->dataset, split,
@@ -75,7 +75,7 @@ static akssl_status measure(const part *train, const part *test, int64_t width, 
     return rc;
 }
 
-akssl_status ak_evaluate(const ak_world *world, const ak_encoder *encoder, const ak_spec *spec,
+akssl_status ak_evaluate(const ak_world *world, ak_encoder *encoder, const ak_spec *spec,
                          const char *what, const char *prefix, ak_results *results)
 {
     part train = { 0 }, test = { 0 };
@@ -123,7 +123,10 @@ typedef struct loaded {
 
 static akssl_status load(loaded *l, const ak_spec *spec, ak_comm *comm)
 {
-    ak_setup setup = { .model = &l->model, .world = &l->world };
+    ak_setup setup = { .model = &l->model,
+                       .world = &l->world,
+                       .backbone_text = spec->backbone,
+                       .image_size = spec->image_size };
     akssl_status rc = ak_backbone_find(&setup.backbone, spec->backbone);
 
     ak_model_init(&l->model);
@@ -131,8 +134,9 @@ static akssl_status load(loaded *l, const ak_spec *spec, ak_comm *comm)
         rc = ak_world_init(&l->world, comm, spec->shards, spec->threads_per_shard);
     if (rc < 0)
         return rc;
-    ak_encoder_build(&l->encoder, &setup);
-    rc = ak_model_allocate(&l->model);
+    rc = ak_encoder_build(&l->encoder, &setup);
+    if (rc == AKSSL_OK)
+        rc = ak_model_allocate(&l->model);
     return rc == AKSSL_OK ? read_backbone(&l->model, spec->weights) : rc;
 }
 

@@ -11,7 +11,7 @@
 // ak_evaluate puts knn.top1, knn.top5 (k 20, temperature 0.07) and probe.top1, probe.top5 (ridge
 // regression on the first spec->probe_labels labels), as far as what names them, behind prefix
 // into results, on every rank.  Collective.
-akssl_status ak_evaluate(const ak_world *world, const ak_encoder *encoder, const ak_spec *spec,
+akssl_status ak_evaluate(const ak_world *world, ak_encoder *encoder, const ak_spec *spec,
                          const char *what, const char *prefix,
                          ak_results *results) AKSSL_MUST_CHECK;
 

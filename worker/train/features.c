@@ -43,7 +43,7 @@ static void collect(ak_graph *g, const ak_tensor *y, float *mine, float *all, fl
     memcpy(out + first * width, all, (size_t)(count * width) * sizeof(float));
 }
 
-akssl_status ak_features(const ak_world *world, const ak_encoder *encoder, const ak_recipe *recipe,
+akssl_status ak_features(const ak_world *world, ak_encoder *encoder, const ak_recipe *recipe,
                          int64_t image_size, const ak_dataset *set, float **out)
 {
     const int64_t shape[4] = { IMAGES, image_size, image_size, 3 };
@@ -55,8 +55,7 @@ akssl_status ak_features(const ak_world *world, const ak_encoder *encoder, const
     ak_scratch *scratch = ak_scratch_new();
     ak_graph *g = NULL;
     ak_tensor *x, *y;
-    akssl_status rc =
-        features && mine && all ? ak_graph_new(&g, world, mode, NULL) : AKSSL_ERR_NO_MEMORY;
+    akssl_status rc = features && mine && all ? ak_graph_new(&g, world, mode) : AKSSL_ERR_NO_MEMORY;
 
     if (rc == AKSSL_OK) {
         x = ak_graph_input(g, 4, shape);

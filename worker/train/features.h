@@ -12,7 +12,7 @@
 // statistics.  *out: [images][width] floats on every rank, the caller's
 // (free()).  The shards share the images, so that the numbers do not depend on the ranks.
 // Collective.
-akssl_status ak_features(const ak_world *world, const ak_encoder *encoder, const ak_recipe *recipe,
+akssl_status ak_features(const ak_world *world, ak_encoder *encoder, const ak_recipe *recipe,
                          int64_t image_size, const ak_dataset *set, float **out) AKSSL_MUST_CHECK;
 
 #endif

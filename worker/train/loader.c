@@ -90,8 +90,8 @@ static void turn_to(ak_loader *l, int64_t epoch)
 static void make_view(ak_loader *l, ak_trainer *t, const uint32_t *images, int64_t index,
                       ak_scratch *scratch)
 {
-    int view = (int)(index % AK_METHOD_VIEWS), s = (int)(index / AK_METHOD_VIEWS / t->per_shard);
-    int64_t i = index / AK_METHOD_VIEWS % t->per_shard;
+    int view = (int)(index % t->view_count), s = (int)(index / t->view_count / t->per_shard);
+    int64_t i = index / t->view_count % t->per_shard;
     uint32_t sample = images[ak_trainer_sample(t, view, s, i)];
     ak_image image = ak_dataset_image(l->set, sample);
 
@@ -102,11 +102,13 @@ static void make_view(ak_loader *l, ak_trainer *t, const uint32_t *images, int64
 void ak_loader_fill(ak_loader *l, ak_trainer *t, int64_t step)
 {
     int64_t steps = ak_loader_steps(l), start = ak_clock_ns();
-    int64_t count = t->world.local * t->per_shard * AK_METHOD_VIEWS;
+    int64_t count = t->world.local * t->per_shard * t->view_count;
     const uint32_t *images;
 
     turn_to(l, step / steps);
     images = l->order + step % steps * l->batch;
+    for (int64_t i = 0; i < l->batch; i++)
+        t->labels[i] = (int32_t)ak_dataset_label(l->set, images[i]);
 #pragma omp parallel for num_threads(l->threads) if (l->threads > 1) schedule(dynamic, 16)
     for (int64_t index = 0; index < count; index++) {
 #ifdef _OPENMP

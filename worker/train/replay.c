@@ -23,13 +23,21 @@ typedef struct run {
     float *losses;
 } run;
 
-static akssl_status read_state(ak_trainer *t, const ak_safetensors *file)
+// A state that is a parameter has come with the model.
+static akssl_status read_states(ak_trainer *t, const ak_safetensors *file)
 {
-    ak_state *state = ak_trainer_state(t);
+    akssl_status rc = AKSSL_OK;
 
-    if (!state || !ak_safetensors_find(file, state->name))
-        return AKSSL_OK;
-    return ak_safetensors_read_f32(file, state->name, state->rows, state->length * state->width);
+    for (int i = 0; i < t->state_count && rc == AKSSL_OK; i++) {
+        ak_state *state = t->states[i];
+
+        if (state->param || !ak_safetensors_find(file, state->name))
+            continue;
+        rc = ak_safetensors_read_f32(file, state->name, state->rows,
+                                     state->length * state->width);
+        state->filled = state->length;
+    }
+    return rc;
 }
 
 static akssl_status read_init(ak_trainer *t, const char *path)
@@ -44,7 +52,7 @@ static akssl_status read_init(ak_trainer *t, const char *path)
         return ak_wrap(rc, "init");
     rc = ak_model_read(&t->model, file, false, "");
     if (rc == AKSSL_OK)
-        rc = read_state(t, file);
+        rc = read_states(t, file);
     ak_safetensors_close(file);
     return rc < 0 ? ak_wrap(rc, "init '%s'", path) : rc;
 }
@@ -52,7 +60,7 @@ static akssl_status read_init(ak_trainer *t, const char *path)
 // The file's [B,3,S,S], which may start at any byte, becomes the trainer's [b,S,S,3] of each shard.
 static void place_view(ak_trainer *t, int view, const char *images)
 {
-    int64_t cells = t->image_size * t->image_size;
+    int64_t cells = ak_trainer_size(t, view) * ak_trainer_size(t, view);
 
     for (int s = 0; s < t->world.local; s++)
         for (int64_t i = 0; i < t->per_shard; i++) {
@@ -70,7 +78,7 @@ static void place_view(ak_trainer *t, int view, const char *images)
 static akssl_status read_view(run *r, int64_t step, int view)
 {
     ak_trainer *t = r->trainer;
-    const int64_t shape[4] = { t->batch, 3, t->image_size, t->image_size };
+    const int64_t side = ak_trainer_size(t, view), shape[4] = { t->batch, 3, side, side };
     const ak_safetensors_entry *e;
     char name[64];
 
@@ -92,18 +100,17 @@ static akssl_status step(run *r, int64_t index)
 {
     ak_trainer *t = r->trainer;
     akssl_status rc = AKSSL_OK;
-    int64_t count;
     double loss;
 
     ak_trainer_begin(t);
-    for (int v = 0; v < AK_METHOD_VIEWS && rc == AKSSL_OK; v++)
+    for (int v = 0; v < t->view_count && rc == AKSSL_OK; v++)
         rc = read_view(r, index, v);
     if (rc == AKSSL_OK)
         rc = ak_trainer_compute(t, &loss);
     if (rc < 0)
         return rc;
     r->losses[index] = (float)loss;
-    ak_trainer_update(t, ak_schedule_lr(r->schedule, r->lr, index, 0, r->total), &count);
+    ak_trainer_update(t, ak_schedule_lr(r->schedule, r->lr, index, 0, r->total));
     return AKSSL_OK;
 }
 
@@ -124,7 +131,6 @@ static akssl_status take(void *ctx, const float *values, int64_t count)
 static void declare(run *r, ak_safetensors_writer *w)
 {
     const ak_model *m = &r->trainer->model;
-    const ak_state *state = ak_trainer_state(r->trainer);
 
     if (r->replay->steps) {
         ak_safetensors_declare(w, "loss", AK_F32, 1, &r->replay->steps);
@@ -139,15 +145,18 @@ static void declare(run *r, ak_safetensors_writer *w)
         }
     }
     ak_model_declare(m, w, "");
-    if (state)
-        ak_safetensors_declare(w, state->name, AK_F32, 2,
-                               (const int64_t[]){ state->length, state->width });
+    for (int i = 0; i < r->trainer->state_count; i++) {
+        const ak_state *state = r->trainer->states[i];
+
+        if (!state->param)
+            ak_safetensors_declare(w, state->name, AK_F32, 2,
+                                   (const int64_t[]){ state->length, state->width });
+    }
 }
 
 static akssl_status write_out(run *r, const float *gradient)
 {
     const ak_model *m = &r->trainer->model;
-    const ak_state *state = ak_trainer_state(r->trainer);
     ak_safetensors_writer *w;
     akssl_status rc = ak_safetensors_create(&w, r->replay->out);
 
@@ -161,9 +170,13 @@ static akssl_status write_out(run *r, const float *gradient)
     }
     if (rc == AKSSL_OK)
         rc = ak_model_write(m, w, "");
-    if (rc == AKSSL_OK && state)
-        rc = ak_safetensors_write(w, state->rows,
-                                  (size_t)(state->length * state->width) * sizeof(float));
+    for (int i = 0; i < r->trainer->state_count && rc == AKSSL_OK; i++) {
+        const ak_state *state = r->trainer->states[i];
+
+        if (!state->param)
+            rc = ak_safetensors_write(w, state->rows,
+                                      (size_t)(state->length * state->width) * sizeof(float));
+    }
     if (rc == AKSSL_OK)
         rc = ak_safetensors_commit(w, NULL, NULL);
     ak_safetensors_writer_free(w);
@@ -208,8 +221,10 @@ akssl_status ak_replay_run(const ak_replay *replay, const ak_spec *spec, ak_comm
 
     if (rc == AKSSL_OK)
         rc = ak_trainer_new(&r.trainer, spec, comm);
-    if (rc == AKSSL_OK)
+    if (rc == AKSSL_OK) {
+        r.trainer->total = r.trainer->epoch_steps = replay->steps;
         rc = read_init(r.trainer, replay->init);
+    }
     if (rc == AKSSL_OK)
         rc = steps(&r);
     free(r.losses);

@@ -19,6 +19,8 @@
 #include "worker/train/loader.h"
 #include "worker/train/metrics.h"
 
+enum { WHOLE_BYTES = 1 << 20 };
+
 typedef struct run {
     const ak_session *session;
     const ak_spec *spec;
@@ -45,14 +47,11 @@ static akssl_status agree(const run *r, akssl_status rc)
 // ---- state
 
 // A replica from what the coordinator holds: rank 0 asks, all receive.
-static akssl_status restore_state(run *r)
+static akssl_status restore_state(run *r, ak_state *state)
 {
-    ak_state *state = ak_trainer_state(r->trainer);
     akssl_status rc = AKSSL_OK;
     int64_t numbers[3];
 
-    if (!state)
-        return AKSSL_OK;
     if (r->session->link)
         rc = r->session->link->restore(r->session->link->ctx, state);
     if (rc == AKSSL_OK && r->session->link && state->version != r->session->resume_step)
@@ -70,29 +69,75 @@ static akssl_status restore_state(run *r)
     state->version = numbers[0];
     state->filled = numbers[1];
     state->position = numbers[2];
+    state->sent = state->version;
     ak_comm_broadcast(r->session->comm, state->rows,
                       (size_t)(state->length * state->width) * sizeof(float));
     return AKSSL_OK;
 }
 
-static akssl_status start_state(run *r)
+static akssl_status restore_states(run *r)
 {
-    const ak_state *state = ak_trainer_state(r->trainer);
+    akssl_status rc = AKSSL_OK;
 
-    if (!state || !r->session->link)
-        return AKSSL_OK;
-    return r->session->link->declare(r->session->link->ctx, state);
+    for (int i = 0; i < r->trainer->state_count && rc == AKSSL_OK; i++)
+        rc = restore_state(r, r->trainer->states[i]);
+    return rc;
+}
+
+static akssl_status start_states(run *r)
+{
+    const ak_link *link = r->session->link;
+    akssl_status rc = AKSSL_OK;
+
+    for (int i = 0; link && i < r->trainer->state_count && rc == AKSSL_OK; i++)
+        rc = link->declare(link->ctx, r->trainer->states[i]);
+    return rc;
 }
 
 // ---- one step
 
-static akssl_status push(run *r, const float *rows, int64_t count)
+static akssl_status replace(run *r, ak_state *state)
 {
     const ak_link *link = r->session->link;
 
-    if (!link || !rows)
-        return AKSSL_OK;
-    return link->push(link->ctx, ak_trainer_state(r->trainer), rows, count);
+    state->sent = state->version;
+    return link->replace(link->ctx, state);
+}
+
+// A large whole goes to the coordinator every so many steps, so that it takes WHOLE_BYTES a step
+// at most, and before a commit.
+static bool due(const ak_state *state)
+{
+    int64_t bytes = state->length * state->width * (int64_t)sizeof(float);
+
+    return state->version % ((bytes + WHOLE_BYTES - 1) / WHOLE_BYTES) == 0;
+}
+
+static akssl_status send_wholes(run *r)
+{
+    akssl_status rc = AKSSL_OK;
+
+    for (int i = 0; r->session->link && i < r->trainer->state_count && rc == AKSSL_OK; i++)
+        if (r->trainer->states[i]->whole && r->trainer->states[i]->sent !=
+            r->trainer->states[i]->version)
+            rc = replace(r, r->trainer->states[i]);
+    return rc;
+}
+
+static akssl_status push(run *r)
+{
+    const ak_link *link = r->session->link;
+    akssl_status rc = AKSSL_OK;
+
+    for (int i = 0; link && i < r->trainer->state_count && rc == AKSSL_OK; i++) {
+        ak_state *state = r->trainer->states[i];
+
+        if (!state->whole)
+            rc = link->push(link->ctx, state, state->pushed, state->pushed_count);
+        else if (due(state))
+            rc = replace(r, state);
+    }
+    return rc;
 }
 
 static akssl_status tell(run *r, double loss, double lr, double seconds)
@@ -125,9 +170,8 @@ static akssl_status tell(run *r, double loss, double lr, double seconds)
 static akssl_status step(run *r)
 {
     ak_trainer *t = r->trainer;
-    int64_t start = ak_clock_ns(), count;
+    int64_t start = ak_clock_ns();
     double lr = ak_schedule_lr(r->schedule, r->spec->lr, t->step, r->warmup, r->total), loss;
-    const float *rows;
     akssl_status rc;
 
     ak_trainer_begin(t);
@@ -135,8 +179,8 @@ static akssl_status step(run *r)
     rc = ak_trainer_compute(t, &loss); // the same loss, so the same outcome, on every rank
     if (rc < 0)
         return rc;
-    rows = ak_trainer_update(t, lr, &count);
-    rc = push(r, rows, count);
+    ak_trainer_update(t, lr);
+    rc = push(r);
     if (rc == AKSSL_OK)
         rc = tell(r, loss, lr, (double)(ak_clock_ns() - start) * 1e-9);
     return rc;
@@ -153,6 +197,8 @@ static akssl_status commit(run *r)
     rc = ak_commit_write(r->trainer, &r->outcome->results, r->session->folder, files);
     if (rc == AKSSL_OK && r->metrics)
         rc = ak_metrics_sync(r->metrics);
+    if (rc == AKSSL_OK)
+        rc = send_wholes(r);
     if (rc == AKSSL_OK && link)
         rc = link->commit(link->ctx, r->trainer->step, files, AK_COMMIT_FILES);
     r->committed = r->trainer->step;
@@ -183,7 +229,7 @@ static akssl_status evaluate(run *r, const char *prefix)
 
     if (!r->spec->eval[0])
         return AKSSL_OK;
-    rc = ak_evaluate(&r->trainer->world, r->trainer->method->encoder(r->trainer->self), r->spec,
+    rc = ak_evaluate(&r->trainer->world, ak_trainer_encoder(r->trainer), r->spec,
                      r->spec->eval, prefix, &r->outcome->results);
     rc = agree(r, rc);
     r->last.step = r->trainer->step;
@@ -213,9 +259,11 @@ static akssl_status prepare(run *r)
     steps = ak_loader_steps(r->loader);
     r->total = steps * r->spec->epochs;
     r->warmup = llround(r->spec->warmup_epochs * (double)steps);
+    r->trainer->total = r->total;
+    r->trainer->epoch_steps = steps;
     r->commit_every = r->spec->commit_every ? r->spec->commit_every : steps;
     r->committed = s->resume_step ? s->resume_step : -1;
-    return s->resume_step ? restore_state(r) : agree(r, start_state(r));
+    return s->resume_step ? restore_states(r) : agree(r, start_states(r));
 }
 
 static akssl_status pretrain(run *r)

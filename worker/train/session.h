@@ -22,6 +22,7 @@ typedef struct ak_link {
     akssl_status (*restore)(void *ctx, ak_state *state);
     akssl_status (*declare)(void *ctx, const ak_state *state); // a fresh run's state
     akssl_status (*push)(void *ctx, const ak_state *state, const float *rows, int64_t count);
+    akssl_status (*replace)(void *ctx, const ak_state *state); // a whole's rows
     void (*report)(void *ctx, const ak_progress *progress, const ak_results *results);
     akssl_status (*commit)(void *ctx, int64_t step, const ak_commit_file *files, int count);
     bool (*stop)(void *ctx); // commit at this step boundary and leave

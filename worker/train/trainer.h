@@ -19,15 +19,22 @@ typedef struct ak_trainer {
     const ak_backbone *backbone;
     const ak_optim *optim;
     int64_t image_size, batch, per_shard; // images of a shard
+    int view_count;                       // of a sample, local crops behind the global views
     int64_t step;                         // steps done
+    int64_t total, epoch_steps;           // of the run and of an epoch; 0: unknown.  The caller's
     float *slots[AK_OPTIM_SLOTS];         // this rank's slice of the optimiser's state
     int64_t *cut;                         // slice r is [cut[r], cut[r+1])
+    ak_state *states[AK_METHOD_STATES];   // what the coordinator holds
+    int state_count;
     ak_tensor *loss;
+    int32_t *labels; // [batch], of this step; the loader's to fill
     // Private.
     ak_setup setup;
     ak_graph *graph;
     ak_tensor *views[AK_METHOD_VIEWS];
-    float *gradient, *parts;
+    float *gradient; // [lanes][trained_size]
+    float *parts;    // [lanes][ranks][own slice]; after reduce, the sum is parts[0..own)
+    int lanes;
     double momentum, weight_decay;
     double exchange_seconds, update_seconds;
 } ak_trainer;
@@ -35,10 +42,17 @@ typedef struct ak_trainer {
 // ak_trainer_new builds networks, graph and optimiser of a checked spec on comm's ranks and seeds
 // the weights.  Collective.
 akssl_status ak_trainer_new(ak_trainer **out, const ak_spec *spec, ak_comm *comm) AKSSL_MUST_CHECK;
+
+// ak_trainer_new_for is the same for a method that no spec names, with labels of that many classes.
+akssl_status ak_trainer_new_for(ak_trainer **out, const ak_spec *spec, ak_comm *comm,
+                                const ak_method *method, int64_t classes) AKSSL_MUST_CHECK;
 void ak_trainer_free(ak_trainer *trainer); // NULL-safe
 
 // ak_trainer_begin prepares step trainer->step (momentum network, shuffles).
 void ak_trainer_begin(ak_trainer *trainer);
+
+// ak_trainer_size is the side of a view.
+int64_t ak_trainer_size(const ak_trainer *trainer, int view);
 
 // ak_trainer_view is where image i of local shard s of a view goes: size x size x 3 floats.
 float *ak_trainer_view(ak_trainer *trainer, int view, int s, int64_t i);
@@ -54,12 +68,11 @@ akssl_status ak_trainer_compute(ak_trainer *trainer, double *loss) AKSSL_MUST_CH
 void ak_trainer_reduce(ak_trainer *trainer);
 
 // ak_trainer_update reduces, takes one optimiser step with this rate, and hands the new parameters
-// to all ranks; then the method's after_step.  Returned are the rows pushed to the method's
-// state, *count of them, or NULL.
-const float *ak_trainer_update(ak_trainer *trainer, double lr, int64_t *count);
+// to all ranks; then the method's after_step, which changes the states.
+void ak_trainer_update(ak_trainer *trainer, double lr);
 
 int ak_trainer_gauges(const ak_trainer *trainer, ak_gauge out[AK_METHOD_GAUGES]);
-ak_state *ak_trainer_state(const ak_trainer *trainer); // or NULL
+ak_encoder *ak_trainer_encoder(const ak_trainer *trainer);
 
 // ak_method_bind makes a method's self from its options: defaults, then the pairs.
 akssl_status ak_method_bind(void **self, const ak_method *method,

@@ -4,10 +4,10 @@
 //     g = dy where y > 0;  dbias = sum g, dweight = sum g xhat, dadd = g
 //     dx = weight / sqrt(var + 1e-5) * (g - dbias/M - xhat dweight/M)
 //
-// x (rows, C).  mean and the biased var are over the M samples of the global batch, summed per
-// shard and then in the fixed tree, or of one shard each (graph mode shard_norm).  The running
-// statistics move by 0.1 towards the batch's, with the unbiased variance; per shard, towards the
-// mean of the shards' statistics.
+// x (groups x rows, C).  mean and the biased var are over the M samples of a group in the global
+// batch, summed per shard and then in the fixed tree, or of one shard each (graph mode shard_norm).
+// The running statistics move by 0.1 towards the batch's, with the unbiased variance, once a group;
+// per shard, towards the mean of the shards' statistics.
 
 #include <math.h>
 #include <stdlib.h>
@@ -23,11 +23,12 @@ static const double epsilon = 1e-5, momentum = 0.1;
 typedef struct batch_norm {
     ak_norm norm;
     bool relu;
-    int64_t rows, channels;
-    double *parts;        // [local][2C]: sums of each shard
-    double *sums;         // [2C]
-    float *mean, *invstd; // [local][C]; over the global batch, all shards share the first
-    float *a, *b, *k;     // [C]: coefficients of one shard
+    int64_t rows, channels; // rows of a group in a shard
+    int groups;
+    double *parts;        // [local][groups][2C]: sums of each shard
+    double *sums;         // [groups][2C]
+    float *mean, *invstd; // [local][groups][C]; over the global batch, all shards share the first
+    float *a, *b, *k;     // [C]: coefficients of one group
 } batch_norm;
 
 static bool per_shard(const ak_graph *g)
@@ -38,14 +39,14 @@ static bool per_shard(const ak_graph *g)
 static akssl_status plan(ak_op *op, ak_graph *g)
 {
     batch_norm *n = op->self;
-    int64_t room = ak_kernel_room(n->rows, n->channels);
-    int64_t gathered = 2 * n->channels * (ak_comm_size(g->world.comm) + g->world.local);
-    size_t c = (size_t)n->channels, local = (size_t)g->world.local;
+    int64_t room = ak_kernel_room(n->rows, n->channels), all = n->groups * n->channels;
+    int64_t gathered = 2 * all * (ak_comm_size(g->world.comm) + g->world.local);
+    size_t c = (size_t)n->channels, cells = (size_t)(g->world.local * all);
 
-    n->parts = ak_try_alloc(local * 2 * c, sizeof(double));
-    n->sums = ak_try_alloc(2 * c, sizeof(double));
-    n->mean = ak_try_alloc(local * c, sizeof(float));
-    n->invstd = ak_try_alloc(local * c, sizeof(float));
+    n->parts = ak_try_alloc(cells * 2, sizeof(double));
+    n->sums = ak_try_alloc((size_t)all * 2, sizeof(double));
+    n->mean = ak_try_alloc(cells, sizeof(float));
+    n->invstd = ak_try_alloc(cells, sizeof(float));
     n->a = ak_try_alloc(3 * c, sizeof(float));
     if (!n->parts || !n->sums || !n->mean || !n->invstd || !n->a)
         return AKSSL_ERR_NO_MEMORY;
@@ -98,39 +99,74 @@ static void move_running(batch_norm *n, const double *moments)
     n->norm.count->count++;
 }
 
+static const float *rows_of(const batch_norm *n, const float *x, int group)
+{
+    return x + group * n->rows * n->channels;
+}
+
 static void measure(ak_op *op, ak_graph *g)
 {
     batch_norm *n = op->self;
-    int64_t c = n->channels;
-    double m = (double)n->rows;
+    int64_t c = n->channels, all = n->groups * c;
+    double m = (double)n->rows * (per_shard(g) ? 1 : g->world.shards);
+    int cells = n->groups * (per_shard(g) ? g->world.local : 1);
 
     for (int s = 0; s < g->world.local; s++)
-        ak_kernel_moments(ak_value(g, op->in[0], s), n->rows, c, n->parts + s * 2 * c, g->room,
-                          g->world.threads);
+        for (int k = 0; k < n->groups; k++)
+            ak_kernel_moments(rows_of(n, ak_value(g, op->in[0], s), k), n->rows, c,
+                              n->parts + s * 2 * all + k * 2 * c, g->room, g->world.threads);
     if (!per_shard(g)) {
-        m *= g->world.shards;
-        ak_world_sum(&g->world, n->parts, 2 * c, g->room, n->sums);
-        settle(n, n->sums, m, n->mean, n->invstd);
-        moments_of(n->sums, m, c, n->parts);
-        move_running(n, n->parts);
-        return;
+        ak_world_sum(&g->world, n->parts, 2 * all, g->room, n->sums);
+        memcpy(n->parts, n->sums, (size_t)(2 * all) * sizeof(double));
     }
-    for (int s = 0; s < g->world.local; s++) {
-        settle(n, n->parts + s * 2 * c, m, n->mean + s * c, n->invstd + s * c);
-        moments_of(n->parts + s * 2 * c, m, c, n->parts + s * 2 * c);
+    for (int i = 0; i < cells; i++) {
+        double *sums = n->parts + i * 2 * c;
+
+        settle(n, sums, m, n->mean + i * c, n->invstd + i * c);
+        moments_of(sums, m, c, sums);
     }
-    ak_world_sum(&g->world, n->parts, 2 * c, g->room, n->sums);
-    for (int64_t i = 0; i < 2 * c; i++)
-        n->sums[i] /= g->world.shards;
-    move_running(n, n->sums);
+    if (per_shard(g)) {
+        ak_world_sum(&g->world, n->parts, 2 * all, g->room, n->sums);
+        for (int64_t i = 0; i < 2 * all; i++)
+            n->parts[i] = n->sums[i] / g->world.shards;
+    }
+    for (int k = 0; k < n->groups; k++)
+        move_running(n, n->parts + k * 2 * c);
 }
 
 static void take_running(batch_norm *n)
 {
-    for (int64_t c = 0; c < n->channels; c++) {
-        n->mean[c] = n->norm.mean->value[c];
-        n->invstd[c] = (float)(1 / sqrt((double)n->norm.var->value[c] + epsilon));
+    for (int64_t i = 0; i < n->groups * n->channels; i++) {
+        n->mean[i] = n->norm.mean->value[i % n->channels];
+        n->invstd[i] =
+            (float)(1 / sqrt((double)n->norm.var->value[i % n->channels] + epsilon));
     }
+}
+
+// Where the statistics of a shard's group stand.
+static int64_t cell(const ak_graph *g, const batch_norm *n, int s, int group)
+{
+    bool apart = g->mode.training && per_shard(g);
+
+    return ((apart ? s * n->groups : 0) + group) * n->channels;
+}
+
+static void normalize(ak_op *op, ak_graph *g, int s, int group)
+{
+    batch_norm *n = op->self;
+    const float *mean = n->mean + cell(g, n, s, group), *invstd = n->invstd + cell(g, n, s, group);
+    int64_t at = group * n->rows * n->channels;
+
+    for (int64_t c = 0; c < n->channels; c++) {
+        double scale = weight_of(n, c) * (double)invstd[c];
+        double bias = n->norm.bias ? (double)n->norm.bias->value[c] : 0;
+
+        n->a[c] = (float)scale;
+        n->b[c] = (float)(bias - scale * (double)mean[c]);
+    }
+    ak_kernel_normalize(ak_value(g, op->out, s) + at, ak_value(g, op->in[0], s) + at,
+                        op->in[1] ? ak_value(g, op->in[1], s) + at : NULL, n->a, n->b, n->rows,
+                        n->channels, n->relu, g->world.threads);
 }
 
 static void forward(ak_op *op, ak_graph *g)
@@ -141,45 +177,36 @@ static void forward(ak_op *op, ak_graph *g)
         measure(op, g);
     else
         take_running(n);
-    for (int s = 0; s < g->world.local; s++) {
-        int64_t at = g->mode.training && per_shard(g) ? s * n->channels : 0;
-
-        for (int64_t c = 0; c < n->channels; c++) {
-            double scale = weight_of(n, c) * (double)n->invstd[at + c];
-            double bias = n->norm.bias ? (double)n->norm.bias->value[c] : 0;
-
-            n->a[c] = (float)scale;
-            n->b[c] = (float)(bias - scale * (double)n->mean[at + c]);
-        }
-        ak_kernel_normalize(ak_value(g, op->out, s), ak_value(g, op->in[0], s),
-                            op->in[1] ? ak_value(g, op->in[1], s) : NULL, n->a, n->b, n->rows,
-                            n->channels, n->relu, g->world.threads);
-    }
+    for (int s = 0; s < g->world.local; s++)
+        for (int k = 0; k < n->groups; k++)
+            normalize(op, g, s, k);
 }
 
-// The sums of one shard; where an addition needs g, g goes to its gradient, or beside it when
-// that one is to be added to.
-static const float *sum_shard(ak_op *op, ak_graph *g, int s, const float *mean, const float *invstd)
+// The sums of one shard's group; where an addition needs g, g goes to its gradient, or beside it
+// when that one is to be added to.
+static void sum_group(ak_op *op, ak_graph *g, int s, int group)
 {
     batch_norm *n = op->self;
     ak_tensor *add = op->in[1] && op->in[1]->needs_grad ? op->in[1] : NULL;
+    int64_t at = group * n->rows * n->channels, c = n->channels;
     float *masked = NULL;
 
     if (add)
-        masked = add->grad_written ? g->scratch : ak_grad(g, add, s);
-    ak_kernel_norm_sums(ak_grad(g, op->out, s), n->relu ? ak_value(g, op->out, s) : NULL,
-                        ak_value(g, op->in[0], s), mean, invstd, n->rows, n->channels, masked,
-                        n->parts + s * 2 * n->channels, g->room, g->world.threads);
+        masked = add->grad_written ? g->scratch : ak_grad(g, add, s) + at;
+    ak_kernel_norm_sums(ak_grad(g, op->out, s) + at, n->relu ? ak_value(g, op->out, s) + at : NULL,
+                        ak_value(g, op->in[0], s) + at, n->mean + cell(g, n, s, group),
+                        n->invstd + cell(g, n, s, group), n->rows, c, masked,
+                        n->parts + (s * n->groups + group) * 2 * c, g->room, g->world.threads);
     if (add && add->grad_written)
-        ak_kernel_add(ak_grad(g, add, s), ak_grad(g, add, s), g->scratch, add->numel,
+        ak_kernel_add(ak_grad(g, add, s) + at, ak_grad(g, add, s) + at, g->scratch, n->rows * c,
                       g->world.threads);
-    return masked;
 }
 
-static void spread(ak_op *op, ak_graph *g, int s, const double *sums, double m, const float *mean,
-                   const float *invstd)
+static void spread(ak_op *op, ak_graph *g, int s, int group, const double *sums, double m)
 {
     batch_norm *n = op->self;
+    const float *mean = n->mean + cell(g, n, s, group), *invstd = n->invstd + cell(g, n, s, group);
+    int64_t at = group * n->rows * n->channels;
     ak_tensor *x = op->in[0];
 
     for (int64_t c = 0; c < n->channels; c++) {
@@ -190,10 +217,10 @@ static void spread(ak_op *op, ak_graph *g, int s, const double *sums, double m, 
         n->b[c] = (float)slope;
         n->k[c] = (float)(-scale * sums[c] / m - slope * (double)mean[c]);
     }
-    ak_kernel_norm_backward(ak_grad(g, x, s), ak_grad(g, op->out, s),
-                            n->relu ? ak_value(g, op->out, s) : NULL, ak_value(g, x, s), n->a, n->b,
-                            n->k, n->rows, n->channels, x->grad_written || x == op->in[1],
-                            g->world.threads);
+    ak_kernel_norm_backward(ak_grad(g, x, s) + at, ak_grad(g, op->out, s) + at,
+                            n->relu ? ak_value(g, op->out, s) + at : NULL, ak_value(g, x, s) + at,
+                            n->a, n->b, n->k, n->rows, n->channels,
+                            x->grad_written || x == op->in[1], g->world.threads);
 }
 
 static void gradients(ak_op *op, ak_graph *g)
@@ -205,35 +232,43 @@ static void gradients(ak_op *op, ak_graph *g)
     if (!op->trains)
         return;
     for (int s = 0; s < g->world.local; s++) {
+        const double *parts = n->parts + s * n->groups * 2 * c;
         float *leaf = ak_tree_leaf(&g->tree);
 
-        for (int64_t i = 0; i < 2 * c; i++)
-            leaf[i] = (float)n->parts[s * 2 * c + i];
+        for (int64_t i = 0; i < 2 * c; i++) {
+            double sum = 0;
+
+            for (int k = 0; k < n->groups; k++)
+                sum += parts[k * 2 * c + i];
+            leaf[i] = (float)sum;
+        }
         ak_tree_push(&g->tree, 2 * c, g->world.threads);
     }
     total = ak_tree_total(&g->tree);
     if (n->norm.bias)
-        memcpy(ak_op_gradient(g, n->norm.bias), total, (size_t)c * sizeof(float));
+        memcpy(ak_op_gradient(g, op, n->norm.bias), total, (size_t)c * sizeof(float));
     if (n->norm.weight)
-        memcpy(ak_op_gradient(g, n->norm.weight), total + c, (size_t)c * sizeof(float));
+        memcpy(ak_op_gradient(g, op, n->norm.weight), total + c, (size_t)c * sizeof(float));
 }
 
 static void backward(ak_op *op, ak_graph *g)
 {
     batch_norm *n = op->self;
-    int64_t step = per_shard(g) ? n->channels : 0;
+    int64_t all = 2 * n->groups * n->channels;
+    double m = (double)n->rows * (per_shard(g) ? 1 : g->world.shards);
 
     for (int s = 0; s < g->world.local; s++)
-        (void)sum_shard(op, g, s, n->mean + s * step, n->invstd + s * step);
+        for (int k = 0; k < n->groups; k++)
+            sum_group(op, g, s, k);
     gradients(op, g);
     if (!op->in[0]->needs_grad)
         return;
     if (!per_shard(g))
-        ak_world_sum(&g->world, n->parts, 2 * n->channels, g->room, n->sums);
+        ak_world_sum(&g->world, n->parts, all, g->room, n->sums);
     for (int s = 0; s < g->world.local; s++)
-        spread(op, g, s, per_shard(g) ? n->parts + s * 2 * n->channels : n->sums,
-               (double)n->rows * (per_shard(g) ? 1 : g->world.shards), n->mean + s * step,
-               n->invstd + s * step);
+        for (int k = 0; k < n->groups; k++)
+            spread(op, g, s, k,
+                   (per_shard(g) ? n->parts + s * all : n->sums) + k * 2 * n->channels, m);
 }
 
 static void fini(ak_op *op)
@@ -264,7 +299,11 @@ ak_tensor *ak_batch_norm(ak_graph *g, ak_tensor *x, const ak_norm *norm, ak_tens
 
     if (op)
         *(batch_norm *)op->self = (batch_norm){
-            .norm = *norm, .relu = relu, .rows = x->numel / channels, .channels = channels
+            .norm = *norm,
+            .relu = relu,
+            .rows = x->numel / channels / x->groups,
+            .channels = channels,
+            .groups = x->groups
         };
     ak_op_param(g, op, norm->weight);
     ak_op_param(g, op, norm->bias);

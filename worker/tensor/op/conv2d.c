@@ -61,7 +61,7 @@ static void backward(ak_op *op, ak_graph *g)
         }
     }
     if (op->trains)
-        ak_conv_unpack(c->conv, ak_tree_total(&g->tree), ak_op_gradient(g, c->w));
+        ak_conv_unpack(c->conv, ak_tree_total(&g->tree), ak_op_gradient(g, op, c->w));
 }
 
 static void fini(ak_op *op)

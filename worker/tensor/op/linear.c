@@ -45,7 +45,7 @@ static void weight_gradient(ak_op *op, ak_graph *g)
                    l->out, l->in, l->rows);
         ak_tree_push(&g->tree, l->out * l->in, g->world.threads);
     }
-    memcpy(ak_op_gradient(g, l->w), ak_tree_total(&g->tree),
+    memcpy(ak_op_gradient(g, op, l->w), ak_tree_total(&g->tree),
            (size_t)(l->out * l->in) * sizeof(float));
     if (!l->bias)
         return;
@@ -53,7 +53,7 @@ static void weight_gradient(ak_op *op, ak_graph *g)
         ak_kernel_column_sums(ak_tree_leaf(&g->tree), ak_grad(g, op->out, s), l->rows, l->out);
         ak_tree_push(&g->tree, l->out, g->world.threads);
     }
-    memcpy(ak_op_gradient(g, l->bias), ak_tree_total(&g->tree), (size_t)l->out * sizeof(float));
+    memcpy(ak_op_gradient(g, op, l->bias), ak_tree_total(&g->tree), (size_t)l->out * sizeof(float));
 }
 
 static void backward(ak_op *op, ak_graph *g)
