@@ -6,41 +6,55 @@
 #include "worker/image/resample.h"
 #include "worker/rng/rng.h"
 
+// Keys's kernel with a = -1/2, as the paper writes it.
+static double keys(double t)
+{
+    const double a = -0.5;
+
+    if (t < 1)
+        return (a + 2) * pow(t, 3) - (a + 3) * pow(t, 2) + 1;
+    return t < 2 ? a * pow(t, 3) - 5 * a * pow(t, 2) + 8 * a * t - 4 * a : 0;
+}
+
 // Weight of input j for output i of n, from m inputs, by the definition.
-static double weight(int64_t j, int64_t i, int64_t m, int64_t n)
+static double weight(ak_filter filter, int64_t j, int64_t i, int64_t m, int64_t n)
 {
     double step = (double)m / (double)n, support = step > 1 ? step : 1;
     double centre = ((double)i + 0.5) * step, distance = fabs((double)j + 0.5 - centre) / support;
 
+    if (filter == AK_BICUBIC)
+        return keys(distance);
     return distance < 1 ? 1 - distance : 0;
 }
 
-static double naive(const ak_image *image, ak_box box, int c, int64_t y, int64_t x, int64_t h,
-                    int64_t w)
+static double naive(const ak_image *image, ak_box box, ak_filter filter, int c, int64_t y,
+                    int64_t x, int64_t h, int64_t w)
 {
     double sum = 0, total = 0;
 
     for (int64_t i = 0; i < box.height; i++) {
         for (int64_t j = 0; j < box.width; j++) {
             int64_t at = (box.top + i) * image->width + box.left + j;
-            double k = weight(i, y, box.height, h) * weight(j, x, box.width, w);
+            double k = weight(filter, i, y, box.height, h) * weight(filter, j, x, box.width, w);
 
             sum += k * image->pixels[at * image->channels + c % image->channels] / 255.0;
             total += k;
         }
     }
-    return sum / total;
+    return fmin(fmax(sum / total, 0), 1);
 }
 
-static void compare(const ak_image *image, ak_box box, ak_resample_room *room, int64_t h, int64_t w)
+static void compare(const ak_image *image, ak_box box, ak_filter filter, ak_resample_room *room,
+                    int64_t h, int64_t w)
 {
     float *planes = malloc((size_t)(3 * h * w) * sizeof *planes);
     float *plane[3] = { planes, planes + h * w, planes + 2 * h * w };
 
-    ak_resample(image, box, AK_BILINEAR, room, plane, h, w);
+    ak_resample(image, box, filter, room, plane, h, w);
     for (int c = 0; c < 3; c++)
         for (int64_t i = 0; i < h * w; i++)
-            ck_assert_double_eq_tol(plane[c][i], naive(image, box, c, i / w, i % w, h, w), 2e-6);
+            ck_assert_double_eq_tol(plane[c][i], naive(image, box, filter, c, i / w, i % w, h, w),
+                                    2e-6);
     free(planes);
 }
 
@@ -68,7 +82,8 @@ START_TEST(equals_the_definition)
 
             for (size_t k = 0; k < size; k++)
                 pixels[k] = (uint8_t)ak_rng_below(&rng, 256);
-            compare(&image, rows[i].box, &room, rows[i].h, rows[i].w);
+            compare(&image, rows[i].box, AK_BILINEAR, &room, rows[i].h, rows[i].w);
+            compare(&image, rows[i].box, AK_BICUBIC, &room, rows[i].h, rows[i].w);
             free(pixels);
         }
     }
@@ -76,7 +91,7 @@ START_TEST(equals_the_definition)
 }
 END_TEST
 
-START_TEST(memory_settles)
+static void settle(ak_filter filter)
 {
     uint8_t pixels[50 * 40 * 3] = { 0 };
     ak_image image = { pixels, 50, 40, 3 };
@@ -84,15 +99,20 @@ START_TEST(memory_settles)
     float planes[3 * 16 * 16], *plane[3] = { planes, planes + 256, planes + 512 };
     int64_t floats, starts;
 
-    ak_resample(&image, (ak_box){ 0, 0, 3, 3 }, AK_BILINEAR, &room, plane, 16, 16);
+    ak_resample(&image, (ak_box){ 0, 0, 3, 3 }, filter, &room, plane, 16, 16);
     floats = room.floats_room;
     starts = room.starts_room;
     for (int64_t h = 1; h <= 50; h++)
-        ak_resample(&image, (ak_box){ 0, 0, h, h < 40 ? h : 40 }, AK_BILINEAR, &room, plane, 16,
-                    16);
+        ak_resample(&image, (ak_box){ 0, 0, h, h < 40 ? h : 40 }, filter, &room, plane, 16, 16);
     ck_assert_int_eq(room.floats_room, floats);
     ck_assert_int_eq(room.starts_room, starts);
     ak_resample_room_fini(&room);
+}
+
+START_TEST(memory_settles)
+{
+    settle(AK_BILINEAR);
+    settle(AK_BICUBIC);
 }
 END_TEST
 

@@ -1,0 +1,19 @@
+// worker/augment/cifar_symmetric.c -- solo-learn's CIFAR views for SimCLR and SwAV (da Costa et al.
+// 2022, arXiv:2108.01775).
+
+#include "worker/augment/recipe_kind.h"
+
+const ak_recipe_kind ak_recipe_cifar_symmetric = {
+    .name = "cifar_symmetric",
+    .title = "small images, strong colours and blur; two views alike",
+    .normalize = "cifar10",
+    .filter = AK_BICUBIC,
+    .scale = { 0.08, 1 },
+    .local_scale = "0.05-0.4",
+    .flip = 0.5,
+    .flip_last = true,
+    .jitter = { { 0.8, 0.8, 0.8, 0.2 }, { 0.8, 0.8, 0.8, 0.2 } },
+    .jitter_prob = 0.8,
+    .gray_prob = 0.2,
+    .blur_prob = { 0.5, 0.5, 0.5 },
+};
