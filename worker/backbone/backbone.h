@@ -9,12 +9,12 @@
 #include "worker/nn/layer.h"
 
 typedef struct ak_backbone {
-    const char *name;   // as users type it
-    const char *title;  // one line for the catalogue
+    const char *name;         // as users type it
+    const char *title;        // one line for the catalogue
     const ak_option *options; // behind the name: "NAME:key=value,..."; may be NULL
-    size_t self_size;   // one instance's options and parameters
-    int64_t width;      // of a feature
-    int64_t least_size; // smallest image side
+    size_t self_size;         // one instance's options and parameters
+    int64_t width;            // of a feature
+    int64_t least_size;       // smallest image side
 
     // check refuses an image side, or options that contradict one another.  Optional.
     akssl_status (*check)(const void *self, int64_t image_size);

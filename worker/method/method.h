@@ -11,8 +11,8 @@
 #include "worker/nn/layer.h"
 
 enum {
-    AK_METHOD_LOCALS = 16,                    // local crops at most
-    AK_METHOD_VIEWS = 2 + AK_METHOD_LOCALS,   // views at most
+    AK_METHOD_LOCALS = 16,                  // local crops at most
+    AK_METHOD_VIEWS = 2 + AK_METHOD_LOCALS, // views at most
     AK_METHOD_STATES = 4,
     AK_METHOD_GAUGES = 12,
 };
@@ -23,11 +23,11 @@ typedef struct ak_setup {
     const ak_backbone *backbone;
     const char *backbone_text; // as the spec names it: "NAME" or "NAME:key=value,..."
     const ak_world *world;
-    bool shard_norm;    // batch norm per shard
-    int64_t batch;      // of all ranks
-    int64_t image_size; // side of a global view
-    int64_t local_size; // side of a local crop
-    int64_t classes;    // of the data set; for methods with labels
+    bool shard_norm;       // batch norm per shard
+    int64_t batch;         // of all ranks
+    int64_t image_size;    // side of a global view
+    int64_t local_size;    // side of a local crop
+    int64_t classes;       // of the data set; for methods with labels
     const int32_t *labels; // [batch], of this step; for methods with labels
     uint64_t seed;
 } ak_setup;
@@ -66,12 +66,12 @@ double ak_cosine(double from, double to, double done);
 
 // What a step shows of a run's health.  All ranks have the same; NAN: the method has no such thing.
 typedef struct ak_health {
-    const float *rows;        // [count][width]: embeddings of some samples of the batch, any length
+    const float *rows; // [count][width]: embeddings of some samples of the batch, any length
     int64_t count, width;
-    double teacher_entropy;   // mean over the batch, in nats
-    double prototype_usage;   // exp(entropy of the mean assignment) / prototypes, 0..1
-    int64_t prototypes;       // that both are over; 0: none
-    double stuck_loss;        // the loss of a run that has collapsed evenly: ln K
+    double teacher_entropy; // mean over the batch, in nats
+    double prototype_usage; // exp(entropy of the mean assignment) / prototypes, 0..1
+    int64_t prototypes;     // that both are over; 0: none
+    double stuck_loss;      // the loss of a run that has collapsed evenly: ln K
 } ak_health;
 
 typedef struct ak_method {

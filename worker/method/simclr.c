@@ -46,7 +46,8 @@ static akssl_status build(void *self, const ak_setup *setup)
 static ak_tensor *loss(void *self, ak_graph *g, ak_tensor *const x[])
 {
     simclr *s = self;
-    ak_tensor *z = ak_mlp_apply(g, &s->head, ak_encode(g, &s->encoder, ak_join(g, x, 2, s->joint_views ? 1 : 2)));
+    ak_tensor *z = ak_mlp_apply(
+        g, &s->head, ak_encode(g, &s->encoder, ak_join(g, x, 2, s->joint_views ? 1 : 2)));
 
     return ak_nt_xent(g, ak_l2norm(g, z), s->temperature);
 }

@@ -16,8 +16,8 @@ typedef enum ak_role {
 typedef enum ak_init {
     AK_INIT_ZERO,
     AK_INIT_ONE,
-    AK_INIT_UNIFORM, // U(-scale, scale)
-    AK_INIT_NORMAL,  // N(0, scale^2)
+    AK_INIT_UNIFORM,   // U(-scale, scale)
+    AK_INIT_NORMAL,    // N(0, scale^2)
     AK_INIT_TRUNCATED, // N(0, scale^2), drawn again outside of [-2, 2]
 } ak_init;
 

@@ -33,8 +33,7 @@ static akssl_status read_states(ak_trainer *t, const ak_safetensors *file)
 
         if (state->param || !ak_safetensors_find(file, state->name))
             continue;
-        rc = ak_safetensors_read_f32(file, state->name, state->rows,
-                                     state->length * state->width);
+        rc = ak_safetensors_read_f32(file, state->name, state->rows, state->length * state->width);
         state->filled = state->length;
     }
     return rc;

@@ -57,8 +57,7 @@ static akssl_status allocate(ak_trainer *t)
     cut_slices(t->cut, t->model.trained_size, ranks);
     own = (size_t)(t->cut[rank + 1] - t->cut[rank]);
     t->lanes = ak_graph_lanes(t->graph);
-    t->gradient =
-        ak_try_alloc((size_t)t->model.trained_size * (size_t)t->lanes, sizeof(float));
+    t->gradient = ak_try_alloc((size_t)t->model.trained_size * (size_t)t->lanes, sizeof(float));
     t->parts = ak_try_alloc(own * (size_t)(ranks * t->lanes), sizeof(float));
     if (!t->gradient || !t->parts)
         return AKSSL_ERR_NO_MEMORY;

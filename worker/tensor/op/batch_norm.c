@@ -138,8 +138,7 @@ static void take_running(batch_norm *n)
 {
     for (int64_t i = 0; i < n->groups * n->channels; i++) {
         n->mean[i] = n->norm.mean->value[i % n->channels];
-        n->invstd[i] =
-            (float)(1 / sqrt((double)n->norm.var->value[i % n->channels] + epsilon));
+        n->invstd[i] = (float)(1 / sqrt((double)n->norm.var->value[i % n->channels] + epsilon));
     }
 }
 
@@ -267,8 +266,8 @@ static void backward(ak_op *op, ak_graph *g)
         ak_world_sum(&g->world, n->parts, all, g->room, n->sums);
     for (int s = 0; s < g->world.local; s++)
         for (int k = 0; k < n->groups; k++)
-            spread(op, g, s, k,
-                   (per_shard(g) ? n->parts + s * all : n->sums) + k * 2 * n->channels, m);
+            spread(op, g, s, k, (per_shard(g) ? n->parts + s * all : n->sums) + k * 2 * n->channels,
+                   m);
 }
 
 static void fini(ak_op *op)
@@ -298,13 +297,11 @@ ak_tensor *ak_batch_norm(ak_graph *g, ak_tensor *x, const ak_norm *norm, ak_tens
     int64_t channels = x->shape[x->dims - 1];
 
     if (op)
-        *(batch_norm *)op->self = (batch_norm){
-            .norm = *norm,
-            .relu = relu,
-            .rows = x->numel / channels / x->groups,
-            .channels = channels,
-            .groups = x->groups
-        };
+        *(batch_norm *)op->self = (batch_norm){ .norm = *norm,
+                                                .relu = relu,
+                                                .rows = x->numel / channels / x->groups,
+                                                .channels = channels,
+                                                .groups = x->groups };
     ak_op_param(g, op, norm->weight);
     ak_op_param(g, op, norm->bias);
     return ak_op_result(g, op);

@@ -19,7 +19,7 @@ static network build(const char *name)
     ak_rig_ok(ak_backbone_find(&n.backbone, name));
     n.self = ak_alloc(1, n.backbone->self_size);
     ak_model_init(&n.model);
-    n.backbone->build(n.self, &n.model, "backbone");
+    n.backbone->build(n.self, &n.model, "backbone", 32);
     ak_rig_ok(ak_model_allocate(&n.model));
     return n;
 }

@@ -1,6 +1,7 @@
 // tests/unit/worker/tensor/op/batch_norm.c -- tests worker/tensor/op/batch_norm.c.
 
 #include "tests/unit/worker/tensor/op/probe.h"
+#include "worker/nn/layer.h"
 
 enum { N = 8, H = 7, W = 13 }; // rows of a shard are no multiple of a kernel's piece
 
@@ -252,7 +253,98 @@ START_TEST(a_constant_channel_gives_its_bias)
 }
 END_TEST
 
-AK_TEST_MAIN(AK_CASE(over_the_batch), AK_CASE(per_shard), AK_CASE(with_addition), AK_CASE(of_rows),
+// ---- groups
+
+enum { VIEW_ROWS = 12, WIDTH = 5 }; // of a view, over all shards
+
+typedef struct grouped {
+    ak_model model;
+    ak_norm norm;
+    float y[2][VIEW_ROWS * WIDTH], dx[2][VIEW_ROWS * WIDTH];
+    float gradient[2][2 * WIDTH]; // of weight and bias: a graph each, or all in the first
+} grouped;
+
+static void run_views(grouped *r, int shards, bool alone, const int *views, int count)
+{
+    ak_world world = ak_rig_world(shards, 1);
+    ak_graph_mode mode = { .training = true, .shard_norm = alone, .differentiate = true };
+    const int64_t shape[2] = { VIEW_ROWS / shards, WIDTH }, n = VIEW_ROWS / shards * WIDTH;
+    ak_tensor *x[2], *y;
+    ak_graph *g = NULL;
+
+    ak_rig_ok(ak_graph_new(&g, &world, mode));
+    for (int k = 0; k < count; k++)
+        x[k] = ak_graph_input(g, 2, shape);
+    y = ak_join(g, x, count, count);
+    y->needs_grad = true;
+    x[0] = y;
+    y = ak_batch_norm(g, y, &r->norm, NULL, false);
+    ak_rig_ok(ak_graph_compile(g, ak_nt_xent(g, ak_l2norm(g, y), 0.5), y));
+    ak_graph_set_gradient(g, r->gradient[views[0]], 2 * WIDTH);
+    for (int s = 0; s < shards; s++)
+        for (int k = 0; k < count; k++) {
+            float all[VIEW_ROWS * WIDTH];
+
+            ak_rig_fill(all, VIEW_ROWS * WIDTH, (uint32_t)views[k], views[k] + 1);
+            memcpy(ak_value(g, x[0], s) + k * n, all + s * n, (size_t)n * sizeof(float));
+        }
+    ak_graph_forward(g);
+    for (int s = 0; s < shards; s++)
+        for (int k = 0; k < count; k++)
+            for (int64_t i = 0; i < n; i++) // any upstream gradient, the same in both runs
+                ak_grad(g, y, s)[k * n + i] = (float)((views[k] * 7 + s * n + i) % 11) - 5;
+    y->producer->kind->backward(y->producer, g);
+    for (int s = 0; s < shards; s++)
+        for (int k = 0; k < count; k++) {
+            memcpy(r->y[views[k]] + s * n, ak_value(g, y, s) + k * n, (size_t)n * sizeof(float));
+            memcpy(r->dx[views[k]] + s * n, ak_grad(g, x[0], s) + k * n, (size_t)n * sizeof(float));
+        }
+    ak_graph_free(g);
+    ak_comm_close(world.comm);
+}
+
+static void make_grouped(grouped *r)
+{
+    memset(r, 0, sizeof *r);
+    ak_model_init(&r->model);
+    r->norm = ak_norm_new(&r->model, "bn", WIDTH, false);
+    ak_rig_ok(ak_model_allocate(&r->model));
+    ak_model_seed(&r->model, 1);
+}
+
+// Views joined in groups give what the same views give one after the other.
+static void groups_are_forwards(int shards, bool alone)
+{
+    static grouped apart, joined;
+
+    make_grouped(&apart);
+    make_grouped(&joined);
+    run_views(&apart, shards, alone, (const int[]){ 0 }, 1);
+    run_views(&apart, shards, alone, (const int[]){ 1 }, 1);
+    run_views(&joined, shards, alone, (const int[]){ 0, 1 }, 2);
+    for (int v = 0; v < 2; v++) {
+        ak_rig_same("y", apart.y[v], joined.y[v], VIEW_ROWS * WIDTH);
+        ak_rig_same("dx", apart.dx[v], joined.dx[v], VIEW_ROWS * WIDTH);
+    }
+    for (int i = 0; i < 2 * WIDTH; i++)
+        ck_assert_float_eq_tol(joined.gradient[0][i], apart.gradient[0][i] + apart.gradient[1][i],
+                               1e-4f);
+    ak_rig_same("running statistics", apart.model.buffers, joined.model.buffers,
+                apart.model.buffer_size);
+    ck_assert_int_eq(joined.norm.count->count, 2);
+    ak_model_fini(&apart.model);
+    ak_model_fini(&joined.model);
+}
+
+START_TEST(groups)
+{
+    for (int shards = 1; shards <= 4; shards *= 2)
+        for (int alone = 0; alone < 2; alone++)
+            groups_are_forwards(shards, alone);
+}
+END_TEST
+
+AK_TEST_MAIN(AK_CASE(over_the_batch), AK_CASE(alone), AK_CASE(with_addition), AK_CASE(of_rows),
              AK_CASE(evaluation_uses_running_statistics), AK_CASE(counts_batches),
              AK_CASE(added_to_itself), AK_CASE(large_means),
-             AK_CASE(a_constant_channel_gives_its_bias))
+             AK_CASE(a_constant_channel_gives_its_bias), AK_CASE(groups))

@@ -132,7 +132,7 @@ START_TEST(evaluation_needs_no_gradient)
     ak_param *p = ak_model_param(&model, "c", "weight", AK_ROLE_TRAINED, 4, w, AK_INIT_NORMAL, 1);
     ak_rig_ok(ak_model_allocate(&model));
     ak_model_seed(&model, 1);
-    ak_rig_ok(ak_graph_new(&g, &world, (ak_graph_mode){ 0 }, NULL));
+    ak_rig_ok(ak_graph_new(&g, &world, (ak_graph_mode){ 0 }));
     x = ak_graph_input(g, 4, shape);
     y = ak_conv2d(g, x, p, 1, 1);
     ck_assert(!y->needs_grad);

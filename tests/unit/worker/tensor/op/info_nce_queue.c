@@ -138,7 +138,7 @@ START_TEST(gathers_keys_by_sample)
     ak_graph *g = NULL;
     ak_tensor *q, *k, *out;
 
-    ak_rig_ok(ak_graph_new(&g, &world, (ak_graph_mode){ .training = true }, NULL));
+    ak_rig_ok(ak_graph_new(&g, &world, (ak_graph_mode){ .training = true }));
     q = ak_graph_input(g, 2, shape);
     k = ak_graph_input(g, 2, shape);
     out = ak_info_nce_queue(g, q, k, &l.view, 0.2);

@@ -172,7 +172,9 @@ static inline ak_probe_result ak_probe_run(ak_probe *p, int shards, int threads,
     r.buffers = ak_alloc((size_t)p->model.buffer_size + 1, sizeof(float));
     if (p->model.buffer_size)
         memcpy(p->model.buffers, p->start, (size_t)p->model.buffer_size * sizeof(float));
-    ak_rig_ok(ak_graph_new(&g, &world, p->mode, r.gradient));
+    p->mode.differentiate = true;
+    ak_rig_ok(ak_graph_new(&g, &world, p->mode));
+    ak_graph_set_gradient(g, r.gradient, p->model.trained_size);
     for (int k = 0; k < p->inputs; k++) {
         int64_t shape[4];
 
