@@ -344,7 +344,7 @@ START_TEST(groups)
 }
 END_TEST
 
-AK_TEST_MAIN(AK_CASE(over_the_batch), AK_CASE(alone), AK_CASE(with_addition), AK_CASE(of_rows),
+AK_TEST_MAIN(AK_CASE(over_the_batch), AK_CASE(per_shard), AK_CASE(with_addition), AK_CASE(of_rows),
              AK_CASE(evaluation_uses_running_statistics), AK_CASE(counts_batches),
              AK_CASE(added_to_itself), AK_CASE(large_means),
              AK_CASE(a_constant_channel_gives_its_bias), AK_CASE(groups))
