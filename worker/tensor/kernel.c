@@ -1,33 +1,11 @@
 // worker/tensor/kernel.c -- loops over floats, compiled for several instruction sets.
-//
-// gcc picks the clone at start by the CPU; clang and sanitizer builds take the plain one.
 
 #include "worker/tensor/kernel.h"
 
 #include <math.h>
 #include <string.h>
 
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) &&                             \
-    !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-#define CLONES __attribute__((target_clones("arch=skylake-avx512", "avx2", "default")))
-#else
-#define CLONES
-#endif
-
-// PIECES runs `call` for [lo, hi) in pieces of `size`, shared among the threads.
-#define PRAGMA(text) _Pragma(#text)
-#define PIECES(total, size, threads, call)                                                         \
-    do {                                                                                           \
-        int64_t pieces_ = ((total) + (size)-1) / (size);                                           \
-        PRAGMA(omp parallel for num_threads(threads) if (threads > 1 && pieces_ > 1))              \
-        for (int64_t piece_ = 0; piece_ < pieces_; piece_++) {                                     \
-            int64_t lo = piece_ * (size);                                                          \
-            int64_t hi = lo + (size) < (total) ? lo + (size) : (total);                            \
-            (void)hi;                                                                              \
-            call;                                                                                  \
-        }                                                                                          \
-        (void)(threads);                                                                           \
-    } while (0)
+#include "worker/tensor/pieces.h"
 
 enum { PIECE = 16384 };
 
