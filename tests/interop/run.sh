@@ -1,6 +1,7 @@
 #!/bin/sh
-# tests/interop/run.sh -- what others make reads what we write: the official safetensors reader and
-# gRPC's own health client, from PyPI, in a virtual environment of their own.
+# tests/interop/run.sh -- what others make, beside us: the official safetensors reader and gRPC's
+# own health client read what we write; our losses agree with lightly's; a table says where ak-ssl
+# departs from the papers.  All from PyPI, in a virtual environment of their own (PyTorch: Debian's).
 #
 #     tests/interop/run.sh [BIN_DIR]      default build/bin
 #
@@ -71,4 +72,21 @@ with grpc.insecure_channel("unix:" + socket) as channel:
     assert reply.status == health_pb2.HealthCheckResponse.SERVING
 print("interop: gRPC's own health client finds akssl.v1.Lab serving")
 PYTHON
-echo "interop: skipped: timm, tensorboard, onnxruntime, lightly, ak-ssl: nothing is written for them yet"
+
+# ---- losses: lightly's on random tensors, as cases for our numerics tests; then ak-ssl's
+
+if ! "$python" -c 'import torch, torchvision' 2>"$dir/log"; then
+    echo "interop: skipped: lightly, ak-ssl: $python has no torch and torchvision (Debian's packages python3-torch, python3-torchvision)"
+else
+    "$python" -m venv --system-site-packages "$dir/peers" >"$dir/log" 2>&1
+    "$dir/peers/bin/pip" install --quiet --disable-pip-version-check --no-deps \
+        lightly lightly_utils ak-ssl safetensors >"$dir/log" 2>&1 &&
+        "$dir/peers/bin/pip" install --quiet --disable-pip-version-check \
+            wandb torcheval tqdm tensorboard >"$dir/log" 2>&1 ||
+        skip "lightly and ak-ssl: $(tail -n 1 "$dir/log")"
+    "$dir/peers/bin/python" tests/interop/lightly_cases.py "$dir/lightly"
+    AKSSL_ORACLE_DIR=$dir/lightly "$bin/../tests/oracle.cases"
+    echo "interop: our losses and gradients are lightly's"
+    "$dir/peers/bin/python" tests/interop/ak_ssl_table.py tests/golden
+fi
+echo "interop: skipped: timm, onnxruntime: nothing is written for them yet"
