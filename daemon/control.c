@@ -187,39 +187,46 @@ akssl_status ak_control_submit(ak_daemon *d, const ak_spec *spec, const char *ya
     return AKSSL_OK;
 }
 
-// ---- cancelling
+// ---- cancelling, pausing, resuming
 
-static akssl_status has_ended(ak_daemon *d, int64_t id)
+// find_active gives a job that has not ended.
+static akssl_status find_active(ak_daemon *d, int64_t id, ak_job **out)
 {
-    ak_job *job = NULL;
-    akssl_status rc = ak_store_find(d->store, id, &job);
+    ak_job *job = ak_jobs_find(&d->jobs, id), *stored = NULL;
+    akssl_status rc = job ? AKSSL_OK : ak_store_find(d->store, id, &stored);
 
-    if (rc == AKSSL_OK)
+    if (rc == AKSSL_OK && (!job || ak_job_state_ended(job->state)))
         rc = ak_fail(AKSSL_ERR_STATE, "job %" PRId64 " has ended already: it is %s", id,
-                     ak_job_state_text(job->state));
-    ak_job_free(job);
+                     ak_job_state_text(job ? job->state : stored->state));
+    ak_job_free(stored);
+    *out = job;
+    return rc;
+}
+
+// wish makes a wish durable, once.
+static akssl_status wish(ak_daemon *d, ak_job *job, bool *field)
+{
+    akssl_status rc = AKSSL_OK;
+
+    if (!*field) {
+        *field = true;
+        rc = ak_control_save(d, job);
+        *field = rc == AKSSL_OK;
+    }
     return rc;
 }
 
 akssl_status ak_control_cancel(ak_daemon *d, int64_t id, void (*seen)(void *ctx, const ak_job *job),
                                void *ctx)
 {
-    ak_job *job = ak_jobs_find(&d->jobs, id);
-    akssl_status rc;
+    bool paused;
+    ak_job *job;
+    akssl_status rc = find_active(d, id, &job);
 
-    if (!job)
-        return has_ended(d, id);
-    if (ak_job_state_ended(job->state))
-        return ak_fail(AKSSL_ERR_STATE, "job %" PRId64 " has ended already: it is %s", id,
-                       ak_job_state_text(job->state));
-    if (!job->cancel) {
-        job->cancel = true;
-        rc = ak_control_save(d, job);
-        if (rc < 0) {
-            job->cancel = false;
-            return rc;
-        }
-    }
+    if (rc == AKSSL_OK)
+        rc = wish(d, job, &job->cancel);
+    if (rc < 0)
+        return rc;
     if (job->run) {
         ak_text_set(&job->reason, "is being cancelled");
         seen(ctx, job);
@@ -228,12 +235,74 @@ akssl_status ak_control_cancel(ak_daemon *d, int64_t id, void (*seen)(void *ctx,
         return AKSSL_OK;
     }
     ak_scheduler_remove(d->scheduler, id);
-    rc = ak_job_move(job, AK_JOB_CANCEL, "cancelled before it started");
+    paused = job->state == AK_JOB_PAUSED;
+    rc = ak_job_move(job, AK_JOB_CANCEL,
+                     paused ? "cancelled while it was paused" : "cancelled before it started");
     if (rc < 0)
         return rc;
     seen(ctx, job);
     (void)ak_control_save(d, job);
     finish(d, job);
+    ak_control_schedule(d);
+    return AKSSL_OK;
+}
+
+akssl_status ak_control_pause(ak_daemon *d, int64_t id, void (*seen)(void *ctx, const ak_job *job),
+                              void *ctx)
+{
+    ak_job *job;
+    akssl_status rc = find_active(d, id, &job);
+
+    if (rc == AKSSL_OK && job->cancel)
+        rc = ak_fail(AKSSL_ERR_STATE, "job %" PRId64 " is being cancelled", id);
+    if (rc == AKSSL_OK && job->state != AK_JOB_PAUSED)
+        rc = wish(d, job, &job->pause);
+    if (rc < 0)
+        return rc;
+    if (job->run) {
+        if (!job->outcome) // else the reason is the run's
+            ak_text_set(&job->reason, "is being paused");
+        ak_watches_changed(d->watches, job, true);
+        ak_run_pause(job->run);
+    } else if (job->state != AK_JOB_PAUSED) {
+        ak_scheduler_remove(d->scheduler, id);
+        ak_control_move(d, job, AK_JOB_PAUSE, "paused by request");
+        ak_control_schedule(d);
+    }
+    seen(ctx, job);
+    return AKSSL_OK;
+}
+
+akssl_status ak_control_resume(ak_daemon *d, int64_t id, void (*seen)(void *ctx, const ak_job *job),
+                               void *ctx)
+{
+    char *reason;
+    ak_job *job;
+    akssl_status rc = find_active(d, id, &job);
+
+    if (rc < 0)
+        return rc;
+    if (d->stopping)
+        return ak_fail(AKSSL_ERR_UNAVAILABLE, "akssld is stopping: resume again once it is back");
+    if (job->pause)
+        return ak_fail(AKSSL_ERR_STATE,
+                       "job %" PRId64 " is being paused: resume it once it is PAUSED", id);
+    if (job->state != AK_JOB_PAUSED)
+        return ak_fail(AKSSL_ERR_STATE, "job %" PRId64 " is %s: only a PAUSED job is resumed", id,
+                       ak_job_state_text(job->state));
+    reason = ak_path("%s", job->reason);
+    rc = ak_job_move(job, AK_JOB_RESUME, NULL);
+    if (rc == AKSSL_OK)
+        rc = ak_control_save(d, job);
+    if (rc < 0 && ak_job_move(job, AK_JOB_PAUSE, reason) == AKSSL_OK)
+        ak_log_write(d->log, AK_LOG_WARN, "job %" PRId64 " stays PAUSED: %s", id, ak_error_text());
+    free(reason);
+    if (rc < 0)
+        return rc;
+    ak_log_write(d->log, AK_LOG_INFO, "job %" PRId64 " resumed", id);
+    ak_watches_changed(d->watches, job, true);
+    seen(ctx, job);
+    enqueue(d, job);
     ak_control_schedule(d);
     return AKSSL_OK;
 }

@@ -26,6 +26,15 @@ akssl_status ak_control_submit(ak_daemon *d, const ak_spec *spec, const char *ya
 akssl_status ak_control_cancel(ak_daemon *d, int64_t id, void (*seen)(void *ctx, const ak_job *job),
                                void *ctx) AKSSL_MUST_CHECK;
 
+// ak_control_pause does so for a pause: a job that waits is PAUSED at once, one that runs when it
+// has committed.  One that is paused, or being paused, stays so.
+akssl_status ak_control_pause(ak_daemon *d, int64_t id, void (*seen)(void *ctx, const ak_job *job),
+                              void *ctx) AKSSL_MUST_CHECK;
+
+// ak_control_resume queues a PAUSED job again.
+akssl_status ak_control_resume(ak_daemon *d, int64_t id, void (*seen)(void *ctx, const ak_job *job),
+                               void *ctx) AKSSL_MUST_CHECK;
+
 // ak_control_save stores a job as it is; what fails is tried again every second.
 akssl_status ak_control_save(ak_daemon *d, ak_job *job);
 

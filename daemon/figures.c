@@ -29,6 +29,18 @@ static akssl_status check_names(size_t count, metric *const *list, size_t limit,
     return AKSSL_OK;
 }
 
+static akssl_status check_progress(const Akssl__V1__Progress *progress)
+{
+    if (progress->n_warnings > AK_FIGURES_MAX_WARNINGS)
+        return ak_fail(AKSSL_ERR_LIMIT, "%zu warnings: at most %d", progress->n_warnings,
+                       AK_FIGURES_MAX_WARNINGS);
+    for (size_t i = 0; i < progress->n_warnings; i++)
+        if (strlen(progress->warnings[i]) > AK_FIGURES_MAX_WARNING)
+            return ak_fail(AKSSL_ERR_LIMIT, "warning '%.32s...' has more than %d bytes",
+                           progress->warnings[i], AK_FIGURES_MAX_WARNING);
+    return check_names(progress->n_gauges, progress->gauges, AK_FIGURES_MAX_GAUGES, "gauges");
+}
+
 static size_t index_of(metric *const *list, size_t count, const char *name)
 {
     size_t i = 0;
@@ -75,7 +87,7 @@ akssl_status ak_figures_merge(ak_figures *figures, const Akssl__V1__Progress *pr
 
     rc = check_names(results, result, AK_FIGURES_MAX_RESULTS, "results");
     if (rc == AKSSL_OK && progress)
-        rc = check_names(progress->n_gauges, progress->gauges, AK_FIGURES_MAX_GAUGES, "gauges");
+        rc = check_progress(progress);
     if (rc < 0)
         return rc;
     merged.results = list;
@@ -95,6 +107,16 @@ akssl_status ak_figures_merge(ak_figures *figures, const Akssl__V1__Progress *pr
     rc = ak_figures_unpack(figures, bytes, size);
     free(bytes);
     return rc;
+}
+
+bool ak_figures_warns(const ak_figures *figures, const char *warning)
+{
+    const Akssl__V1__Progress *progress = figures->report ? figures->report->progress : NULL;
+
+    for (size_t i = 0; progress && i < progress->n_warnings; i++)
+        if (strcmp(progress->warnings[i], warning) == 0)
+            return true;
+    return false;
 }
 
 int64_t ak_figures_step(const ak_figures *figures)

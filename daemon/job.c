@@ -21,6 +21,7 @@ static const ak_job_state table[AK_JOB_STATE_END][AK_JOB_EVENT_END] = {
     [AK_JOB_STARTING] = {
         [AK_JOB_JOIN] = AK_JOB_RUNNING,
         [AK_JOB_REQUEUE] = AK_JOB_QUEUED,
+        [AK_JOB_PAUSE] = AK_JOB_PAUSED,
         [AK_JOB_FAIL] = AK_JOB_FAILED,
         [AK_JOB_CANCEL] = AK_JOB_CANCELLED,
     },
@@ -122,9 +123,13 @@ akssl_status ak_job_move(ak_job *job, ak_job_event event, const char *reason)
         job->started_ms = ak_clock_wall_ms();
     if (next != AK_JOB_STARTING && next != AK_JOB_RUNNING)
         ak_text_set(&job->run_id, NULL);
+    if (next == AK_JOB_PAUSED) { // what its last run said has been carried out
+        job->outcome = 0;
+        job->pause = false;
+    }
     if (ak_job_state_ended(next)) {
         job->ended_ms = ak_clock_wall_ms();
-        job->cancel = false;
+        job->cancel = job->pause = false;
     }
     return AKSSL_OK;
 }

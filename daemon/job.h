@@ -3,13 +3,14 @@
 //     submit -> QUEUED --launch--> STARTING --join--> RUNNING --succeed--> SUCCEEDED
 //                ^ ^                  |                | |
 //                | +----requeue-------+----requeue-----+ +--fail--> FAILED
-//                |                                     |
-//              resume <------------- PAUSED <--pause---+
+//                |                    |                |
+//              resume <-- PAUSED <----+-----pause------+
 //
 // QUEUED waits for cores; STARTING has a run whose rank 0 has not joined; RUNNING has joined.
-// `requeue` is a crash, or a daemon that stops: the job goes on from its last commit.  `cancel`
-// leads from every state that has not ended to CANCELLED, `fail` to FAILED.  The table in job.c is
-// the only place that knows.  Loop thread only.
+// `requeue` is a crash, or a daemon that stops: the job goes on from its last commit.  `pause`
+// leads from QUEUED, too; PAUSED waits for `resume`.  `cancel` leads from every state that has not
+// ended to CANCELLED, `fail` to FAILED.  The table in job.c is the only place that knows.  Loop
+// thread only.
 
 #ifndef AK_DAEMON_JOB_H
 #define AK_DAEMON_JOB_H
@@ -70,7 +71,7 @@ typedef struct ak_job {
     int64_t committed_step; // -1: none
     int64_t ranks;          // of the current or last run
     char *run_id;           // of the run whose processes may live; "" when none
-    bool cancel;            // asked for, and not over yet
+    bool cancel, pause;     // asked for, and not over yet
     ak_job_state outcome;   // what the worker's Finish said, once it has; 0
     char *weights;          // the export; ""
     ak_figures figures;

@@ -2,7 +2,8 @@
 //
 // What was RUNNING has no run any more: this daemon did not start it.  Its processes are ended
 // first (they hold the run's id, see process.h), then what was decided before the end is carried
-// out (a Finish, a Cancel), and the rest goes on from its last commit.
+// out (a Finish, a Cancel, a Pause), and the rest goes on from its last commit.  What is PAUSED
+// stays.
 
 #include <inttypes.h>
 
@@ -43,6 +44,10 @@ static void take_up(ak_daemon *d, ak_job *job)
         ak_control_move(d, job, AK_JOB_CANCEL, "cancelled");
     else if (job->outcome == AK_JOB_FAILED)
         ak_control_move(d, job, AK_JOB_FAIL, job->reason);
+    else if (had_run && job->outcome == AK_JOB_PAUSED)
+        ak_control_move(d, job, AK_JOB_PAUSE, job->reason);
+    else if (job->pause)
+        ak_control_move(d, job, AK_JOB_PAUSE, "paused by request");
     else if (had_run)
         ak_control_requeue(d, job, "akssld was started again", 0);
     else if (job->state == AK_JOB_QUEUED)

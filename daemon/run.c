@@ -197,9 +197,10 @@ void ak_run_finished(ak_run *run, ak_job_state outcome, const char *reason)
         return;
     if (outcome) {
         job->outcome = outcome;
-        ak_text_set(&job->reason, outcome == AK_JOB_FAILED ? reason : "");
+        ak_text_set(&job->reason, outcome == AK_JOB_SUCCEEDED ? "" : reason);
         (void)ak_control_save(run->d, job);
     } else {
+        run->stopped = true;
         set_why(run, reason && reason[0] ? reason : "the worker stopped by itself");
     }
     if (run->phase != AK_RUN_JOINED)
@@ -267,6 +268,21 @@ void ak_run_stop(ak_run *run, const char *why)
         ak_uplink_stop(run, why);
     else if (run->phase != AK_RUN_FINISHED)
         ak_run_end(run, why);
+}
+
+static void on_pause_long(uv_timer_t *timer)
+{
+    ak_run_end(timer->data, "it was asked to pause and did not stop in time");
+}
+
+void ak_run_pause(ak_run *run)
+{
+    if (run->pausing)
+        return;
+    run->pausing = true;
+    ak_run_stop(run, "paused by request");
+    if (run->phase == AK_RUN_JOINED && !run->lost)
+        uv_timer_start(&run->timer, on_pause_long, AK_RUN_PAUSE_MS, 0);
 }
 
 static void on_tidy(ak_run *run, akssl_status rc, const char *error)
@@ -359,16 +375,16 @@ static void crash(ak_daemon *d, ak_job *job, const char *text)
 // next moves the job on, now that nothing of its run is left.
 static void next(ak_daemon *d, ak_job *job, bool not_counted, const char *text)
 {
-    char *reason;
-
     if (job->outcome == AK_JOB_SUCCEEDED) {
         ak_control_move(d, job, AK_JOB_SUCCEED, NULL);
     } else if (job->cancel) {
         ak_control_move(d, job, AK_JOB_CANCEL, "cancelled");
     } else if (job->outcome == AK_JOB_FAILED) {
-        reason = ak_path("%s", job->reason);
-        ak_control_move(d, job, AK_JOB_FAIL, reason);
-        free(reason);
+        ak_control_move(d, job, AK_JOB_FAIL, job->reason);
+    } else if (job->outcome == AK_JOB_PAUSED) {
+        ak_control_move(d, job, AK_JOB_PAUSE, job->reason);
+    } else if (job->pause) {
+        ak_control_move(d, job, AK_JOB_PAUSE, "paused by request");
     } else if (d->stopping) {
         ak_control_requeue(d, job, "akssld was stopped; goes on when it is started again", 0);
     } else if (not_counted) {
@@ -385,6 +401,12 @@ static void conclude(ak_run *run)
     bool not_counted = run->not_counted;
     char *text = not_counted ? ak_path("%s", run->why) : crash_text(run);
 
+    if (run->pausing && !run->stopped && !job->outcome)
+        ak_log_write(d->log, AK_LOG_WARN,
+                     "job %" PRId64
+                     ": its run did not stop by itself (%s): it is paused at its last "
+                     "commit",
+                     job->id, text);
     ak_state_free(run->state);
     job->run = NULL;
     ak_scheduler_release(d->scheduler, run->cores);

@@ -27,7 +27,9 @@ enum {
     AK_RUN_LOST_MS = 30000, // from the loss of the stream to the end of the processes
     AK_RUN_EXIT_MS = 15000,
     AK_RUN_GRACE_MS = 5000,
-    AK_RUN_STATE_MS = 60000, // a commit waits that long for the state to reach its step
+    AK_RUN_PAUSE_MS = 300000, // from a pause's Stop to the end of the processes
+    AK_RUN_WARNINGS = 64,     // that a run writes to its log
+    AK_RUN_STATE_MS = 60000,  // a commit waits that long for the state to reach its step
 };
 
 typedef enum ak_run_phase {
@@ -49,6 +51,7 @@ typedef struct ak_run {
     char *folder; // the job's
     char *why;    // the first reason to end it, "" when none
     int64_t log_start;
+    int warnings; // that were written to the log
 
     uv_process_t process;
     uv_timer_t timer, commit_timer;
@@ -56,6 +59,8 @@ typedef struct ak_run {
     bool alive, swept; // mpirun; no process is left
     bool not_counted;  // it failed for a reason that is no crash
     bool lost;         // the stream ended before Finish
+    bool pausing;      // rank 0 was asked to stop for a pause
+    bool stopped;      // it said that it did
     int ticks;         // of the sweep
     int works;         // on the thread pool
     int exit_code, exit_signal;
@@ -85,7 +90,7 @@ void ak_run_start(ak_daemon *d, ak_job *job, int64_t cores);
 // ak_run_joined is told by uplink.c that rank 0 said Hello.
 void ak_run_joined(ak_run *run);
 
-// ak_run_finished records what rank 0's Finish said: SUCCEEDED, FAILED, or 0 for stopped.  A
+// ak_run_finished records what rank 0's Finish said: SUCCEEDED, FAILED, PAUSED, or 0 for stopped. A
 // failure of a run that is being ended already is not the job's: it counts for nothing.
 void ak_run_finished(ak_run *run, ak_job_state outcome, const char *reason);
 
@@ -100,6 +105,9 @@ void ak_run_kill(ak_run *run);
 
 // ak_run_stop asks rank 0 to commit and finish; a run that has not joined is ended.
 void ak_run_stop(ak_run *run, const char *why);
+
+// ak_run_pause does so for a job that is to be paused, and ends the run if that takes too long.
+void ak_run_pause(ak_run *run);
 
 // ak_run_lost is told that the stream is gone.
 void ak_run_lost(ak_run *run);

@@ -176,8 +176,8 @@ static akssl_status take_head(ak_run *run, const Akssl__V1__TensorHead *head)
                            .filled = head->filled,
                            .position = head->position };
 
-    if (run->resuming)
-        return ak_fail(AKSSL_ERR_STATE, "tensor: this run's state was restored from a commit");
+    if (!run->sent)
+        return ak_fail(AKSSL_ERR_STATE, "tensor: not before all of the state was received");
     if (!head->name || strlen(head->name) > AK_STATE_MAX_NAME)
         return ak_fail(AKSSL_ERR_INVALID, "tensor: give a name of 1 to %d bytes",
                        AK_STATE_MAX_NAME);
@@ -187,26 +187,37 @@ static akssl_status take_head(ak_run *run, const Akssl__V1__TensorHead *head)
     memcpy(info.name, head->name, strlen(head->name));
     info.dims = (int)head->n_shape;
     memcpy(info.shape, head->shape, head->n_shape * sizeof *info.shape);
+    if (ak_state_holds(run->state, info.name))
+        return ak_state_replace(run->state, &info);
+    if (run->resuming)
+        return ak_fail(AKSSL_ERR_STATE,
+                       "tensor %s: this run's state was restored from a commit, without it",
+                       info.name);
     return ak_state_declare(run->state, &info);
 }
 
 static akssl_status take_chunk(ak_run *run, const Akssl__V1__TensorChunk *chunk)
 {
-    if (run->resuming)
-        return ak_fail(AKSSL_ERR_STATE, "tensor: this run's state was restored from a commit");
     return ak_state_fill(run->state, chunk->name ? chunk->name : "", chunk->offset,
                          chunk->data.data, chunk->data.len);
 }
 
 static akssl_status take_push(ak_run *run, const Akssl__V1__RingPush *push)
 {
+    const ak_state_rows rows = {
+        .name = push->name ? push->name : "",
+        .version = push->version,
+        .skipped = push->skipped,
+        .more = push->more,
+        .rows = push->rows.data,
+        .size = push->rows.len,
+    };
     akssl_status rc;
 
     if (!run->sent)
         return ak_fail(AKSSL_ERR_STATE, "push: not before all of the state was received");
-    rc = ak_state_push(run->state, push->name ? push->name : "", push->version, push->rows.data,
-                       push->rows.len);
-    if (rc == AKSSL_OK && ++run->pushes % AK_UPLINK_ACK == 0)
+    rc = ak_state_push(run->state, &rows);
+    if (rc == AKSSL_OK && !rows.more && ++run->pushes % AK_UPLINK_ACK == 0)
         send_applied(run);
     return rc;
 }

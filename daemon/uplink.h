@@ -2,7 +2,9 @@
 //
 //     Hello ->            <- Welcome, [head, chunk...]..., state_end
 //     [head, chunk...] -> (a run without commits)
-//     push ... ->         <- applied, every AK_UPLINK_ACK pushes; stop
+//     push | head, chunk... -> <- applied, every AK_UPLINK_ACK pushes; stop
+//
+// The head of a tensor that is there already brings it a new value (state.h).
 //
 // A message out of place is a mistake of the worker's that a restart would repeat: the job fails.
 // Loop thread only.

@@ -6,7 +6,8 @@
 // ahead of it.  Every function is for one thread, the caller's; stop_requested, lost and
 // stop_reason may be asked from any.
 //
-//     open -> state, take_tensor | declare* -> (push | report | commit)* -> finish -> close
+//     open -> state, take_tensor | declare* -> (push | replace | report | commit)* -> finish ->
+//     close
 
 #ifndef AK_WORKER_UPLINK_H
 #define AK_WORKER_UPLINK_H
@@ -25,6 +26,9 @@ enum {
     AK_UPLINK_STATE_GB = 16,    // of all of them
     AK_UPLINK_NAME = 128,       // bytes of a name, with its NUL
     AK_UPLINK_METRICS = 64,     // gauges, or results, in one report
+    AK_UPLINK_WARNINGS = 8,     // in one report
+    AK_UPLINK_WARNING = 256,    // bytes of one, with its NUL
+    AK_UPLINK_PUSH_GB = 2,      // of one push
     AK_UPLINK_QUEUE = 64 << 20, // bytes of pushes that may wait
 };
 
@@ -59,6 +63,8 @@ typedef struct ak_uplink_progress {
     double epoch, loss, lr, images_per_s, eta_s;
     const ak_uplink_metric *gauges; // the method's own
     int gauge_count;
+    const char *const *warnings; // what is wrong now, a line each: "collapse: ..."
+    int warning_count;           // at most AK_UPLINK_WARNINGS are told
 } ak_uplink_progress;
 
 typedef struct ak_uplink_file {
@@ -93,12 +99,24 @@ akssl_status ak_uplink_take_tensor(ak_uplink *uplink, const char *name,
 // pushes are, a megabyte at a time.
 akssl_status ak_uplink_declare(ak_uplink *uplink, const ak_uplink_tensor *tensor) AKSSL_MUST_CHECK;
 
+// A push's rows; borrowed for the call.
+typedef struct ak_uplink_rows {
+    const float *rows;
+    size_t bytes;
+    int64_t skipped; // rows of the step before these, left out because the ring's length follows
+} ak_uplink_rows;
+
 // ak_uplink_push queues rows that enter the ring called name; version is the tensor's new one (the
-// old one + 1).  rows are copied, and must fit one message (about 4 MiB: ERR_LIMIT).  It blocks
-// only while AK_UPLINK_QUEUE bytes wait, for at most two minutes (ERR_DEADLINE).  A failure to
-// send is reported by every later declare, push and commit.
-akssl_status ak_uplink_push(ak_uplink *uplink, const char *name, int64_t version, const float *rows,
-                            size_t bytes) AKSSL_MUST_CHECK;
+// old one + 1).  rows are copied; what does not fit one message goes in pieces, which take effect
+// together.  It blocks only while AK_UPLINK_QUEUE bytes wait, for at most two minutes
+// (ERR_DEADLINE).  A failure to send is reported by every later declare, push, replace and commit.
+akssl_status ak_uplink_push(ak_uplink *uplink, const char *name, int64_t version,
+                            const ak_uplink_rows *rows) AKSSL_MUST_CHECK;
+
+// ak_uplink_replace queues a new value of a tensor that the coordinator holds, in the shape that it
+// has; its version must be greater than the old one.  It takes effect when all of it is there, and
+// is queued as a declaration is.
+akssl_status ak_uplink_replace(ak_uplink *uplink, const ak_uplink_tensor *tensor) AKSSL_MUST_CHECK;
 
 // ak_uplink_report hands progress (and results, may be NULL) to the sender, without allocating;
 // the latest wins, and at most one a second is sent.  A report that fails is no failure of the
@@ -111,8 +129,9 @@ void ak_uplink_report(ak_uplink *uplink, const ak_uplink_progress *progress,
 akssl_status ak_uplink_commit(ak_uplink *uplink, int64_t step, const ak_uplink_file *files,
                               int count) AKSSL_MUST_CHECK;
 
-// ak_uplink_finish tells how the run ended: outcome is "succeeded", "failed" or "stopped"; reason
-// one sentence when it failed (else ""); weights the path of the export (else "").
+// ak_uplink_finish tells how the run ended: outcome is "succeeded", "failed", "stopped" (it goes on
+// from its commit) or "paused" (it does so when somebody resumes it); reason one sentence when it
+// failed or was paused (else ""); weights the path of the export (else "").
 akssl_status ak_uplink_finish(ak_uplink *uplink, const char *outcome, const char *reason,
                               const ak_uplink_metric *results, int count,
                               const char *weights) AKSSL_MUST_CHECK;

@@ -117,11 +117,12 @@ json_t *ak_json_spec(akssl_job_spec *spec)
 
 static json_t *progress_of(const akssl_progress *p)
 {
-    json_t *object;
+    json_t *object, *warnings;
 
     if (!p)
         return json_null();
     object = json_object();
+    warnings = json_array();
     json_object_set_new(object, "step", count_of(p->step));
     json_object_set_new(object, "total_steps", count_of(p->total_steps));
     json_object_set_new(object, "epoch", ak_json_real(p->epoch));
@@ -130,6 +131,9 @@ static json_t *progress_of(const akssl_progress *p)
     json_object_set_new(object, "images_per_s", ak_json_real(p->images_per_s));
     json_object_set_new(object, "eta_s", ak_json_real(p->eta_s));
     json_object_set_new(object, "gauges", ak_json_values(p->gauges, p->gauge_count));
+    for (size_t i = 0; i < p->warning_count; i++)
+        json_array_append_new(warnings, text_of(p->warnings[i]));
+    json_object_set_new(object, "warnings", warnings);
     return object;
 }
 

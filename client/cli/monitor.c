@@ -11,7 +11,7 @@
 #include "client/cli/signals.h"
 #include "client/cli/text.h"
 
-enum { LINE_EVERY_MS = 1000, DRAW_EVERY_MS = 100 };
+enum { LINE_EVERY_MS = 1000, DRAW_EVERY_MS = 100, WARNINGS = 8, WARNING = 257 };
 
 typedef struct monitor {
     const ak_cli *cli;
@@ -24,6 +24,8 @@ typedef struct monitor {
     int64_t step;          // the same
     int64_t shown_ms;      // when
     int signal;            // that stopped it
+    size_t warning_count;  // of the last progress, and their texts
+    char warnings[WARNINGS][WARNING];
 } monitor;
 
 static int64_t now_ms(void)
@@ -87,6 +89,35 @@ static void show_text(monitor *m, const akssl_job *job)
     fflush(m->out);
 }
 
+static bool is_known(const monitor *m, const char *warning)
+{
+    for (size_t i = 0; i < m->warning_count; i++)
+        if (strncmp(m->warnings[i], warning, WARNING - 1) == 0)
+            return true;
+    return false;
+}
+
+// show_warnings prints those that the last progress did not have, above the bar.
+static void show_warnings(monitor *m, const akssl_progress *p)
+{
+    size_t count = p->warning_count < WARNINGS ? p->warning_count : WARNINGS;
+
+    for (size_t i = 0; i < count; i++) {
+        if (is_known(m, p->warnings[i]))
+            continue;
+        erase(m);
+        fputs("warning: ", m->out);
+        ak_text_put(m->out, p->warnings[i]);
+        fputc('\n', m->out);
+        m->shown_ms = 0; // and the bar again
+        m->step = -1;
+    }
+    for (size_t i = 0; i < count; i++)
+        snprintf(m->warnings[i], WARNING, "%s", p->warnings[i]);
+    m->warning_count = count;
+    fflush(m->out);
+}
+
 static void show_json(monitor *m, const akssl_event *event)
 {
     static const char *const names[] = {
@@ -125,6 +156,8 @@ static int on_event(void *ctx, const akssl_event *event)
         say_lost(m, event);
     if (m->style == AK_MONITOR_JSON && event->kind != AKSSL_EVENT_TICK)
         show_json(m, event);
+    if (m->style == AK_MONITOR_TEXT && event->kind == AKSSL_EVENT_JOB && event->job->progress)
+        show_warnings(m, event->job->progress);
     if (m->style == AK_MONITOR_TEXT && event->job &&
         (event->kind == AKSSL_EVENT_JOB || event->kind == AKSSL_EVENT_TICK))
         show_text(m, event->job);

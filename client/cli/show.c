@@ -73,6 +73,13 @@ static void put_progress(const akssl_progress *p)
     ak_text_duration(p->eta_s, text, sizeof text);
     put("time to go", text);
     put_values("gauges", p->gauges, p->gauge_count);
+    if (p->warning_count > 0)
+        puts("\nwarnings");
+    for (size_t i = 0; i < p->warning_count; i++) {
+        fputs("  ", stdout);
+        ak_text_put(stdout, p->warnings[i]);
+        putchar('\n');
+    }
 }
 
 static void put_spec(akssl_job_spec *spec)

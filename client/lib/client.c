@@ -131,7 +131,7 @@ static akssl_status submit(akssl_client *client, const akssl_job_spec *spec, boo
     ProtobufCMessage *answer = NULL;
     akssl_status rc;
 
-    request.spec = ak_rpc_spec_encode(&spec->spec);
+    request.spec = ak_rpc_spec_encode_given(&spec->spec);
     request.has_dry_run = 1;
     request.dry_run = dry_run;
     rc = ak_client_call(client, AK_RPC_submit, &request.base, &answer);
@@ -193,7 +193,7 @@ akssl_status akssl_client_dry_run(akssl_client *client, const akssl_job_spec *sp
     return rc;
 }
 
-// ---- list, show, cancel
+// ---- list, show, cancel, pause, resume
 
 static akssl_job_list *take_list(Akssl__V1__ListReply *reply)
 {
@@ -262,6 +262,16 @@ akssl_status akssl_client_show(akssl_client *client, int64_t id, akssl_job **out
 akssl_status akssl_client_cancel(akssl_client *client, int64_t id, akssl_job **out)
 {
     return ask_job(client, AK_RPC_cancel, id, out);
+}
+
+akssl_status akssl_client_pause(akssl_client *client, int64_t id, akssl_job **out)
+{
+    return ask_job(client, AK_RPC_pause, id, out);
+}
+
+akssl_status akssl_client_resume(akssl_client *client, int64_t id, akssl_job **out)
+{
+    return ask_job(client, AK_RPC_resume, id, out);
 }
 
 akssl_status akssl_client_catalogue(akssl_client *client, char **json)

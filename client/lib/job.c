@@ -73,6 +73,8 @@ static void take_progress(box *b, const Akssl__V1__Progress *from)
         .eta_s = FLOAT_OF(from, eta_s),
         .gauge_count = from->n_gauges,
         .gauges = b->gauges,
+        .warning_count = from->n_warnings,
+        .warnings = (const char *const *)from->warnings,
     };
     b->job.progress = &b->progress;
 }

@@ -24,9 +24,11 @@ static akssl_status read_outcome(const Akssl__V1__FinishRequest *message, ak_job
         *outcome = AK_JOB_FAILED;
     else if (strcmp(text, "stopped") == 0)
         *outcome = 0;
+    else if (strcmp(text, "paused") == 0)
+        *outcome = AK_JOB_PAUSED;
     else
         return ak_fail(AKSSL_ERR_INVALID,
-                       "finish: outcome '%.64s': give succeeded, failed or stopped", text);
+                       "finish: outcome '%.64s': give succeeded, failed, stopped or paused", text);
     return AKSSL_OK;
 }
 
@@ -51,7 +53,7 @@ static akssl_status started(ak_daemon *d, ak_call *call, const ProtobufCMessage 
         ak_text_set(&run->job->weights, message->weights);
     ak_run_finished(run, outcome,
                     message->reason && message->reason[0] ? message->reason
-                    : outcome == AK_JOB_FAILED            ? "the worker gave no reason"
+                    : outcome                             ? "the worker gave no reason"
                                                           : "");
     ak_call_reply(call, &reply.base);
     ak_uplink_finish(run);

@@ -5,6 +5,7 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "daemon/control.h"
 #include "daemon/files.h"
@@ -15,7 +16,7 @@
 #include "proto/base/alloc.h"
 #include "proto/base/error.h"
 
-enum { MAX_UNDER_WAY = 8, METRICS = 4 };
+enum { MAX_UNDER_WAY = 8, METRICS = 7 };
 
 typedef struct inquiry {
     ak_daemon *d;
@@ -43,12 +44,38 @@ typedef struct description {
     Akssl__V1__Metric metrics[METRICS], *list[METRICS];
 } description;
 
+// add_metrics gives the figures that mean something for a tensor of that name: the rows of
+// prototypes should be of one length, those of queues and centres need not.
+static void add_metrics(description *out, const char *name, const ak_insight *insight)
+{
+    const struct {
+        const char *name;
+        double value;
+    } all[METRICS] = {
+        { "mean_norm", insight->mean_norm },
+        { "std", insight->std },
+        { "std_min", insight->std_min },
+        { "std_max", insight->std_max },
+        { "effective_rank", insight->effective_rank },
+        { "min_norm", insight->min_norm },
+        { "max_norm", insight->max_norm },
+    };
+    const char *end = strrchr(name, '.');
+    size_t count = end && strcmp(end, ".prototypes") == 0 ? METRICS : METRICS - 2;
+
+    for (size_t i = 0; i < count; i++) {
+        akssl__v1__metric__init(&out->metrics[i]);
+        out->metrics[i].name = (char *)all[i].name;
+        out->metrics[i].has_value = 1;
+        out->metrics[i].value = all[i].value;
+        out->list[i] = &out->metrics[i];
+    }
+    out->info.insight = out->list;
+    out->info.n_insight = count;
+}
+
 static void describe(description *out, const ak_state_info *info, ak_insight *insight)
 {
-    const char *names[METRICS] = { "mean_norm", "std", "std_min", "std_max" };
-    const double values[METRICS] = { insight->mean_norm, insight->std, insight->std_min,
-                                     insight->std_max };
-
     akssl__v1__tensor_info__init(&out->info);
     out->info.name = (char *)info->name;
     out->info.n_shape = (size_t)info->dims;
@@ -58,15 +85,7 @@ static void describe(description *out, const ak_state_info *info, ak_insight *in
     out->info.filled = info->filled;
     out->info.position = info->position;
     out->info.digest = insight->digest;
-    for (int i = 0; i < METRICS; i++) {
-        akssl__v1__metric__init(&out->metrics[i]);
-        out->metrics[i].name = (char *)names[i];
-        out->metrics[i].has_value = 1;
-        out->metrics[i].value = values[i];
-        out->list[i] = &out->metrics[i];
-    }
-    out->info.insight = out->list;
-    out->info.n_insight = METRICS;
+    add_metrics(out, info->name, insight);
 }
 
 static void reply(inquiry *q)

@@ -21,7 +21,24 @@ typedef struct submission {
     ak_check *check; // while it is under way
 } submission;
 
-// A job that evaluates another one's export takes its weights, and what it does not say itself.
+// inherit takes what belongs to the weights from their job's spec, where the new one does not say
+// it: the network, and the images as it has seen them.
+static void inherit(ak_spec *spec, const ak_spec *source, const Akssl__V1__JobSpec *given)
+{
+    if (!given->method)
+        ak_text_set(&spec->method, source->method);
+    if (!given->backbone)
+        ak_text_set(&spec->backbone, source->backbone);
+    if (!given->dataset)
+        ak_text_set(&spec->dataset, source->dataset);
+    if (!given->has_image_size)
+        spec->image_size = source->image_size;
+    for (int i = 0; !given->n_augment && i < source->augment.count; i++)
+        if (ak_spec_pair(&spec->augment, source->augment.keys[i], source->augment.values[i]) < 0)
+            return; // cannot be: the source kept the bounds
+}
+
+// A job that starts from another one's export takes its weights, and what it does not say itself.
 static akssl_status resolve_from_job(ak_daemon *d, ak_spec *spec, const Akssl__V1__JobSpec *given)
 {
     const ak_job *source;
@@ -40,10 +57,7 @@ static akssl_status resolve_from_job(ak_daemon *d, ak_spec *spec, const Akssl__V
                      source->id, ak_job_state_text(source->state));
     } else {
         ak_text_set(&spec->weights, path);
-        if (!given->method)
-            ak_text_set(&spec->method, source->spec.method);
-        if (!given->backbone)
-            ak_text_set(&spec->backbone, source->spec.backbone);
+        inherit(spec, &source->spec, given);
     }
     free(path);
     free(folder);

@@ -5,12 +5,13 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "daemon/state/spectrum.h"
 #include "proto/base/alloc.h"
 #include "proto/format/digest.h"
 
 // Welford's update, so that a large mean does not eat a small spread:
 //     d = x - m;  m += d / n;  s += d (x - m);  std = sqrt(s / n)
-static void take_row(const float *x, size_t width, double n, double *m, double *s, double *norm)
+static double take_row(const float *x, size_t width, double n, double *m, double *s)
 {
     double square = 0;
 
@@ -22,7 +23,91 @@ static void take_row(const float *x, size_t width, double n, double *m, double *
         s[j] += d * (value - m[j]);
         square += value * value;
     }
-    *norm += sqrt(square);
+    return sqrt(square);
+}
+
+static void measure(ak_insight *out, const float *x, size_t rows, size_t width, double *m)
+{
+    double sum = 0;
+
+    for (size_t i = 0; i < rows; i++) {
+        double norm = take_row(x + i * width, width, (double)i + 1, m, m + width);
+
+        sum += norm;
+        out->min_norm = i && out->min_norm <= norm ? out->min_norm : norm;
+        out->max_norm = i && out->max_norm >= norm ? out->max_norm : norm;
+    }
+    out->mean_norm = rows ? sum / (double)rows : 0;
+    for (size_t j = 0; j < width; j++) {
+        double std = rows ? sqrt(m[width + j] / (double)rows) : 0;
+
+        out->std += std / (double)width;
+        out->std_min = !j || std < out->std_min ? std : out->std_min;
+        out->std_max = !j || std > out->std_max ? std : out->std_max;
+    }
+}
+
+// ---- effective rank
+
+// The covariance's eigenvalues but for zeros are those of the rows' products (Gram's matrix),
+//     G[i][j] = sum over k of (x[i][k] - m[k]) (x[j][k] - m[k]),   m the mean of the chosen rows,
+// which is small: made in strips of columns that are centred first.
+enum { STRIP = 256, VALUES = 4 << 20 };
+
+//
+// x is the first row's part of the strip; a column is taken relative to its first value, so that
+// equal rows become exactly 0.
+static void centre(const float *x, size_t rows, size_t width, size_t count, size_t columns,
+                   double *strip)
+{
+    for (size_t k = 0; k < columns; k++) {
+        double mean = 0;
+
+        for (size_t i = 0; i < count; i++) {
+            double value = (double)x[i * rows / count * width + k] - (double)x[k];
+
+            strip[i * STRIP + k] = value;
+            mean += value / (double)count;
+        }
+        for (size_t i = 0; i < count; i++)
+            strip[i * STRIP + k] -= mean;
+    }
+}
+
+static void add_products(const double *strip, size_t count, size_t columns, double *gram)
+{
+    for (size_t i = 0; i < count; i++)
+        for (size_t j = 0; j <= i; j++) {
+            double sum = 0;
+
+            for (size_t k = 0; k < columns; k++)
+                sum += strip[i * STRIP + k] * strip[j * STRIP + k];
+            gram[i * count + j] += sum;
+        }
+}
+
+static akssl_status find_rank(ak_insight *out, const float *x, size_t rows, size_t width)
+{
+    size_t most = VALUES / width > 2 ? VALUES / width : 2;
+    size_t count = rows < AK_INSIGHT_ROWS ? rows : AK_INSIGHT_ROWS;
+    double values[AK_INSIGHT_ROWS];
+    double *gram;
+
+    count = count < most ? count : most;
+    gram = ak_try_alloc(count * (count + STRIP) + 1, sizeof *gram);
+    if (!gram)
+        return AKSSL_ERR_NO_MEMORY;
+    for (size_t from = 0; count && from < width; from += STRIP) {
+        size_t columns = width - from < STRIP ? width - from : STRIP;
+
+        centre(x + from, rows, width, count, columns, gram + count * count);
+        add_products(gram + count * count, count, columns, gram);
+    }
+    out->effective_rank = ak_spectrum_values(gram, (int)count, values) < 0
+                              ? (double)NAN
+                              : ak_spectrum_rank(values, (int)count);
+    free(gram);
+    return AKSSL_OK;
 }
 
 akssl_status ak_insight_make(ak_insight *insight, const ak_state_tensor *tensor)
@@ -30,22 +115,17 @@ akssl_status ak_insight_make(ak_insight *insight, const ak_state_tensor *tensor)
     size_t rows = (size_t)tensor->info.filled;
     size_t width = tensor->size / sizeof(float) / (size_t)tensor->info.shape[0];
     double *m = ak_try_alloc(width, 2 * sizeof(double));
-    ak_insight result = { .std_min = INFINITY };
+    ak_insight result = { 0 };
     const float *x = ak_state_data(tensor);
+    akssl_status rc;
 
     if (!m)
         return AKSSL_ERR_NO_MEMORY;
-    for (size_t i = 0; i < rows; i++)
-        take_row(x + i * width, width, (double)i + 1, m, m + width, &result.mean_norm);
-    for (size_t j = 0; j < width; j++) {
-        double std = rows ? sqrt(m[width + j] / (double)rows) : 0;
-
-        result.std += std / (double)width;
-        result.std_min = std < result.std_min ? std : result.std_min;
-        result.std_max = std > result.std_max ? std : result.std_max;
-    }
+    measure(&result, x, rows, width, m);
     free(m);
-    result.mean_norm = rows ? result.mean_norm / (double)rows : 0;
+    rc = find_rank(&result, x, rows, width);
+    if (rc < 0)
+        return rc;
     ak_digest_memory(x, tensor->size, result.digest);
     *insight = result;
     return AKSSL_OK;

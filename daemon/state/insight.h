@@ -5,11 +5,17 @@
 
 #include "daemon/state/state.h"
 
-// Over the rows that are filled.  A collapsing run shows in std falling towards 0.
+enum { AK_INSIGHT_ROWS = 256 };
+
+// Over the rows that are filled.  A collapsing run shows in std and rank falling towards 0 and 1.
 typedef struct ak_insight {
-    char digest[33];              // XXH3-128 of all values
-    double mean_norm;             // of a row
-    double std, std_min, std_max; // per dimension: mean, least, greatest
+    char digest[33];                      // XXH3-128 of all values
+    double mean_norm, min_norm, max_norm; // of a row
+    double std, std_min, std_max;         // per dimension: mean, least, greatest
+    // exp of the entropy of the covariance's eigenvalues, over at most AK_INSIGHT_ROWS rows that
+    // lie evenly (fewer when rows are long); 0 without spread, NAN when a value is no finite
+    // number.
+    double effective_rank;
 } ak_insight;
 
 // ak_insight_make reads the tensor through once.  Any thread.

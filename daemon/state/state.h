@@ -2,9 +2,10 @@
 //
 // A tensor is float32 and a ring along its first axis: RingPush writes rows at `position`, which
 // moves on and wraps; `filled` counts the rows that hold data of this job; `version` is the step
-// that the tensor is the result of.  Values live in counted buffers: a frozen snapshot shares them,
-// and a push that finds its buffer shared makes its own copy first, so that a commit or an insight
-// reads, on another thread, exactly what was there.
+// that the tensor is the result of.  What comes in pieces (a whole new value, a long push) is
+// staged beside the tensor and enters it with the last piece.  Values live in counted buffers: a
+// frozen snapshot shares them, and a push that finds its buffer shared makes its own copy first, so
+// that a commit or an insight reads, on another thread, exactly what was there.
 //
 // Loop thread only, except what says otherwise.
 
@@ -23,7 +24,7 @@ enum {
     AK_STATE_MAX_NAME = 64,
 };
 #define AK_STATE_MAX_TENSOR_BYTES ((size_t)2 << 30)
-#define AK_STATE_MAX_BYTES ((size_t)4 << 30) // all tensors of a job
+#define AK_STATE_MAX_BYTES ((size_t)4 << 30) // all tensors of a job; what is staged comes on top
 
 typedef struct ak_state_info {
     char name[AK_STATE_MAX_NAME + 1];
@@ -34,12 +35,34 @@ typedef struct ak_state_info {
 
 typedef struct ak_buffer ak_buffer;
 
+// A change that is coming in pieces.
+typedef struct ak_state_change {
+    ak_buffer *buffer; // NULL: there is none
+    size_t received;   // bytes in it
+    bool whole;        // a new value, else rows of a push
+    int64_t version;   // what the tensor's becomes
+    int64_t filled;    // the same, of a new value
+    int64_t position;  // the same
+    int64_t skipped;   // of a push
+} ak_state_change;
+
 typedef struct ak_state_tensor {
     ak_state_info info;
     ak_buffer *buffer;
     size_t size;     // bytes
     size_t received; // bytes of its first value that have come; complete at size
+    ak_state_change change;
 } ak_state_tensor;
+
+// What a push says; the fields are RingPush's.
+typedef struct ak_state_rows {
+    const char *name;
+    int64_t version;
+    int64_t skipped;
+    bool more;
+    const void *rows;
+    size_t size; // bytes
+} ak_state_rows;
 
 typedef struct ak_state {
     ak_state_tensor tensors[AK_STATE_MAX_TENSORS];
@@ -53,14 +76,23 @@ void ak_state_free(ak_state *state); // NULL-safe
 // and position within the rows).
 akssl_status ak_state_declare(ak_state *state, const ak_state_info *info) AKSSL_MUST_CHECK;
 
-// ak_state_fill takes the next bytes of a declared tensor; offset must be what has come so far.
+// ak_state_holds says whether there is a tensor of that name, complete or not.
+bool ak_state_holds(const ak_state *state, const char *name);
+
+// ak_state_replace begins a new value of a complete tensor: info has its shape, and a version past
+// its own.  The bytes follow; with the last of them value and info are the new ones.
+akssl_status ak_state_replace(ak_state *state, const ak_state_info *info) AKSSL_MUST_CHECK;
+
+// ak_state_fill takes the next bytes of a declared tensor, or of its new value; offset must be what
+// has come so far.
 akssl_status ak_state_fill(ak_state *state, const char *name, uint64_t offset, const void *data,
                            size_t size) AKSSL_MUST_CHECK;
 
-// ak_state_push writes whole rows, at most as many as the ring has, and moves on to version, which
-// must follow the old one.
-akssl_status ak_state_push(ak_state *state, const char *name, int64_t version, const void *rows,
-                           size_t size) AKSSL_MUST_CHECK;
+// ak_state_push writes whole rows and moves on to their version, which must follow the old one.  A
+// push with `more` is staged, at most as many bytes as the ring has, and enters with its last
+// piece. Of more rows than the ring has, the last stay, and the position moves by the number of
+// all.
+akssl_status ak_state_push(ak_state *state, const ak_state_rows *rows) AKSSL_MUST_CHECK;
 
 // ak_state_reached says in *reached whether every tensor is complete and at version; ERR_STATE
 // when one is past it.  No tensors: reached.

@@ -49,6 +49,8 @@ static const char *const steps[] = {
     "  PRIMARY KEY (job, step, name),"
     "  FOREIGN KEY (job, step) REFERENCES commits(job, step) ON DELETE CASCADE);"
     "CREATE INDEX jobs_active ON jobs(id) WHERE ended_ms = 0;",
+    // 3: that a job is to be paused
+    "ALTER TABLE jobs ADD COLUMN pause INTEGER NOT NULL DEFAULT 0;",
 };
 
 enum { VERSIONS = sizeof steps / sizeof *steps };

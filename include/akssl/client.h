@@ -70,6 +70,17 @@ AKSSL_API akssl_status akssl_client_show(akssl_client *client, int64_t id,
 AKSSL_API akssl_status akssl_client_cancel(akssl_client *client, int64_t id,
                                            akssl_job **out) AKSSL_MUST_CHECK;
 
+// akssl_client_pause has a job stop at its next step, with a commit, and wait until it is resumed;
+// a queued job waits at once.  out (may be NULL) gets the job as it stands then, which may still be
+// running for a moment.  ERR_STATE: it was over already, or is being cancelled.
+AKSSL_API akssl_status akssl_client_pause(akssl_client *client, int64_t id,
+                                          akssl_job **out) AKSSL_MUST_CHECK;
+
+// akssl_client_resume queues a paused job again, to go on from its last commit.  out (may be NULL)
+// gets the job as it stands then.  ERR_STATE: it is not paused (yet).
+AKSSL_API akssl_status akssl_client_resume(akssl_client *client, int64_t id,
+                                           akssl_job **out) AKSSL_MUST_CHECK;
+
 // akssl_client_state describes the tensors that the coordinator holds for a job.  Free *out with
 // akssl_tensor_list_free.
 AKSSL_API akssl_status akssl_client_state(akssl_client *client, int64_t id,

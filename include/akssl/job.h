@@ -117,15 +117,17 @@ typedef struct akssl_value {
 
 // akssl_progress is how far a job has come.
 typedef struct akssl_progress {
-    int64_t step;              // steps done
-    int64_t total_steps;       // steps in all
-    double epoch;              // passes over the data, with a fraction
-    double loss;               // of the last step
-    double lr;                 // learning rate of the last step
-    double images_per_s;       // over the last few steps
-    double eta_s;              // seconds to go at that speed
-    size_t gauge_count;        // how many gauges there are
-    const akssl_value *gauges; // the method's own figures
+    int64_t step;                // steps done
+    int64_t total_steps;         // steps in all
+    double epoch;                // passes over the data, with a fraction
+    double loss;                 // of the last step
+    double lr;                   // learning rate of the last step
+    double images_per_s;         // over the last few steps
+    double eta_s;                // seconds to go at that speed
+    size_t gauge_count;          // how many gauges there are
+    const akssl_value *gauges;   // the method's own figures
+    size_t warning_count;        // how many warnings there are
+    const char *const *warnings; // what is wrong now, a line each: "collapse: ..."
 } akssl_progress;
 
 // akssl_job is a job as the daemon told it at one moment.

@@ -1,4 +1,4 @@
-// proto/base/log.c -- one line per event on stderr.
+// proto/base/log.c -- one line per event on stderr, or in a file.
 
 #include "proto/base/log.h"
 
@@ -20,26 +20,22 @@ int ak_log_level_parse(const char *text)
     return 0;
 }
 
-void ak_log_write(const ak_log *log, ak_log_level level, const char *format, ...)
+__attribute__((format(printf, 4, 0))) static void
+write_line(const char *program, int fd, ak_log_level level, const char *format, va_list args)
 {
     char line[2048];
     struct tm t;
     int64_t now = ak_clock_wall_ms();
     time_t seconds = (time_t)(now / 1000);
     size_t used, end;
-    va_list args;
     int n;
 
-    if (!log || level > log->level)
-        return;
     gmtime_r(&seconds, &t);
     used = strftime(line, sizeof line, "%Y-%m-%dT%H:%M:%S", &t);
     n = snprintf(line + used, sizeof line - used, ".%03dZ %s %s: ", (int)(now % 1000), names[level],
-                 log->program);
+                 program);
     used += (size_t)n;
-    va_start(args, format);
     n = vsnprintf(line + used, sizeof line - used - 1, format, args);
-    va_end(args);
     end = used + (n > 0 ? (size_t)n : 0);
     if (end > sizeof line - 2)
         end = sizeof line - 2;
@@ -47,6 +43,26 @@ void ak_log_write(const ak_log *log, ak_log_level level, const char *format, ...
         if (line[i] == '\n' || line[i] == '\r')
             line[i] = ' ';
     line[end++] = '\n';
-    if (write(STDERR_FILENO, line, end) < 0)
+    if (write(fd, line, end) < 0)
         return; // nowhere left to say it
+}
+
+void ak_log_write(const ak_log *log, ak_log_level level, const char *format, ...)
+{
+    va_list args;
+
+    if (!log || level > log->level)
+        return;
+    va_start(args, format);
+    write_line(log->program, STDERR_FILENO, level, format, args);
+    va_end(args);
+}
+
+void ak_log_write_to(const ak_log *log, int fd, ak_log_level level, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    write_line(log->program, fd, level, format, args);
+    va_end(args);
 }

@@ -25,4 +25,8 @@ int ak_log_level_parse(const char *text);
 void ak_log_write(const ak_log *log, ak_log_level level, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+// ak_log_write_to writes it to an open file instead, whatever the level of log.
+void ak_log_write_to(const ak_log *log, int fd, ak_log_level level, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+
 #endif

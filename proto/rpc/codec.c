@@ -90,14 +90,17 @@ static Akssl__V1__Pair **encode_pairs(const ak_spec_pairs *pairs, size_t *count)
     return out;
 }
 
-Akssl__V1__JobSpec *ak_rpc_spec_encode(const ak_spec *spec)
+static Akssl__V1__JobSpec *encode(const ak_spec *spec, bool whole)
 {
     Akssl__V1__JobSpec *message = ak_alloc(1, sizeof *message);
+    const bool *given = spec->given;
 
     akssl__v1__job_spec__init(message);
-#define AK_SPEC_STRING(name, initial, choices, help) message->name = ak_strdup(spec->name);
+#define AK_SPEC_STRING(name, initial, choices, help)                                               \
+    if (*given++ || whole)                                                                         \
+        message->name = ak_strdup(spec->name);
 #define AK_SPEC_INT(name, initial, min, max, help)                                                 \
-    message->has_##name = 1;                                                                       \
+    message->has_##name = *given++ || whole;                                                       \
     message->name = spec->name;
 #define AK_SPEC_FLOAT(name, initial, min, max, help) AK_SPEC_INT(name, initial, min, max, help)
 #include "proto/spec/spec.def"
@@ -107,6 +110,16 @@ Akssl__V1__JobSpec *ak_rpc_spec_encode(const ak_spec *spec)
     message->option = encode_pairs(&spec->option, &message->n_option);
     message->augment = encode_pairs(&spec->augment, &message->n_augment);
     return message;
+}
+
+Akssl__V1__JobSpec *ak_rpc_spec_encode(const ak_spec *spec)
+{
+    return encode(spec, true);
+}
+
+Akssl__V1__JobSpec *ak_rpc_spec_encode_given(const ak_spec *spec)
+{
+    return encode(spec, false);
 }
 
 static akssl_status decode_int(ak_spec *spec, const char *name, int64_t value)

@@ -44,6 +44,9 @@ akssl_status ak_rpc_status_from_grpc(int code);
 // ak_rpc_spec_encode makes the wire's spec of spec; free with akssl__v1__job_spec__free_unpacked.
 Akssl__V1__JobSpec *ak_rpc_spec_encode(const ak_spec *spec);
 
+// ak_rpc_spec_encode_given leaves out what was not given, which is then the receiver's to settle.
+Akssl__V1__JobSpec *ak_rpc_spec_encode_given(const ak_spec *spec);
+
 // ak_rpc_spec_decode puts the fields that message has on top of *spec (start from ak_spec_init),
 // with the table's checks.
 akssl_status ak_rpc_spec_decode(ak_spec *spec, const Akssl__V1__JobSpec *message) AKSSL_MUST_CHECK;

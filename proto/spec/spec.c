@@ -118,6 +118,7 @@ static void pairs_copy(ak_spec_pairs *to, const ak_spec_pairs *from)
 
 akssl_status ak_spec_set(ak_spec *spec, const char *name, const char *value)
 {
+    const ak_option *row = ak_option_find(table, name);
     ak_spec_pairs *pairs = NULL;
     ak_spec_pairs merged = { 0 };
     akssl_status rc;
@@ -129,8 +130,12 @@ akssl_status ak_spec_set(ak_spec *spec, const char *name, const char *value)
         pairs = &spec->option;
     else if (strcmp(name, "augment") == 0)
         pairs = &spec->augment;
-    if (!pairs)
-        return ak_option_set(table, spec, name, value);
+    if (!pairs) {
+        rc = ak_option_set(table, spec, name, value);
+        if (rc == AKSSL_OK)
+            spec->given[row - table] = true;
+        return rc;
+    }
     copy = ak_strdup(value);
     pairs_copy(&merged, pairs);
     rc = set_pairs(&merged, name, copy);
@@ -158,6 +163,7 @@ void ak_spec_copy(ak_spec *to, const ak_spec *from)
             memcpy(target, source, sizeof(int64_t));
         }
     }
+    memcpy(to->given, from->given, sizeof to->given);
     pairs_copy(&to->option, &from->option);
     pairs_copy(&to->augment, &from->augment);
 }

@@ -24,6 +24,17 @@ typedef struct ak_spec_pairs {
     int count;
 } ak_spec_pairs;
 
+enum { // rows of the table
+    AK_SPEC_KEYS = 0
+#define AK_SPEC_STRING(name, initial, choices, help) +1
+#define AK_SPEC_INT(name, initial, min, max, help) +1
+#define AK_SPEC_FLOAT(name, initial, min, max, help) +1
+#include "proto/spec/spec.def"
+#undef AK_SPEC_STRING
+#undef AK_SPEC_INT
+#undef AK_SPEC_FLOAT
+};
+
 typedef struct ak_spec {
 #define AK_SPEC_STRING(name, initial, choices, help) char *name;
 #define AK_SPEC_INT(name, initial, min, max, help) int64_t name;
@@ -33,6 +44,7 @@ typedef struct ak_spec {
 #undef AK_SPEC_INT
 #undef AK_SPEC_FLOAT
     ak_spec_pairs option, augment;
+    bool given[AK_SPEC_KEYS]; // by row of the table: was set, be it to its default
 } ak_spec;
 
 // ak_spec_table gives one row per key except option and augment; ends with a NULL name.

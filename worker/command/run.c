@@ -52,24 +52,43 @@ static akssl_status restore(void *ctx, ak_state *state)
     return AKSSL_OK;
 }
 
+static ak_uplink_tensor tensor_of(const ak_state *state)
+{
+    return (ak_uplink_tensor){ .name = state->name,
+                               .dims = 2,
+                               .shape = { state->length, state->width },
+                               .version = state->version,
+                               .filled = state->filled,
+                               .position = state->position,
+                               .data = state->rows,
+                               .size = (size_t)(state->length * state->width) * sizeof(float) };
+}
+
 static akssl_status declare(void *ctx, const ak_state *state)
 {
-    ak_uplink_tensor t = { .name = state->name,
-                           .dims = 2,
-                           .shape = { state->length, state->width },
-                           .version = state->version,
-                           .filled = state->filled,
-                           .position = state->position,
-                           .data = state->rows,
-                           .size = (size_t)(state->length * state->width) * sizeof(float) };
+    const ak_uplink_tensor t = tensor_of(state);
 
     return ak_uplink_declare(ctx, &t);
 }
 
+// Of more rows than the ring has, the last stay: the others need not travel.
 static akssl_status push(void *ctx, const ak_state *state, const float *rows, int64_t count)
 {
-    return ak_uplink_push(ctx, state->name, state->version, rows,
-                          (size_t)(count * state->width) * sizeof(float));
+    int64_t skipped = count > state->length ? count - state->length : 0;
+    const ak_uplink_rows sent = {
+        .rows = rows + skipped * state->width,
+        .bytes = (size_t)((count - skipped) * state->width) * sizeof(float),
+        .skipped = skipped,
+    };
+
+    return ak_uplink_push(ctx, state->name, state->version, &sent);
+}
+
+static akssl_status replace(void *ctx, const ak_state *state)
+{
+    const ak_uplink_tensor t = tensor_of(state);
+
+    return ak_uplink_replace(ctx, &t);
 }
 
 static int copy_results(const ak_results *from, ak_uplink_metric to[AK_RESULTS])
@@ -160,6 +179,7 @@ static akssl_status run_session(ak_comm *comm, ak_uplink *uplink, const start *s
     const ak_link link = { .restore = restore,
                            .declare = declare,
                            .push = push,
+                           .replace = replace,
                            .report = report,
                            .commit = commit,
                            .stop = stop,

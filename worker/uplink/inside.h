@@ -16,6 +16,7 @@ enum {
     AK_UPLINK_FINISH_MS = 30000,
     AK_UPLINK_GOODBYE_MS = 2000, // for the coordinator to end the stream after Finish
     AK_UPLINK_REPORT_EVERY_MS = 1000,
+    AK_UPLINK_MESSAGE = AK_RPC_MAX_MESSAGE - 1024, // bytes of a push in one message
     AK_UPLINK_SPARES = 4, // spent items kept, so that a steady step does not allocate
     AK_UPLINK_SENTENCE = 1024,
 };
@@ -29,8 +30,9 @@ typedef struct ak_uplink_item {
     struct ak_uplink_item *next;
     ak_uplink_kind kind;
     char name[AK_UPLINK_NAME];
-    int64_t version, filled, position;
+    int64_t version, filled, position, skipped;
     uint64_t offset;
+    bool more; // of a push: the rows go on
     int dims;
     int64_t shape[AK_UPLINK_DIMS];
     size_t room, size;
@@ -44,8 +46,10 @@ typedef struct ak_uplink_metrics {
 } ak_uplink_metrics;
 
 typedef struct ak_uplink_record {
-    ak_uplink_progress progress; // its gauges are in `gauges`
+    ak_uplink_progress progress; // its gauges and warnings are in the next
     ak_uplink_metrics gauges, results;
+    int warning_count;
+    char warnings[AK_UPLINK_WARNINGS][AK_UPLINK_WARNING];
 } ak_uplink_record;
 
 // A tensor that came from the coordinator.

@@ -43,6 +43,9 @@ static akssl_status send_item(ak_uplink *u, ak_uplink_item *it)
         push.name = it->name;
         push.has_version = push.has_rows = 1;
         push.version = it->version;
+        push.has_more = push.more = it->more;
+        push.has_skipped = it->skipped > 0;
+        push.skipped = it->skipped;
         push.rows = (ProtobufCBinaryData){ it->size, it->data };
         break;
     }
@@ -68,6 +71,7 @@ static void send_report(ak_uplink *u, const ak_uplink_record *r)
     Akssl__V1__Progress progress = AKSSL__V1__PROGRESS__INIT;
     Akssl__V1__Metric gauge_rows[AK_UPLINK_METRICS], result_rows[AK_UPLINK_METRICS];
     Akssl__V1__Metric *gauges[AK_UPLINK_METRICS], *results[AK_UPLINK_METRICS];
+    char *warnings[AK_UPLINK_WARNINGS];
     ProtobufCMessage *reply;
 
     progress.has_step = progress.has_total_steps = progress.has_epoch = progress.has_loss = 1;
@@ -81,6 +85,10 @@ static void send_report(ak_uplink *u, const ak_uplink_record *r)
     progress.eta_s = r->progress.eta_s;
     progress.n_gauges = fill_metrics(&r->gauges, gauge_rows, gauges);
     progress.gauges = gauges;
+    for (int i = 0; i < r->warning_count; i++)
+        warnings[i] = (char *)r->warnings[i];
+    progress.n_warnings = (size_t)r->warning_count;
+    progress.warnings = warnings;
     request.has_job = 1;
     request.job = u->job;
     request.run = u->run;
@@ -228,7 +236,7 @@ static akssl_status set_name(ak_uplink_item *form, const char *name)
     return AKSSL_OK;
 }
 
-akssl_status ak_uplink_declare(ak_uplink *uplink, const ak_uplink_tensor *tensor)
+static akssl_status queue_tensor(ak_uplink *uplink, const ak_uplink_tensor *tensor)
 {
     size_t size = tensor->dims > 0 ? ak_uplink_bytes_of(tensor->shape, (size_t)tensor->dims) : 0;
     ak_uplink_item form = { .kind = AK_UPLINK_HEAD,
@@ -253,21 +261,39 @@ akssl_status ak_uplink_declare(ak_uplink *uplink, const ak_uplink_tensor *tensor
     return rc;
 }
 
-akssl_status ak_uplink_push(ak_uplink *uplink, const char *name, int64_t version, const float *rows,
-                            size_t bytes)
+akssl_status ak_uplink_declare(ak_uplink *uplink, const ak_uplink_tensor *tensor)
 {
-    ak_uplink_item form = { .kind = AK_UPLINK_PUSH, .version = version };
+    return queue_tensor(uplink, tensor);
+}
+
+akssl_status ak_uplink_replace(ak_uplink *uplink, const ak_uplink_tensor *tensor)
+{
+    return queue_tensor(uplink, tensor); // that it is there already tells the coordinator
+}
+
+akssl_status ak_uplink_push(ak_uplink *uplink, const char *name, int64_t version,
+                            const ak_uplink_rows *rows)
+{
+    ak_uplink_item form = { .kind = AK_UPLINK_PUSH, .version = version, .skipped = rows->skipped };
+    size_t piece = rows->bytes <= AK_UPLINK_MESSAGE ? AK_UPLINK_MESSAGE : AK_RPC_CHUNK;
     akssl_status rc = set_name(&form, name);
 
     if (rc < 0)
         return rc;
-    if (bytes > AK_RPC_MAX_MESSAGE - 1024)
-        return ak_fail(
-            AKSSL_ERR_LIMIT,
-            "ring '%s': a step's rows are %zu bytes, at most %d are taken: use a smaller "
-            "batch or projection",
-            name, bytes, AK_RPC_MAX_MESSAGE - 1024);
-    return enqueue(uplink, &form, rows, bytes);
+    if (rows->bytes > (size_t)AK_UPLINK_PUSH_GB << 30)
+        return ak_fail(AKSSL_ERR_LIMIT,
+                       "ring '%s': a step's rows are %zu bytes, at most %d GiB are taken: use a "
+                       "smaller batch or projection",
+                       name, rows->bytes, AK_UPLINK_PUSH_GB);
+    form.more = true;
+    for (size_t at = 0; form.more && rc == 0; at += piece) {
+        size_t left = rows->bytes - at;
+
+        form.more = left > piece;
+        rc = enqueue(uplink, &form, (const uint8_t *)rows->rows + at, form.more ? piece : left);
+        form.skipped = 0;
+    }
+    return rc;
 }
 
 static void copy_metrics(ak_uplink_metrics *to, const ak_uplink_metric *from, int count)
@@ -279,6 +305,14 @@ static void copy_metrics(ak_uplink_metrics *to, const ak_uplink_metric *from, in
     }
 }
 
+static void copy_warnings(ak_uplink_record *to, const ak_uplink_progress *from)
+{
+    to->warning_count =
+        from->warning_count < AK_UPLINK_WARNINGS ? from->warning_count : AK_UPLINK_WARNINGS;
+    for (int i = 0; i < to->warning_count; i++)
+        snprintf(to->warnings[i], sizeof to->warnings[i], "%s", from->warnings[i]);
+}
+
 void ak_uplink_report(ak_uplink *uplink, const ak_uplink_progress *progress,
                       const ak_uplink_metric *results, int count)
 {
@@ -288,6 +322,7 @@ void ak_uplink_report(ak_uplink *uplink, const ak_uplink_progress *progress,
     r->progress = *progress;
     copy_metrics(&r->gauges, progress->gauges, progress->gauge_count);
     copy_metrics(&r->results, results, results ? count : 0);
+    copy_warnings(r, progress);
     if (!uplink->report_waits)
         pthread_cond_broadcast(&uplink->changed);
     uplink->report_waits = true;

@@ -172,13 +172,35 @@ static void expect(const lab *l, int64_t id, const char *state, const char *reas
     akssl__v1__job__free_unpacked(job, NULL);
 }
 
-static Akssl__V1__Job *cancel(const lab *l, int64_t id)
+static Akssl__V1__Job *ask(const lab *l, ak_rpc_id rpc, int64_t id)
 {
     Akssl__V1__JobRequest request = AKSSL__V1__JOB_REQUEST__INIT;
 
     request.has_id = 1;
     request.id = id;
-    return (Akssl__V1__Job *)call(l, AK_RPC_cancel, &request.base);
+    return (Akssl__V1__Job *)call(l, rpc, &request.base);
+}
+
+static Akssl__V1__Job *cancel(const lab *l, int64_t id)
+{
+    return ask(l, AK_RPC_cancel, id);
+}
+
+// answered expects an answer in that state, with that reason.
+static void answered(const lab *l, ak_rpc_id rpc, int64_t id, const char *state, const char *reason)
+{
+    Akssl__V1__Job *job = ask(l, rpc, id);
+
+    ck_assert_msg(job != NULL, "%s", ak_error_text());
+    ck_assert_str_eq(job->state, state);
+    ck_assert_str_eq(job->reason, reason);
+    akssl__v1__job__free_unpacked(job, NULL);
+}
+
+static void refused(const lab *l, ak_rpc_id rpc, int64_t id, const char *sentence)
+{
+    ck_assert_ptr_null(ask(l, rpc, id));
+    ck_assert_msg(strstr(ak_error_text(), sentence) != NULL, "%s", ak_error_text());
 }
 
 static Akssl__V1__StateReply *state_of(const lab *l, int64_t id)
@@ -209,6 +231,15 @@ static bool has_file(const lab *l, int64_t id, const char *name)
 
 // ---- cases
 
+static void expect_refused(const lab *l, Akssl__V1__JobSpec *spec, const char *sentence)
+{
+    Akssl__V1__SubmitRequest request = AKSSL__V1__SUBMIT_REQUEST__INIT;
+
+    request.spec = spec;
+    ck_assert_ptr_null(call(l, AK_RPC_submit, &request.base));
+    ck_assert_msg(strstr(ak_error_text(), sentence) != NULL, "%s", ak_error_text());
+}
+
 START_TEST(a_job_from_end_to_end)
 {
     lab l;
@@ -232,7 +263,9 @@ START_TEST(a_job_from_end_to_end)
     queue = state->tensors[0];
     ck_assert_str_eq(queue->name, "moco.queue");
     ck_assert(queue->version == 9 && queue->filled == FAKE_ROWS &&
-              queue->position == 9 * FAKE_PUSH % FAKE_ROWS && queue->n_insight == 4);
+              queue->position == 9 * FAKE_PUSH % FAKE_ROWS && queue->n_insight == 5);
+    ck_assert_str_eq(queue->insight[4]->name, "effective_rank");
+    ck_assert(queue->insight[4]->value >= 1 && queue->insight[4]->value <= FAKE_WIDTH);
     akssl__v1__state_reply__free_unpacked(state, NULL);
     ck_assert(has_file(&l, id, "commits/step-9/state.safetensors") &&
               has_file(&l, id, "commits/step-6/model.safetensors") &&
@@ -267,6 +300,225 @@ START_TEST(a_crash_costs_no_bit)
     ck_assert_str_eq(a->tensors[0]->digest, b->tensors[0]->digest);
     akssl__v1__state_reply__free_unpacked(a, NULL);
     akssl__v1__state_reply__free_unpacked(b, NULL);
+    close_lab(&l);
+}
+END_TEST
+
+static void same_tensors(const lab *l, int64_t a, int64_t b, size_t count)
+{
+    Akssl__V1__StateReply *one = state_of(l, a), *other = state_of(l, b);
+
+    ck_assert(one->n_tensors == count && other->n_tensors == count);
+    for (size_t i = 0; i < count; i++) {
+        ck_assert_str_eq(one->tensors[i]->name, other->tensors[i]->name);
+        ck_assert_str_eq(one->tensors[i]->digest, other->tensors[i]->digest);
+        ck_assert(one->tensors[i]->version == other->tensors[i]->version);
+    }
+    akssl__v1__state_reply__free_unpacked(one, NULL);
+    akssl__v1__state_reply__free_unpacked(other, NULL);
+}
+
+START_TEST(a_whole_is_replaced)
+{
+    lab l;
+    int64_t plain, crash;
+    Akssl__V1__Job *job;
+    Akssl__V1__StateReply *state;
+
+    open_lab(&l);
+    plain = submit(&l, "whole", 3, 1);
+    crash = submit(&l, "whole_crash", 3, 1);
+    akssl__v1__job__free_unpacked(wait_for(&l, plain, "SUCCEEDED", 0), NULL);
+    state = state_of(&l, plain);
+    ck_assert_int_eq((int)state->n_tensors, 2);
+    ck_assert(state->tensors[1]->version == 9 && state->tensors[1]->filled == 1);
+    ck_assert_double_eq(state->tensors[1]->insight[4]->value, 0); // one row has no spread
+    akssl__v1__state_reply__free_unpacked(state, NULL);
+    job = wait_for(&l, crash, "SUCCEEDED", FAKE_STEPS);
+    ck_assert_int_eq(job->restarts, 1);
+    akssl__v1__job__free_unpacked(job, NULL);
+    same_tensors(&l, plain, crash, 2);
+    close_lab(&l);
+}
+END_TEST
+
+START_TEST(paused_by_request)
+{
+    lab l;
+    int64_t running, waiting;
+    Akssl__V1__Job *job;
+
+    open_lab(&l);
+    running = submit(&l, "slow", 0, 2);
+    akssl__v1__job__free_unpacked(wait_for(&l, running, "RUNNING", 4), NULL);
+    waiting = submit(&l, "plain", 0, 2);
+    answered(&l, AK_RPC_pause, waiting, "PAUSED", "paused by request");
+    answered(&l, AK_RPC_pause, waiting, "PAUSED", "paused by request");
+    refused(&l, AK_RPC_resume, running, "is RUNNING: only a PAUSED job is resumed");
+    answered(&l, AK_RPC_pause, running, "RUNNING", "is being paused");
+    refused(&l, AK_RPC_resume, running, "is being paused: resume it once it is PAUSED");
+    expect(&l, running, "PAUSED", "paused by request");
+    job = show(&l, running); // it committed where it stopped
+    ck_assert(job->committed_step >= 4 && job->committed_step == job->progress->step);
+    ck_assert(job->restarts == 0 && job->ended_ms == 0 && !has_file(&l, running, "result.json"));
+    akssl__v1__job__free_unpacked(job, NULL);
+    ck_assert_int_eq(ak_process_signal(l.folder, 0), 1); // the daemon alone
+    stop(&l);
+    start(&l);
+    expect(&l, running, "PAUSED", "paused by request");
+    murder(&l);
+    start(&l);
+    expect(&l, waiting, "PAUSED", "paused by request");
+    answered(&l, AK_RPC_resume, running, "QUEUED", "");
+    akssl__v1__job__free_unpacked(wait_for(&l, running, "RUNNING", 8), NULL);
+    answered(&l, AK_RPC_resume, waiting, "QUEUED", "");
+    answered(&l, AK_RPC_pause, waiting, "PAUSED", "paused by request");
+    answered(&l, AK_RPC_cancel, waiting, "CANCELLED", "cancelled while it was paused");
+    refused(&l, AK_RPC_pause, waiting, "has ended already: it is CANCELLED");
+    refused(&l, AK_RPC_resume, waiting, "has ended already: it is CANCELLED");
+    refused(&l, AK_RPC_pause, 99, "job 99: there is none");
+    akssl__v1__job__free_unpacked(cancel(&l, running), NULL);
+    close_lab(&l);
+}
+END_TEST
+
+START_TEST(a_pause_survives_what_comes_between)
+{
+    lab l;
+    int64_t deaf, crash;
+
+    open_lab(&l);
+    crash = submit(&l, "deaf", 0, 1); // takes a Stop for what it is, and SIGTERM for nothing
+    akssl__v1__job__free_unpacked(wait_for(&l, crash, "RUNNING", 1), NULL);
+    answered(&l, AK_RPC_pause, crash, "RUNNING", "is being paused");
+    murder(&l);
+    start(&l);
+    expect(&l, crash, "PAUSED", "paused by request"); // asked for, and not forgotten
+    deaf = submit(&l, "deaf", 3, 2);
+    akssl__v1__job__free_unpacked(wait_for(&l, deaf, "RUNNING", 2), NULL);
+    answered(&l, AK_RPC_pause, deaf, "RUNNING", "is being paused");
+    akssl__v1__job__free_unpacked(cancel(&l, deaf), NULL); // a cancel is more
+    expect(&l, deaf, "CANCELLED", "cancelled");
+    refused(&l, AK_RPC_pause, deaf, "has ended already");
+    answered(&l, AK_RPC_cancel, crash, "CANCELLED", "cancelled while it was paused");
+    close_lab(&l);
+}
+END_TEST
+
+START_TEST(paused_by_itself)
+{
+    lab l;
+    int64_t id, plain;
+    Akssl__V1__Job *job;
+    ak_str text = AK_STR_INIT;
+    char *path, *line;
+
+    open_lab(&l);
+    plain = submit(&l, "plain", 0, 1);
+    id = submit(&l, "collapse", 0, 1);
+    expect(&l, id, "PAUSED", "collapse: std 0.001 is under 0.02");
+    job = show(&l, id);
+    ck_assert(job->committed_step == FAKE_CRASH_AT && job->restarts == 0);
+    ck_assert_uint_eq(job->progress->n_warnings, 1);
+    ck_assert_str_eq(job->progress->warnings[0], "collapse: std 0.001 is under 0.02");
+    akssl__v1__job__free_unpacked(job, NULL);
+    path = job_file(&l, id, "log");
+    ck_assert_int_eq(ak_files_read(path, 1 << 20, &text), 0);
+    line = strstr(text.text, "warn akssld: collapse: std 0.001 is under 0.02\n");
+    ck_assert_ptr_nonnull(line);
+    ck_assert_ptr_null(strstr(line + 1, "warn akssld")); // four reports, one line
+    stop(&l);
+    start(&l);
+    expect(&l, id, "PAUSED", "collapse: std 0.001 is under 0.02");
+    answered(&l, AK_RPC_resume, id, "QUEUED", "");
+    akssl__v1__job__free_unpacked(wait_for(&l, id, "SUCCEEDED", FAKE_STEPS), NULL);
+    akssl__v1__job__free_unpacked(wait_for(&l, plain, "SUCCEEDED", FAKE_STEPS), NULL);
+    same_tensors(&l, plain, id, 1);
+    ak_str_fini(&text);
+    free(path);
+    close_lab(&l);
+}
+END_TEST
+
+// export_by gives a job the file that a worker leaves.
+static void export_by(const lab *l, int64_t id)
+{
+    char *folder = job_file(l, id, "export"),
+         *path = job_file(l, id, "export/backbone.safetensors");
+
+    ck_assert_int_eq(ak_files_make(folder), 0);
+    ck_assert_int_eq(ak_files_write(path, "weights", 7), 0);
+    free(path);
+    free(folder);
+}
+
+static Akssl__V1__SubmitReply *check_spec(const lab *l, Akssl__V1__JobSpec *spec)
+{
+    Akssl__V1__SubmitRequest request = AKSSL__V1__SUBMIT_REQUEST__INIT;
+    Akssl__V1__SubmitReply *reply;
+
+    request.spec = spec;
+    request.has_dry_run = request.dry_run = 1;
+    reply = (Akssl__V1__SubmitReply *)call(l, AK_RPC_submit, &request.base);
+    ck_assert_msg(reply != NULL, "%s", ak_error_text());
+    return reply;
+}
+
+START_TEST(every_kind_starts_from_a_job)
+{
+    static const char *const kinds[] = { "linear", "finetune", "knn", "probe", "embed" };
+    lab l;
+    Akssl__V1__Pair pair = AKSSL__V1__PAIR__INIT, *pairs[] = { &pair };
+    Akssl__V1__JobSpec source = AKSSL__V1__JOB_SPEC__INIT;
+    Akssl__V1__SubmitRequest request = AKSSL__V1__SUBMIT_REQUEST__INIT;
+    Akssl__V1__SubmitReply *reply;
+    char *weights;
+    int64_t id;
+
+    open_lab(&l);
+    source.method = (char *)"dino";
+    source.backbone = (char *)"vit_tiny:patch_size=8";
+    source.dataset = (char *)"idx:/data";
+    source.has_image_size = 1;
+    source.image_size = 64;
+    pair.key = (char *)"recipe";
+    pair.value = (char *)"dino";
+    source.augment = pairs;
+    source.n_augment = 1;
+    request.spec = &source;
+    reply = (Akssl__V1__SubmitReply *)call(&l, AK_RPC_submit, &request.base);
+    ck_assert_ptr_nonnull(reply);
+    id = reply->id;
+    akssl__v1__submit_reply__free_unpacked(reply, NULL);
+    weights = job_file(&l, id, "export/backbone.safetensors");
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        Akssl__V1__JobSpec spec = AKSSL__V1__JOB_SPEC__INIT;
+
+        spec.kind = (char *)kinds[i];
+        spec.has_from_job = 1;
+        spec.from_job = id;
+        if (i == 0)
+            expect_refused(&l, &spec, "has exported no backbone");
+        export_by(&l, id);
+        reply = check_spec(&l, &spec);
+        ck_assert_str_eq(reply->spec->kind, kinds[i]);
+        ck_assert_str_eq(reply->spec->weights, weights);
+        ck_assert_str_eq(reply->spec->method, "dino");
+        ck_assert_str_eq(reply->spec->backbone, "vit_tiny:patch_size=8");
+        ck_assert_str_eq(reply->spec->dataset, "idx:/data");
+        ck_assert(reply->spec->image_size == 64 && reply->spec->n_augment == 1);
+        akssl__v1__submit_reply__free_unpacked(reply, NULL);
+        spec.backbone = (char *)"resnet18"; // what is said counts, be it the default
+        spec.dataset = (char *)"fashion-mnist";
+        spec.has_image_size = 1;
+        spec.image_size = 32;
+        reply = check_spec(&l, &spec);
+        ck_assert_str_eq(reply->spec->backbone, "resnet18");
+        ck_assert_str_eq(reply->spec->dataset, "fashion-mnist");
+        ck_assert(reply->spec->image_size == 32);
+        akssl__v1__submit_reply__free_unpacked(reply, NULL);
+    }
+    free(weights);
     close_lab(&l);
 }
 END_TEST
@@ -406,15 +658,6 @@ START_TEST(a_damaged_commit_is_refused)
 }
 END_TEST
 
-static void expect_refused(const lab *l, Akssl__V1__JobSpec *spec, const char *sentence)
-{
-    Akssl__V1__SubmitRequest request = AKSSL__V1__SUBMIT_REQUEST__INIT;
-
-    request.spec = spec;
-    ck_assert_ptr_null(call(l, AK_RPC_submit, &request.base));
-    ck_assert_msg(strstr(ak_error_text(), sentence) != NULL, "%s", ak_error_text());
-}
-
 START_TEST(bad_requests_leave_nothing)
 {
     lab l;
@@ -532,6 +775,11 @@ int main(int argc, char **argv)
     const ak_test_row rows[] = {
         AK_CASE(a_job_from_end_to_end),
         AK_CASE(a_crash_costs_no_bit),
+        AK_CASE(a_whole_is_replaced),
+        AK_CASE(paused_by_request),
+        AK_CASE(a_pause_survives_what_comes_between),
+        AK_CASE(paused_by_itself),
+        AK_CASE(every_kind_starts_from_a_job),
         AK_CASE(ways_to_fail),
         AK_CASE(cancelled_in_every_state),
         AK_CASE(a_stopped_daemon_goes_on),

@@ -9,6 +9,9 @@
 //   fail         finishes as failed          gap    pushes a version too far
 //   slow         a step takes 50 ms          deaf   the same, and nothing but SIGKILL ends it
 //   quit         ends without a word
+//   whole        holds a centre too, which it replaces every second step, around the queue's push
+//   whole_crash  the same, but is killed once at step CRASH_AT
+//   collapse     warns, and finishes as paused at step CRASH_AT, once; then as plain
 
 #ifndef AK_TESTS_DAEMON_FAKE_H
 #define AK_TESTS_DAEMON_FAKE_H
@@ -34,6 +37,7 @@ enum {
     FAKE_ROWS = 8,
     FAKE_WIDTH = 4,
     FAKE_PUSH = 3,
+    FAKE_WIDE = 5000, // of the centre
     FAKE_SLOW_STEPS = 2000
 };
 
@@ -137,33 +141,61 @@ static inline void fake_welcome(fake *f)
         if (!m)
             fake_die("no state");
         if (m->body_case == AKSSL__V1__COORDINATOR_MESSAGE__BODY_HEAD &&
-            (m->head->version != f->step || m->head->position != f->step * FAKE_PUSH % FAKE_ROWS))
+            (m->head->version != f->step || (strcmp(m->head->name, "moco.queue") == 0 &&
+                                             m->head->position != f->step * FAKE_PUSH % FAKE_ROWS)))
             fake_die("the state is not of the resume step");
         more = m->body_case != AKSSL__V1__COORDINATOR_MESSAGE__BODY_STATE_END;
     }
     akssl__v1__coordinator_message__free_unpacked(m, NULL);
 }
 
-static inline void fake_declare(fake *f)
+static inline void fake_head(fake *f, const char *name, int64_t rows, int64_t width)
 {
     Akssl__V1__WorkerMessage m = AKSSL__V1__WORKER_MESSAGE__INIT;
     Akssl__V1__TensorHead head = AKSSL__V1__TENSOR_HEAD__INIT;
-    Akssl__V1__TensorChunk chunk = AKSSL__V1__TENSOR_CHUNK__INIT;
-    int64_t shape[2] = { FAKE_ROWS, FAKE_WIDTH };
-    float values[FAKE_ROWS * FAKE_WIDTH] = { 0 };
+    int64_t shape[2] = { rows, width };
 
-    head.name = (char *)"moco.queue";
+    head.name = (char *)name;
     head.n_shape = 2;
     head.shape = shape;
+    head.has_version = head.has_filled = 1;
+    head.version = f->step;
+    head.filled = f->step ? rows : 0;
     m.body_case = AKSSL__V1__WORKER_MESSAGE__BODY_HEAD;
     m.head = &head;
     fake_send(f, &m);
-    chunk.name = head.name;
-    chunk.has_data = 1;
-    chunk.data = (ProtobufCBinaryData){ sizeof values, (uint8_t *)values };
+}
+
+static inline void fake_chunk(fake *f, const char *name, size_t offset, const float *values,
+                              size_t size)
+{
+    Akssl__V1__WorkerMessage m = AKSSL__V1__WORKER_MESSAGE__INIT;
+    Akssl__V1__TensorChunk chunk = AKSSL__V1__TENSOR_CHUNK__INIT;
+
+    chunk.name = (char *)name;
+    chunk.has_offset = chunk.has_data = 1;
+    chunk.offset = offset;
+    chunk.data = (ProtobufCBinaryData){ size, (uint8_t *)values };
     m.body_case = AKSSL__V1__WORKER_MESSAGE__BODY_CHUNK;
     m.chunk = &chunk;
     fake_send(f, &m);
+}
+
+static inline bool fake_has_centre(const fake *f)
+{
+    return strncmp(f->mode, "whole", 5) == 0;
+}
+
+static inline void fake_declare(fake *f)
+{
+    static const float zeros[FAKE_WIDE];
+
+    fake_head(f, "moco.queue", FAKE_ROWS, FAKE_WIDTH);
+    fake_chunk(f, "moco.queue", 0, zeros, FAKE_ROWS * FAKE_WIDTH * sizeof(float));
+    if (!fake_has_centre(f))
+        return;
+    fake_head(f, "dino.center", 1, FAKE_WIDE);
+    fake_chunk(f, "dino.center", 0, zeros, sizeof zeros);
 }
 
 static inline void fake_push(fake *f, int64_t version)
@@ -181,6 +213,21 @@ static inline void fake_push(fake *f, int64_t version)
     m.body_case = AKSSL__V1__WORKER_MESSAGE__BODY_PUSH;
     m.push = &push;
     fake_send(f, &m);
+}
+
+// fake_replace brings a new centre, with the queue's push between its chunks.
+static inline void fake_replace(fake *f)
+{
+    enum { HALF = FAKE_WIDE / 2 };
+    float values[FAKE_WIDE];
+
+    for (int i = 0; i < FAKE_WIDE; i++)
+        values[i] = (float)(f->step * 10000 + i);
+    fake_head(f, "dino.center", 1, FAKE_WIDE);
+    fake_chunk(f, "dino.center", 0, values, HALF * sizeof(float));
+    fake_push(f, f->step);
+    fake_chunk(f, "dino.center", HALF * sizeof(float), values + HALF,
+               (FAKE_WIDE - HALF) * sizeof(float));
 }
 
 static inline void fake_commit(fake *f)
@@ -224,10 +271,13 @@ static inline void fake_report(fake *f)
 {
     Akssl__V1__ReportRequest request = AKSSL__V1__REPORT_REQUEST__INIT;
     Akssl__V1__Progress progress = AKSSL__V1__PROGRESS__INIT;
+    char *warnings[] = { (char *)"collapse: std 0.001 is under 0.02" };
     ProtobufCMessage *reply;
 
     progress.has_step = 1;
     progress.step = f->step;
+    progress.warnings = warnings;
+    progress.n_warnings = strcmp(f->mode, "collapse") == 0 && f->step > 4;
     request.has_job = 1;
     request.job = f->job;
     request.run = (char *)f->run;
@@ -286,11 +336,18 @@ static inline bool fake_steps(fake *f)
     int64_t steps = slow ? FAKE_SLOW_STEPS : FAKE_STEPS;
 
     while (f->step < steps) {
-        if (strncmp(f->mode, "crash", 5) == 0 && f->step == FAKE_CRASH_AT)
+        if (strstr(f->mode, "crash") && f->step == FAKE_CRASH_AT)
             fake_crash(f);
         f->step++;
-        fake_push(f, f->step + (strcmp(f->mode, "gap") == 0 && f->step == 3));
+        if (fake_has_centre(f) && (f->step % 2 == 0 || f->step % FAKE_COMMIT == 0))
+            fake_replace(f);
+        else
+            fake_push(f, f->step + (strcmp(f->mode, "gap") == 0 && f->step == 3));
         fake_report(f);
+        if (strcmp(f->mode, "collapse") == 0 && !f->restored && f->step == FAKE_CRASH_AT) {
+            fake_commit(f);
+            return false;
+        }
         if (slow && fake_is_stopped(f, 50)) {
             fake_commit(f);
             return false;
@@ -313,6 +370,8 @@ static inline int fake_act(fake *f)
         fake_finish(f, "failed", "the data set is damaged: get it again");
     else if (fake_steps(f))
         fake_finish(f, "succeeded", "");
+    else if (strcmp(f->mode, "collapse") == 0)
+        fake_finish(f, "paused", "collapse: std 0.001 is under 0.02");
     else
         fake_finish(f, "stopped", "");
     return 0;

@@ -9,7 +9,7 @@ START_TEST(every_pair)
 {
     static const char expected[AK_JOB_STATE_END][AK_JOB_EVENT_END + 1] = {
         // launch join requeue pause resume succeed fail cancel
-        [AK_JOB_QUEUED] = " S--P--FC",    [AK_JOB_STARTING] = " -RQ---FC",
+        [AK_JOB_QUEUED] = " S--P--FC",    [AK_JOB_STARTING] = " -RQP--FC",
         [AK_JOB_RUNNING] = " --QP-DFC",   [AK_JOB_PAUSED] = " ----Q-FC",
         [AK_JOB_SUCCEEDED] = " --------", [AK_JOB_FAILED] = " --------",
         [AK_JOB_CANCELLED] = " --------",
@@ -53,6 +53,15 @@ START_TEST(moves_keep_the_books)
     ck_assert(job->started_ms == 0 && job->run_id[0]);
     ck_assert_int_eq(ak_job_move(job, AK_JOB_JOIN, NULL), 0);
     ck_assert(job->started_ms > 0 && job->ended_ms == 0);
+    job->outcome = AK_JOB_PAUSED;
+    job->pause = true;
+    ck_assert_int_eq(ak_job_move(job, AK_JOB_PAUSE, "collapse"), 0);
+    ck_assert(!job->outcome && !job->pause && job->ended_ms == 0 && !job->run_id[0]);
+    ck_assert_str_eq(job->reason, "collapse");
+    ck_assert_int_eq(ak_job_move(job, AK_JOB_PAUSE, NULL), AKSSL_ERR_STATE);
+    ck_assert_int_eq(ak_job_move(job, AK_JOB_RESUME, NULL), 0);
+    ck_assert_int_eq(ak_job_move(job, AK_JOB_LAUNCH, NULL), 0);
+    ck_assert_int_eq(ak_job_move(job, AK_JOB_JOIN, NULL), 0);
     ck_assert_int_eq(ak_job_move(job, AK_JOB_FAIL, "why"), 0);
     ck_assert(job->ended_ms >= job->started_ms);
     ck_assert_str_eq(job->reason, "why");

@@ -124,5 +124,34 @@ START_TEST(figures_merge)
 }
 END_TEST
 
+START_TEST(figures_hold_warnings)
+{
+    Akssl__V1__Progress progress = AKSSL__V1__PROGRESS__INIT;
+    char text[AK_FIGURES_MAX_WARNING + 2], *list[AK_FIGURES_MAX_WARNINGS + 1];
+    ak_figures f = { NULL };
+
+    ck_assert(!ak_figures_warns(&f, "collapse"));
+    memset(text, 'x', sizeof text);
+    text[AK_FIGURES_MAX_WARNING] = '\0';
+    for (int i = 0; i <= AK_FIGURES_MAX_WARNINGS; i++)
+        list[i] = text;
+    progress.warnings = list;
+    progress.n_warnings = AK_FIGURES_MAX_WARNINGS;
+    ck_assert_int_eq(ak_figures_merge(&f, &progress, 0, NULL), 0);
+    ck_assert(ak_figures_warns(&f, text) && !ak_figures_warns(&f, "collapse"));
+    progress.n_warnings++;
+    ck_assert_int_eq(ak_figures_merge(&f, &progress, 0, NULL), AKSSL_ERR_LIMIT);
+    progress.n_warnings = 1;
+    text[AK_FIGURES_MAX_WARNING] = 'x';
+    text[AK_FIGURES_MAX_WARNING + 1] = '\0';
+    ck_assert_int_eq(ak_figures_merge(&f, &progress, 0, NULL), AKSSL_ERR_LIMIT);
+    ck_assert_uint_eq(f.report->progress->n_warnings, AK_FIGURES_MAX_WARNINGS); // unchanged
+    progress.n_warnings = 0;
+    ck_assert_int_eq(ak_figures_merge(&f, &progress, 0, NULL), 0);
+    ck_assert_uint_eq(f.report->progress->n_warnings, 0); // what is over is gone
+    ak_figures_fini(&f);
+}
+END_TEST
+
 AK_TEST_MAIN(AK_CASE(every_call_has_its_handler), AK_CASE(every_launcher_names_run_and_secret),
-             AK_CASE(no_mpirun_is_told), AK_CASE(figures_merge))
+             AK_CASE(no_mpirun_is_told), AK_CASE(figures_merge), AK_CASE(figures_hold_warnings))

@@ -23,9 +23,12 @@ enum { // jobs
 
 typedef struct coordinator {
     ak_call *join, *commit; // under way
-    int64_t version, commit_step;
+    int64_t version, commit_step, skipped;
     size_t declared, held; // bytes
-    int64_t shape[2];
+    int64_t shape[2], head_version;
+    int pieces, heads, warning_count;
+    bool more;
+    char warning[2][256];
     float *data;
     int files, wrong;
     char secret[32], run[32], outcome[16], reason[64], weights[64];
@@ -201,11 +204,18 @@ static void take_push(coordinator *c, ak_call *call, const Akssl__V1__RingPush *
 
     ck_assert_str_eq(push->name, "moco.queue");
     ck_assert_int_eq(push->version, c->version + 1);
-    c->version = push->version;
-    c->pushes++;
+    ck_assert_uint_lt((unsigned)push->rows.len, 4 * MB);
+    ck_assert(!push->has_skipped || !c->more);
+    c->more = push->more;
+    c->skipped += push->skipped;
+    c->pieces++;
     c->held += push->rows.len;
     for (size_t i = 0; i < push->rows.len / sizeof(float); i++)
         c->wrong += ((float *)push->rows.data)[i] != (float)push->version;
+    if (push->more)
+        return;
+    c->version = push->version;
+    c->pushes++;
     stop.reason = (char *)"job 7 was cancelled";
     if (c->job == STOPS)
         tell(call, AKSSL__V1__COORDINATOR_MESSAGE__BODY_STOP, &stop);
@@ -237,6 +247,9 @@ static void received(void *ctx, ak_call *call, const ProtobufCMessage *message)
     } else if (m->body_case == AKSSL__V1__WORKER_MESSAGE__BODY_HEAD) {
         ck_assert_uint_eq(m->head->n_shape, 2);
         memcpy(c->shape, m->head->shape, sizeof c->shape);
+        c->head_version = m->head->version;
+        c->declared = 0;
+        c->heads++;
     } else if (m->body_case == AKSSL__V1__WORKER_MESSAGE__BODY_CHUNK) {
         take_chunk(c, m->chunk);
     } else if (m->body_case == AKSSL__V1__WORKER_MESSAGE__BODY_PUSH) {
@@ -250,6 +263,9 @@ static void take_report(coordinator *c, ak_call *call, const Akssl__V1__ReportRe
 
     c->reported_step = report->progress->step;
     c->gauge = report->progress->n_gauges == 1 ? report->progress->gauges[0]->value : -1;
+    c->warning_count = (int)report->progress->n_warnings;
+    for (int i = 0; i < c->warning_count && i < 2; i++)
+        snprintf(c->warning[i], sizeof c->warning[i], "%s", report->progress->warnings[i]);
     c->reports++;
     reply.has_stop = 1;
     reply.stop = c->job == REPORT_STOPS;
@@ -330,11 +346,12 @@ static void finish(fixture *f)
 static akssl_status push_rows(ak_uplink *uplink, int64_t version, size_t bytes)
 {
     float *rows = malloc(bytes);
+    const ak_uplink_rows sent = { .rows = rows, .bytes = bytes };
     akssl_status rc;
 
     for (size_t i = 0; i < bytes / sizeof(float); i++)
         rows[i] = (float)version;
-    rc = ak_uplink_push(uplink, "moco.queue", version, rows, bytes);
+    rc = ak_uplink_push(uplink, "moco.queue", version, &sent);
     memset(rows, 0xff, bytes); // it was copied
     free(rows);
     return rc;
@@ -582,9 +599,90 @@ START_TEST(pushes_wait_only_when_the_queue_is_full)
     ck_assert_int_ge(f.c.pushes, 10);
     ck_assert_int_eq(commit(f.uplink, COUNT), 0);
     ck_assert_int_eq(f.c.pushes, COUNT);
-    ck_assert_int_eq(push_rows(f.uplink, COUNT + 1, 4 * MB), AKSSL_ERR_LIMIT);
-    ck_assert_int_eq(ak_uplink_push(f.uplink, "", 1, NULL, 0), AKSSL_ERR_INVALID);
     finish(&f);
+}
+END_TEST
+
+START_TEST(a_long_push_comes_in_pieces)
+{
+    const ak_uplink_rows long_one = { .bytes = ((size_t)2 << 30) + 4 }, none = { 0 };
+    const float last[2] = { 2, 2 };
+    const ak_uplink_rows cut = { .rows = last, .bytes = sizeof last, .skipped = 11 };
+    fixture f;
+
+    begin(&f, FRESH);
+    ck_assert_int_eq(push_rows(f.uplink, 1, 10 * MB + 12), 0);
+    ck_assert_int_eq(ak_uplink_push(f.uplink, "moco.queue", 2, &cut), 0);
+    ck_assert_int_eq(push_rows(f.uplink, 3, 4 * MB - 1024), 0);
+    ck_assert_int_eq(commit(f.uplink, 3), 0);
+    ck_assert(f.c.pushes == 3 && f.c.pieces == 11 + 1 + 1 && f.c.skipped == 11);
+    ck_assert(f.c.held == 14 * MB - 1024 + 12 + 8 && f.c.wrong == 0);
+    ck_assert_int_eq(ak_uplink_push(f.uplink, "moco.queue", 4, &long_one), AKSSL_ERR_LIMIT);
+    ck_assert_ptr_nonnull(strstr(ak_error_text(), "use a smaller batch or projection"));
+    ck_assert_int_eq(ak_uplink_push(f.uplink, "", 4, &none), AKSSL_ERR_INVALID);
+    finish(&f);
+}
+END_TEST
+
+START_TEST(a_whole_is_replaced)
+{
+    ak_uplink_tensor tensor = { .name = "dino.center", .dims = 2, .shape = { BIG_ROWS, ROW } };
+    fixture f;
+
+    begin(&f, FRESH);
+    tensor.size = BIG_ROWS * ROW_BYTES;
+    tensor.data = malloc(tensor.size);
+    for (int64_t version = 0; version < 60; version++) { // more than the queue takes at once
+        for (size_t i = 0; i < tensor.size / sizeof(float); i++)
+            tensor.data[i] = value_at(i) + (float)version;
+        tensor.version = version;
+        if (version == 0)
+            ck_assert_int_eq(ak_uplink_declare(f.uplink, &tensor), 0);
+        else
+            ck_assert_int_eq(ak_uplink_replace(f.uplink, &tensor), 0);
+    }
+    ck_assert_int_eq(push_rows(f.uplink, 1, ROW_BYTES), 0);
+    ck_assert_int_eq(commit(f.uplink, 1), 0);
+    ck_assert(f.c.heads == 60 && f.c.head_version == 59 && f.c.declared == tensor.size);
+    ck_assert(f.c.shape[0] == BIG_ROWS && f.c.shape[1] == ROW);
+    ak_uplink_close(f.uplink);
+    serve_stop(&f.serve, 3000);
+    serve_remove(&f.serve);
+    ck_assert_int_eq(memcmp(f.c.data, tensor.data, tensor.size), 0); // it was copied
+    free(f.c.data);
+    tensor.size -= 4;
+    begin(&f, FRESH);
+    ck_assert_int_eq(ak_uplink_replace(f.uplink, &tensor), AKSSL_ERR_INVALID);
+    finish(&f);
+    free(tensor.data);
+}
+END_TEST
+
+START_TEST(warnings_travel)
+{
+    const char *warnings[AK_UPLINK_WARNINGS + 2];
+    ak_uplink_progress progress = { .step = 3, .warnings = warnings, .warning_count = 2 };
+    char longest[2 * AK_UPLINK_WARNING];
+    fixture f;
+
+    memset(longest, 'x', sizeof longest);
+    longest[sizeof longest - 1] = '\0';
+    for (int i = 0; i < AK_UPLINK_WARNINGS + 2; i++)
+        warnings[i] = i ? longest : "collapse: std 0.001";
+    begin(&f, FRESH);
+    ak_uplink_report(f.uplink, &progress, NULL, 0);
+    for (int i = 0; i < 5000 && f.c.reports < 1; i++)
+        usleep(1000);
+    ck_assert_int_eq(f.c.warning_count, 2);
+    ck_assert_str_eq(f.c.warning[0], "collapse: std 0.001");
+    ck_assert_uint_eq(strlen(f.c.warning[1]), AK_UPLINK_WARNING - 1);
+    progress.warning_count = AK_UPLINK_WARNINGS + 2;
+    ak_uplink_report(f.uplink, &progress, NULL, 0);
+    ck_assert_int_eq(ak_uplink_finish(f.uplink, "paused", "collapse: std 0.001", NULL, 0, ""), 0);
+    finish(&f);
+    ck_assert_int_eq(f.c.warning_count, AK_UPLINK_WARNINGS);
+    ck_assert_str_eq(f.c.outcome, "paused");
+    ck_assert_str_eq(f.c.reason, "collapse: std 0.001");
 }
 END_TEST
 
@@ -626,5 +724,6 @@ AK_TEST_MAIN(AK_CASE(a_run_from_the_start), AK_CASE(what_was_declared_is_what_ar
              AK_CASE(a_stop_lets_the_run_commit), AK_CASE(a_broken_stream_is_told_ever_after),
              AK_CASE(a_coordinator_that_goes_is_noticed),
              AK_CASE(a_failed_commit_keeps_the_sentence),
-             AK_CASE(pushes_wait_only_when_the_queue_is_full),
+             AK_CASE(pushes_wait_only_when_the_queue_is_full), AK_CASE(a_long_push_comes_in_pieces),
+             AK_CASE(a_whole_is_replaced), AK_CASE(warnings_travel),
              AK_CASE(what_waits_is_dropped_at_close), AK_CASE(the_latest_report_wins))

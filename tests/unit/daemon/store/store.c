@@ -54,7 +54,7 @@ static void fill(ak_job *job)
     job->restarts_since_commit = 1;
     job->committed_step = 40;
     job->ranks = 4;
-    job->cancel = true;
+    job->cancel = job->pause = true;
     job->outcome = AK_JOB_FAILED;
 }
 
@@ -81,7 +81,7 @@ START_TEST(rows_survive_reopening)
     ck_assert_str_eq(ak_spec_pair_find(&found->spec.option, "temperature"), "0.5");
     ck_assert(found->submitted_ms == job->submitted_ms && found->started_ms == 11 &&
               found->ended_ms == 0 && found->restarts == 2 && found->restarts_since_commit == 1 &&
-              found->committed_step == 40 && found->ranks == 4 && found->cancel &&
+              found->committed_step == 40 && found->ranks == 4 && found->cancel && found->pause &&
               found->outcome == AK_JOB_FAILED);
     ck_assert_int_eq(ak_figures_step(&found->figures), 42);
     ck_assert(found->figures.report->results[0]->value == 79.3);
@@ -199,6 +199,11 @@ START_TEST(an_old_version_is_brought_up_to_date)
     store = open_store(path);
     ck_assert_int_eq(ak_store_find(store, 5, &found), 0);
     ck_assert_int_eq(found->spec.seed, 3);
+    ck_assert(!found->pause);                          // a column of version 3
+    ck_assert_str_eq(found->spec.on_collapse, "warn"); // a key that specs did not have
+    ck_assert(found->spec.topk == 5 && found->spec.weight_decay_end == -1);
+    found->pause = true;
+    ck_assert_int_eq(ak_store_update(store, found), 0);
     ak_job_free(found);
     commit = make_commit(5, 1); // has a tensor: a table of version 2
     ck_assert_int_eq(ak_store_add_commit(store, &commit), 0);
