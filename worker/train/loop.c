@@ -1,0 +1,235 @@
+// worker/train/loop.c -- the steps of a run that trains.
+
+#include "worker/train/loop.h"
+
+#include <inttypes.h>
+#include <math.h>
+
+#include "proto/base/clock.h"
+#include "proto/base/error.h"
+
+enum { WHOLE_BYTES = 1 << 20 };
+
+// Each rank's outcome becomes everybody's, so that none waits for one that has failed.
+akssl_status ak_loop_agree(const ak_loop *l, akssl_status rc)
+{
+    if (!ak_comm_agree(l->session->comm, rc < 0))
+        return AKSSL_OK;
+    return rc < 0 ? rc : ak_fail(AKSSL_ERR_CANCELLED, "another rank has failed");
+}
+
+// ---- state
+
+// A replica from what the coordinator holds: rank 0 asks, all receive.
+static akssl_status restore_state(ak_loop *l, ak_state *state)
+{
+    akssl_status rc = AKSSL_OK;
+    int64_t numbers[3];
+
+    if (l->session->link)
+        rc = l->session->link->restore(l->session->link->ctx, state);
+    if (rc == AKSSL_OK && l->session->link && state->version != l->session->resume_step)
+        rc = ak_fail(AKSSL_ERR_CORRUPT,
+                     "%s is of step %" PRId64 ", the commit of step %" PRId64
+                     ": they do not belong together",
+                     state->name, state->version, l->session->resume_step);
+    rc = ak_loop_agree(l, rc);
+    if (rc < 0)
+        return rc;
+    numbers[0] = state->version;
+    numbers[1] = state->filled;
+    numbers[2] = state->position;
+    ak_comm_broadcast(l->session->comm, numbers, sizeof numbers);
+    state->version = numbers[0];
+    state->filled = numbers[1];
+    state->position = numbers[2];
+    state->sent = state->version;
+    ak_comm_broadcast(l->session->comm, state->rows,
+                      (size_t)(state->length * state->width) * sizeof(float));
+    return AKSSL_OK;
+}
+
+static akssl_status restore_states(ak_loop *l)
+{
+    akssl_status rc = AKSSL_OK;
+
+    for (int i = 0; i < l->trainer->state_count && rc == AKSSL_OK; i++)
+        rc = restore_state(l, l->trainer->states[i]);
+    return rc;
+}
+
+static akssl_status start_states(ak_loop *l)
+{
+    const ak_link *link = l->session->link;
+    akssl_status rc = AKSSL_OK;
+
+    for (int i = 0; link && i < l->trainer->state_count && rc == AKSSL_OK; i++)
+        rc = link->declare(link->ctx, l->trainer->states[i]);
+    return rc;
+}
+
+// ---- one step
+
+static akssl_status replace(ak_loop *l, ak_state *state)
+{
+    const ak_link *link = l->session->link;
+
+    state->sent = state->version;
+    return link->replace(link->ctx, state);
+}
+
+// A large whole goes to the coordinator every so many steps, so that it takes WHOLE_BYTES a step
+// at most, and before a commit.
+static bool due(const ak_state *state)
+{
+    int64_t bytes = state->length * state->width * (int64_t)sizeof(float);
+
+    return state->version % ((bytes + WHOLE_BYTES - 1) / WHOLE_BYTES) == 0;
+}
+
+static akssl_status send_wholes(ak_loop *l)
+{
+    akssl_status rc = AKSSL_OK;
+
+    for (int i = 0; l->session->link && i < l->trainer->state_count && rc == AKSSL_OK; i++)
+        if (l->trainer->states[i]->whole &&
+            l->trainer->states[i]->sent != l->trainer->states[i]->version)
+            rc = replace(l, l->trainer->states[i]);
+    return rc;
+}
+
+static akssl_status push(ak_loop *l)
+{
+    const ak_link *link = l->session->link;
+    akssl_status rc = AKSSL_OK;
+
+    for (int i = 0; link && i < l->trainer->state_count && rc == AKSSL_OK; i++) {
+        ak_state *state = l->trainer->states[i];
+
+        if (!state->whole)
+            rc = link->push(link->ctx, state, state->pushed, state->pushed_count);
+        else if (due(state))
+            rc = replace(l, state);
+    }
+    return rc;
+}
+
+static akssl_status tell(ak_loop *l, double loss, double lr, double seconds)
+{
+    const ak_link *link = l->session->link;
+    int64_t step = l->trainer->step;
+    ak_progress *p = &l->last;
+    akssl_status rc;
+
+    if (!link)
+        return AKSSL_OK;
+    l->pace = l->pace > 0 ? 0.9 * l->pace + 0.1 * seconds : seconds;
+    *p = (ak_progress){
+        .step = step,
+        .total_steps = l->total,
+        .epoch = (double)step / (double)l->epoch_steps,
+        .loss = loss,
+        .lr = lr,
+        .images_per_s = (double)l->trainer->batch / l->pace,
+        .eta_s = (double)(l->total - step) * l->pace,
+        .gauges = l->gauges,
+        .gauge_count = ak_trainer_gauges(l->trainer, l->gauges),
+    };
+    rc = ak_metrics_write(l->metrics, p);
+    if (rc == AKSSL_OK)
+        link->report(link->ctx, p, &l->outcome->results);
+    return rc;
+}
+
+static akssl_status step(ak_loop *l)
+{
+    ak_trainer *t = l->trainer;
+    int64_t start = ak_clock_ns();
+    double lr = ak_schedule_lr(l->schedule, l->session->spec->lr, t->step, l->warmup, l->total),
+           loss;
+    akssl_status rc;
+
+    ak_trainer_begin(t);
+    l->fill(l->ctx, t);
+    rc = ak_trainer_compute(t, &loss); // the same loss, so the same outcome, on every rank
+    if (rc < 0)
+        return rc;
+    ak_trainer_update(t, lr);
+    rc = push(l);
+    if (rc == AKSSL_OK)
+        rc = tell(l, loss, lr, (double)(ak_clock_ns() - start) * 1e-9);
+    return rc;
+}
+
+static akssl_status commit(ak_loop *l)
+{
+    const ak_link *link = l->session->link;
+    ak_commit_file files[AK_COMMIT_FILES];
+    akssl_status rc;
+
+    if (l->committed == l->trainer->step)
+        return AKSSL_OK;
+    rc = ak_commit_write(l->trainer, &l->outcome->results, l->session->folder, files);
+    if (rc == AKSSL_OK && l->metrics)
+        rc = ak_metrics_sync(l->metrics);
+    if (rc == AKSSL_OK)
+        rc = send_wholes(l);
+    if (rc == AKSSL_OK && link)
+        rc = link->commit(link->ctx, l->trainer->step, files, AK_COMMIT_FILES);
+    l->committed = l->trainer->step;
+    return ak_loop_agree(l, rc);
+}
+
+akssl_status ak_loop_train(ak_loop *l)
+{
+    const ak_link *link = l->session->link;
+    akssl_status rc = AKSSL_OK;
+
+    while (l->trainer->step < l->total && rc == AKSSL_OK && !l->outcome->stopped) {
+        rc = ak_loop_agree(l, step(l));
+        if (rc == AKSSL_OK)
+            l->outcome->stopped = ak_comm_agree(l->session->comm, link && link->stop(link->ctx));
+        if (rc == AKSSL_OK && l->trainer->step % l->commit_every == 0)
+            rc = commit(l);
+    }
+    return rc == AKSSL_OK ? commit(l) : rc;
+}
+
+void ak_loop_tell(ak_loop *l)
+{
+    const ak_link *link = l->session->link;
+
+    l->last.step = l->trainer->step;
+    l->last.total_steps = l->total;
+    if (link)
+        link->report(link->ctx, &l->last, &l->outcome->results);
+}
+
+// ---- the start
+
+akssl_status ak_loop_prepare(ak_loop *l, akssl_status rc)
+{
+    const ak_session *s = l->session;
+
+    if (rc == AKSSL_OK)
+        rc = ak_schedule_find(&l->schedule, s->spec->schedule);
+    if (rc == AKSSL_OK && s->link)
+        rc = ak_metrics_open(&l->metrics, s->folder, s->resume_step);
+    if (rc == AKSSL_OK && s->resume_step)
+        rc = ak_commit_read(l->trainer, &l->outcome->results, s->commit, s->resume_step);
+    rc = ak_loop_agree(l, rc);
+    if (rc < 0)
+        return rc;
+    l->total = l->epoch_steps * s->spec->epochs;
+    l->warmup = llround(s->spec->warmup_epochs * (double)l->epoch_steps);
+    l->trainer->total = l->total;
+    l->trainer->epoch_steps = l->epoch_steps;
+    l->commit_every = s->spec->commit_every ? s->spec->commit_every : l->epoch_steps;
+    l->committed = s->resume_step ? s->resume_step : -1;
+    return s->resume_step ? restore_states(l) : ak_loop_agree(l, start_states(l));
+}
+
+void ak_loop_fini(ak_loop *l)
+{
+    ak_metrics_close(l->metrics);
+}

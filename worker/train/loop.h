@@ -1,0 +1,51 @@
+// worker/train/loop.h -- the steps of a run that trains: state, metrics, commits, stopping.
+//
+//     [ begin, fill, compute, update, push, metrics, commit? ]* -> commit
+//
+// Who trains what makes the trainer and fills the views (session.c: pretraining; classify.c: linear
+// layers and fine-tuning).  A run that resumes starts behind its commit.  Rank 0 alone knows when
+// to stop; each step ends with an agreement.  All functions are collective.
+
+#ifndef AK_TRAIN_LOOP_H
+#define AK_TRAIN_LOOP_H
+
+#include "worker/optim/optim.h"
+#include "worker/train/metrics.h"
+#include "worker/train/session.h"
+
+typedef struct ak_loop {
+    // The caller's, before ak_loop_prepare.
+    const ak_session *session;
+    ak_outcome *outcome;
+    ak_trainer *trainer;
+    int64_t epoch_steps;
+    // fill makes views and labels of step trainer->step, after ak_trainer_begin.
+    void (*fill)(void *ctx, ak_trainer *trainer);
+    void *ctx;
+    // The loop's.
+    const ak_schedule *schedule;
+    ak_metrics *metrics; // rank 0
+    int64_t total, warmup, commit_every;
+    int64_t committed; // step of the last commit, -1: none
+    double pace;       // seconds a step, smoothed
+    ak_progress last;  // as reported; its gauges live in `gauges`
+    ak_gauge gauges[AK_METHOD_GAUGES];
+} ak_loop;
+
+// ak_loop_prepare takes up the commit that the session resumes from, or declares a fresh run's
+// state.  rc is the caller's outcome so far on this rank: a failure of any rank fails all.
+akssl_status ak_loop_prepare(ak_loop *loop, akssl_status rc) AKSSL_MUST_CHECK;
+
+// ak_loop_train takes the steps that are left, and commits at the end or where it is asked to stop
+// (outcome->stopped).
+akssl_status ak_loop_train(ak_loop *loop) AKSSL_MUST_CHECK;
+
+// ak_loop_tell reports the results so far, between steps.
+void ak_loop_tell(ak_loop *loop);
+
+// ak_loop_agree makes each rank's outcome everybody's, so that none waits for one that has failed.
+akssl_status ak_loop_agree(const ak_loop *loop, akssl_status rc) AKSSL_MUST_CHECK;
+
+void ak_loop_fini(ak_loop *loop);
+
+#endif
