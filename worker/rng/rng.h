@@ -15,6 +15,7 @@ typedef enum ak_rng_purpose {
     AK_RNG_SHUFFLE,     // MoCo's shuffle of keys
     AK_RNG_QUEUE,       // initial queue rows
     AK_RNG_BENCH,       // ready-made views
+    AK_RNG_DROP,        // drop path: step, operation, row of the global batch
 } ak_rng_purpose;
 
 // A value; draws advance it.  Key: (seed, purpose); counter: (draw, a, b, c).

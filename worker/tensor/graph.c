@@ -359,6 +359,12 @@ void ak_graph_set_gradient(ak_graph *g, float *gradient, int64_t size)
 
 // ---- replay
 
+void ak_graph_set_step(ak_graph *g, uint64_t seed, int64_t step)
+{
+    g->seed = seed;
+    g->step = step;
+}
+
 float *ak_value(const ak_graph *g, const ak_tensor *t, int s)
 {
     if (t->input_at >= 0)

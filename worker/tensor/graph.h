@@ -64,6 +64,9 @@ akssl_status ak_graph_compile(ak_graph *g, ak_tensor *loss, ak_tensor *keep) AKS
 int ak_graph_lanes(const ak_graph *g);
 void ak_graph_set_gradient(ak_graph *g, float *gradient, int64_t size);
 
+// ak_graph_set_step says what the randomness of the next forward is a function of (drop path).
+void ak_graph_set_step(ak_graph *g, uint64_t seed, int64_t step);
+
 // ak_graph_forward computes; ak_graph_loss then gives the loss over the global batch (the shards'
 // contributions, summed in the fixed tree).  ak_graph_backward fills the gradient's lanes with the
 // sums over this rank's shards.

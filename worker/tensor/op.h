@@ -44,6 +44,8 @@ struct ak_op {
 struct ak_graph {
     ak_world world;
     ak_graph_mode mode;
+    uint64_t seed; // of randomness, with step
+    int64_t step;
     float *gradient;
     int64_t lane_size;
     int lanes;

@@ -22,7 +22,8 @@ ak_tensor *ak_batch_norm(ak_graph *g, ak_tensor *x, const ak_norm *norm, ak_tens
 
 ak_tensor *ak_max_pool(ak_graph *g, ak_tensor *x);  // 3x3, stride 2, padding 1
 ak_tensor *ak_mean_pool(ak_graph *g, ak_tensor *x); // (n,h,w,C) to (n,C)
-ak_tensor *ak_linear(ak_graph *g, ak_tensor *x, ak_param *w, ak_param *bias); // w [out,in]
+// y (...,out) = x w^T + bias; x (...,in), w [out,in]; bias may be NULL.
+ak_tensor *ak_linear(ak_graph *g, ak_tensor *x, ak_param *w, ak_param *bias);
 ak_tensor *ak_relu(ak_graph *g, ak_tensor *x);
 ak_tensor *ak_l2norm(ak_graph *g, ak_tensor *x); // rows of length 1
 
@@ -43,6 +44,46 @@ typedef struct ak_queue_view {
 ak_tensor *ak_info_nce_queue(ak_graph *g, ak_tensor *q, ak_tensor *k, const ak_queue_view *queue,
                              double temperature);
 
+// y (b,out) = x (b,in) * w^T with rows w_k = gain_k v_k / |v_k|; v [out,in], gain [out,1].
+ak_tensor *ak_weight_norm_linear(ak_graph *g, ak_tensor *x, ak_param *v, ak_param *gain);
+
+// y = the rows of a, then those of b; batch norm measures each of `groups` equal parts by itself.
+ak_tensor *ak_concat(ak_graph *g, ak_tensor *a, ak_tensor *b, int groups);
+
+// ak_cross_views: s (V b,K), a shard's views one above the other, each predicts the assignments q
+// (2b,K) of those of views 0 and 1 that are others than itself:
+// L = 1/(2 (V-1) B) sum_{a in {0,1}} sum_{v != a} sum_i -q_ai . log softmax(s_vi / temperature).
+// No gradient to q.
+ak_tensor *ak_cross_views(ak_graph *g, ak_tensor *s, ak_tensor *q, double temperature);
+
+// What ak_dino_targets reads at every forward, and what it leaves.
+typedef struct ak_dino_teacher {
+    const float *center; // [K]
+    double temperature;
+    const double *batch_center; // left: [K], the mean of s over the global batch
+    double entropy, usage;      // left: see ak_health
+} ak_dino_teacher;
+
+// ak_dino_targets: q = softmax((s - center) / temperature), s (2b,K) the teacher's; no gradient.
+// teacher is borrowed for the graph's life.
+ak_tensor *ak_dino_targets(ak_graph *g, ak_tensor *s, ak_dino_teacher *teacher);
+
+// What ak_swav_codes reads at every forward, and what it leaves.
+typedef struct ak_swav_queue {
+    const ak_param *prototypes; // [K,d]: scores are of them
+    double epsilon;
+    int64_t iterations;    // at least 1
+    const float *rows;     // [length][2][d]: embeddings of earlier samples, view 0's and view 1's
+    int64_t length;        // 0: no queue
+    bool used;             // rows are assigned with the batch
+    double entropy, usage; // left: see ak_health
+} ak_swav_queue;
+
+// ak_swav_codes: q (2b,K), the codes of views 0 and 1, s (V b,K) scores of a shard's `images` b, by
+// Sinkhorn-Knopp over the global batch and the queue (SwAV, arXiv:2006.09882); no gradient.  queue
+// is borrowed for the graph's life.
+ak_tensor *ak_swav_codes(ak_graph *g, ak_tensor *s, int64_t images, ak_swav_queue *queue);
+
 // ak_observe gathers the first rows of each shard's x (n,d), n if fewer, for ak_gathered to give
 // [shards][rows][d] (ak_observed_rows in all); no part of the loss, no gradient.
 ak_tensor *ak_observe(ak_graph *g, ak_tensor *x, int64_t rows);
@@ -51,5 +92,27 @@ int64_t ak_observed_rows(const ak_graph *g, const ak_tensor *observed);
 // ak_gathered gives what the loss operation that made t gathered in the last forward, in sample
 // order: nt_xent's u [shards][2b][d] or info_nce_queue's keys [B][d].
 const float *ak_gathered(const ak_tensor *t);
+
+// ---- vision transformers: tokens are (n,tokens,D)
+
+// Images (n,S,S,3) to their patches' embeddings (n,grid*grid,D), in rows; grid = S / patch, w
+// [D,3,patch,patch].  Pixels that fill no patch are left out.
+ak_tensor *ak_patch_embed(ak_graph *g, ak_tensor *x, ak_param *w, ak_param *bias);
+
+// y (n,1+m,D): row 0 is cls + pos[0], row 1+i is x[i] + pos[1+i]; x (n,m,D), cls [1,1,D], pos
+// [1,1+grid*grid,D].  When m is another square, pos is interpolated to it as DINO does.
+ak_tensor *ak_tokens(ak_graph *g, ak_tensor *x, ak_param *cls, ak_param *pos);
+
+ak_tensor *ak_first_token(ak_graph *g, ak_tensor *x); // (n,tokens,D) to (n,D)
+ak_tensor *ak_layer_norm(ak_graph *g, ak_tensor *x, ak_param *w, ak_param *bias); // eps 1e-6
+
+// y (n,tokens,D) = the heads' softmax(Q K^T / sqrt(d)) V, side by side; qkv (n,tokens,3D).
+ak_tensor *ak_attention(ak_graph *g, ak_tensor *qkv, int64_t heads);
+
+ak_tensor *ak_gelu(ak_graph *g, ak_tensor *x); // x Phi(x), the exact form
+
+// y = x + branch.  In training a sample loses its branch with probability drop, and the others'
+// are divided by 1 - drop.
+ak_tensor *ak_residual(ak_graph *g, ak_tensor *x, ak_tensor *branch, double drop);
 
 #endif

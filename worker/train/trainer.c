@@ -241,6 +241,7 @@ int64_t ak_trainer_sample(const ak_trainer *t, int view, int s, int64_t i)
 
 akssl_status ak_trainer_compute(ak_trainer *t, double *loss)
 {
+    ak_graph_set_step(t->graph, t->setup.seed, t->step);
     ak_graph_forward(t->graph);
     *loss = ak_graph_loss(t->graph);
     if (!isfinite(*loss))

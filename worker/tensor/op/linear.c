@@ -1,6 +1,7 @@
 // worker/tensor/op/linear.c -- y = x w^T + bias.
 //
-// x (b,in), w [out,in], y (b,out); dx = dy w, dw = dy^T x, dbias = column sums of dy.
+// x (...,in), w [out,in], y (...,out): all axes but the last are rows.  dx = dy w, dw = dy^T x,
+// dbias = column sums of dy.
 
 #include <string.h>
 
@@ -83,13 +84,15 @@ static const ak_op_kind kind = {
 
 ak_tensor *ak_linear(ak_graph *g, ak_tensor *x, ak_param *w, ak_param *bias)
 {
-    int64_t y[2] = { x->shape[0], w->shape[0] };
-    ak_op *op = ak_op_record(g, &kind, x, NULL, 2, y);
+    int64_t y[4], in = w->shape[1];
+    ak_op *op;
 
+    memcpy(y, x->shape, sizeof y);
+    y[x->dims - 1] = w->shape[0];
+    op = ak_op_record(g, &kind, x, NULL, x->dims, y);
     if (op)
-        *(linear *)op->self = (linear){
-            .w = w, .bias = bias, .rows = x->shape[0], .in = w->shape[1], .out = w->shape[0]
-        };
+        *(linear *)op->self =
+            (linear){ .w = w, .bias = bias, .rows = x->numel / in, .in = in, .out = w->shape[0] };
     ak_op_param(g, op, w);
     ak_op_param(g, op, bias);
     return ak_op_result(g, op);

@@ -1,0 +1,111 @@
+// worker/tensor/op/patch_embed.c -- images to embeddings of their patches: a convolution whose
+// stride is its kernel, with bias.
+//
+// x (n,S,S,3), w [D,3,p,p], y (n,g*g,D), g = floor(S / p), patches in rows.  With u the patches
+// (n*g*g, 3pp): y = u w^T + bias, dw = dy^T u, dbias = sum of dy, du = dy w.
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "proto/base/error.h"
+#include "worker/tensor/gemm.h"
+#include "worker/tensor/kernel.h"
+#include "worker/tensor/kernel_vit.h"
+#include "worker/tensor/op.h"
+#include "worker/tensor/ops.h"
+
+typedef struct patch_embed {
+    ak_param *w, *bias;
+    ak_patches patches;
+    int64_t rows, in, out;
+} patch_embed;
+
+// The scratch holds the patches (or their gradients), and behind them room for column sums.
+static akssl_status plan(ak_op *op, ak_graph *g)
+{
+    const patch_embed *p = op->self;
+
+    ak_op_leaf(g, p->in * p->out);
+    ak_op_scratch(g, p->rows * p->in + ak_kernel_columns_room(p->rows, p->out));
+    return AKSSL_OK;
+}
+
+static void forward(ak_op *op, ak_graph *g)
+{
+    const patch_embed *p = op->self;
+
+    for (int s = 0; s < g->world.local; s++) {
+        ak_kernel_patches(g->scratch, ak_value(g, op->in[0], s), &p->patches, g->world.threads);
+        ak_gemm_nt(ak_value(g, op->out, s), g->scratch, p->w->value, p->rows, p->out, p->in, 1);
+        ak_kernel_add_bias(ak_value(g, op->out, s), p->bias->value, p->rows, p->out,
+                           g->world.threads);
+    }
+}
+
+static void weight_gradient(ak_op *op, ak_graph *g)
+{
+    const patch_embed *p = op->self;
+
+    for (int s = 0; s < g->world.local; s++) {
+        ak_kernel_patches(g->scratch, ak_value(g, op->in[0], s), &p->patches, g->world.threads);
+        ak_gemm_tn(ak_tree_leaf(&g->tree), ak_grad(g, op->out, s), g->scratch, p->out, p->in,
+                   p->rows);
+        ak_tree_push(&g->tree, p->out * p->in, g->world.threads);
+    }
+    memcpy(ak_op_gradient(g, op, p->w), ak_tree_total(&g->tree),
+           (size_t)(p->out * p->in) * sizeof(float));
+    for (int s = 0; s < g->world.local; s++) {
+        ak_kernel_columns(ak_tree_leaf(&g->tree), g->scratch + p->rows * p->in,
+                          ak_grad(g, op->out, s), p->rows, p->out, g->world.threads);
+        ak_tree_push(&g->tree, p->out, g->world.threads);
+    }
+    memcpy(ak_op_gradient(g, op, p->bias), ak_tree_total(&g->tree), (size_t)p->out * sizeof(float));
+}
+
+static void backward(ak_op *op, ak_graph *g)
+{
+    const patch_embed *p = op->self;
+    ak_tensor *x = op->in[0];
+
+    if (op->trains)
+        weight_gradient(op, g);
+    for (int s = 0; s < g->world.local && x->needs_grad; s++) {
+        ak_gemm(g->scratch, ak_grad(g, op->out, s), p->w->value, p->rows, p->in, p->out, 1, 0);
+        ak_kernel_patches_backward(ak_grad(g, x, s), g->scratch, &p->patches, x->grad_written,
+                                   g->world.threads);
+    }
+}
+
+static const ak_op_kind kind = {
+    .name = "patch_embed",
+    .self_size = sizeof(patch_embed),
+    .needs = AK_NEEDS_IN,
+    .plan = plan,
+    .forward = forward,
+    .backward = backward,
+};
+
+ak_tensor *ak_patch_embed(ak_graph *g, ak_tensor *x, ak_param *w, ak_param *bias)
+{
+    int64_t size = w->shape[2], grid = x->shape[1] / size;
+    const int64_t y[3] = { x->shape[0], grid * grid, w->shape[0] };
+    ak_op *op;
+
+    if (grid == 0)
+        return ak_op_fail(g, ak_fail(AKSSL_ERR_INVALID,
+                                     "a view of %" PRId64 " pixels has no patch of %" PRId64
+                                     ": give larger views or a smaller patch_size",
+                                     x->shape[1], size));
+    op = ak_op_record(g, &kind, x, NULL, 3, y);
+    if (op)
+        *(patch_embed *)op->self =
+            (patch_embed){ .w = w,
+                           .bias = bias,
+                           .patches = { x->shape[0], x->shape[1], size, grid },
+                           .rows = x->shape[0] * grid * grid,
+                           .in = 3 * size * size,
+                           .out = w->shape[0] };
+    ak_op_param(g, op, w);
+    ak_op_param(g, op, bias);
+    return ak_op_result(g, op);
+}
