@@ -70,6 +70,21 @@ static void print_flags(const ak_command *command)
     }
 }
 
+// Pairs add up, as they do in a job's flags; any other flag given again replaces its value.
+static akssl_status set_flag(const ak_command *command, void *self, const ak_option *row,
+                             const char *value)
+{
+    bool pairs = strcmp(row->name, "augment") == 0 || strcmp(row->name, "option") == 0;
+    const char *held = pairs ? *(char **)((char *)self + row->offset) : "";
+    ak_str both = AK_STR_INIT;
+    akssl_status rc;
+
+    ak_str_format(&both, "%s%s%s", held, *held ? "," : "", value);
+    rc = ak_option_set(command->options, self, row->name, both.text);
+    ak_str_fini(&both);
+    return rc;
+}
+
 // One flag at argv[*at]: --name value, --name=value, or --name alone for a BOOL.
 static akssl_status read_flag(const ak_command *command, void *self, char **argv, int *at)
 {
@@ -93,7 +108,7 @@ static akssl_status read_flag(const ak_command *command, void *self, char **argv
         value = argv[++*at];
     if (!value)
         return ak_fail(AKSSL_ERR_INVALID, "--%s needs a value", name);
-    return ak_option_set(command->options, self, name, value);
+    return set_flag(command, self, row, value);
 }
 
 static int run(const ak_command *command, char **argv)

@@ -2,6 +2,7 @@
 
 #include "worker/augment/recipe.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 #include "proto/base/alloc.h"
@@ -128,6 +129,19 @@ void ak_recipe_plain(const ak_recipe *recipe, const ak_image *image, int64_t ima
         ak_standardize(x, recipe ? &recipe->normalize : &imagenet);
     ak_canvas_store(x, out);
     x->image = NULL;
+}
+
+void ak_recipe_bytes(const ak_recipe *recipe, const float *view, int64_t size, uint8_t *out)
+{
+    const ak_normalize *by = &recipe->normalize;
+
+    for (int64_t i = 0; i < 3 * size * size; i++) {
+        double v = (double)view[i];
+
+        if (recipe->normalized)
+            v = v * by->std[i % 3] + by->mean[i % 3];
+        out[i] = (uint8_t)fmin(fmax(rint(255 * v), 0), 255);
+    }
 }
 
 void ak_recipes_json(ak_str *text)

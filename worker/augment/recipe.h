@@ -43,6 +43,10 @@ void ak_recipe_view(const ak_recipe *recipe, const ak_image *image, uint64_t see
 void ak_recipe_plain(const ak_recipe *recipe, const ak_image *image, int64_t image_size,
                      ak_scratch *scratch, float *out);
 
+// ak_recipe_bytes turns a view, or a plain view, of this recipe back into size x size x 3 bytes, as
+// images have them: its normalisation taken out, rounded.
+void ak_recipe_bytes(const ak_recipe *recipe, const float *view, int64_t size, uint8_t *out);
+
 // ak_recipes_json appends every recipe with its options as a JSON array (for the catalogue).
 void ak_recipes_json(ak_str *text);
 
