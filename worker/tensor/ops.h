@@ -84,6 +84,10 @@ typedef struct ak_swav_queue {
 // is borrowed for the graph's life.
 ak_tensor *ak_swav_codes(ak_graph *g, ak_tensor *s, int64_t images, ak_swav_queue *queue);
 
+// ak_cross_entropy: z (b,C); L = 1/B sum_i -log softmax(z_i)_labels[i].  labels [B], of the global
+// batch, each in 0..C-1, are borrowed for the graph's life and read at every forward and backward.
+ak_tensor *ak_cross_entropy(ak_graph *g, ak_tensor *z, const int32_t *labels);
+
 // ak_observe gathers the first rows of each shard's x (n,d), n if fewer, for ak_gathered to give
 // [shards][rows][d] (ak_observed_rows in all); no part of the loss, no gradient.
 ak_tensor *ak_observe(ak_graph *g, ak_tensor *x, int64_t rows);
