@@ -9,6 +9,7 @@
 #include "proto/base/alloc.h"
 #include "proto/base/error.h"
 #include "proto/base/str.h"
+#include "worker/nn/positions.h"
 #include "worker/rng/rng.h"
 #include "worker/tensor/kernel.h"
 
@@ -91,8 +92,12 @@ static void initial(ak_param *p, uint64_t seed)
     uint64_t hash = ak_fnv1a64(p->name);
     ak_rng rng = ak_rng_at(seed, AK_RNG_INIT, (uint32_t)hash, (uint32_t)(hash >> 32), 0);
 
+    if (p->init == AK_INIT_POSITIONS)
+        ak_positions_fill(p->value, p->shape[1], p->shape[2]);
     for (int64_t i = 0; i < p->numel; i++)
         switch (p->init) {
+        case AK_INIT_POSITIONS:
+            break;
         case AK_INIT_ZERO:
             p->value[i] = 0;
             break;

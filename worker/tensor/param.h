@@ -19,6 +19,7 @@ typedef enum ak_init {
     AK_INIT_UNIFORM,   // U(-scale, scale)
     AK_INIT_NORMAL,    // N(0, scale^2)
     AK_INIT_TRUNCATED, // N(0, scale^2), drawn again outside of [-2, 2]
+    AK_INIT_POSITIONS, // fixed sines and cosines, see worker/nn/positions.h
 } ak_init;
 
 typedef struct ak_param {
