@@ -145,6 +145,15 @@ static void say_lost(monitor *m, const akssl_event *event)
     m->state = AKSSL_JOB_UNKNOWN; // show the job again, whatever it does
 }
 
+// say_paused is for who waits without looking: the job goes on only when somebody resumes it.
+static void say_paused(monitor *m, const akssl_job *job)
+{
+    if (job->state == AKSSL_JOB_PAUSED && m->state != AKSSL_JOB_PAUSED)
+        ak_cli_error(0, "job %" PRId64 " is paused: `akssl-client resume %" PRId64 "` lets it go on",
+                     job->id, job->id);
+    m->state = job->state;
+}
+
 static int on_event(void *ctx, const akssl_event *event)
 {
     monitor *m = ctx;
@@ -154,6 +163,8 @@ static int on_event(void *ctx, const akssl_event *event)
         return 1;
     if (event->kind == AKSSL_EVENT_LOST || event->kind == AKSSL_EVENT_BACK)
         say_lost(m, event);
+    if (m->style == AK_MONITOR_QUIET && event->kind == AKSSL_EVENT_JOB)
+        say_paused(m, event->job);
     if (m->style == AK_MONITOR_JSON && event->kind != AKSSL_EVENT_TICK)
         show_json(m, event);
     if (m->style == AK_MONITOR_TEXT && event->kind == AKSSL_EVENT_JOB && event->job->progress)

@@ -6,7 +6,7 @@
 #include "client/cli/cmd.h"
 
 typedef enum ak_monitor_style {
-    AK_MONITOR_QUIET = 1, // nothing but the loss of the daemon, on stderr
+    AK_MONITOR_QUIET = 1, // nothing but the loss of the daemon and pauses, on stderr
     AK_MONITOR_TEXT,      // a bar on a terminal, else lines; then the final line
     AK_MONITOR_JSON,      // one object an event
 } ak_monitor_style;

@@ -23,6 +23,7 @@ enum { LAB_JOBS = 8, LAB_CALLS = 16, LAB_PERIOD_MS = 10, LAB_SILENT = 900 };
 // A job's number is its place in the table plus 1.  Job LAB_SILENT is never answered for.
 typedef struct lab_job {
     const char *state, *reason;
+    const char *warning; // NULL: none
     int64_t step, total_steps;
     double loss;
     char log[8192];
@@ -65,6 +66,7 @@ typedef struct lab_message {
     Akssl__V1__Job job;
     Akssl__V1__Progress progress;
     Akssl__V1__Metric result, gauge, *results[1], *gauges[1];
+    char *warnings[1];
 } lab_message;
 
 static inline Akssl__V1__Job *lab_fill(lab_message *m, const lab *l, int64_t id, bool with_spec)
@@ -102,6 +104,9 @@ static inline Akssl__V1__Job *lab_fill(lab_message *m, const lab *l, int64_t id,
         m->gauges[0] = &m->gauge;
         m->progress.gauges = m->gauges;
         m->progress.n_gauges = 1;
+        m->warnings[0] = (char *)job->warning;
+        m->progress.warnings = m->warnings;
+        m->progress.n_warnings = job->warning != NULL;
     }
     if (strcmp(job->state, "SUCCEEDED") == 0) {
         m->result = (Akssl__V1__Metric){ m->result.base, "after.knn.top1", 1, 76.25 };
@@ -201,7 +206,7 @@ static inline void lab_submit(lab *l, ak_call *call, const Akssl__V1__SubmitRequ
     uint8_t *bytes;
     size_t size;
 
-    if (strcmp(request->spec->method, "nosuch") == 0) {
+    if (request->spec->method && strcmp(request->spec->method, "nosuch") == 0) {
         ak_call_fail(call, AKSSL_ERR_INVALID, "method 'nosuch': there is simclr, moco_v2");
         return;
     }
@@ -210,6 +215,7 @@ static inline void lab_submit(lab *l, ak_call *call, const Akssl__V1__SubmitRequ
     akssl__v1__job_spec__pack(request->spec, bytes);
     spec = akssl__v1__job_spec__unpack(NULL, size, bytes);
     free(bytes);
+    spec->has_ranks = 1;
     spec->ranks = 2; // what the daemon settles
     reply.spec = spec;
     reply.has_id = 1;
@@ -279,6 +285,21 @@ static inline const char *lab_catalogue(void)
            "\"resnet18\",\"help\":\"11 million weights\"}],\"strange\":7}";
 }
 
+// lab_change cancels, pauses or resumes a job that is not over.
+static inline bool lab_change(lab_job *job, ak_rpc_id rpc)
+{
+    bool paused = strcmp(job->state, "PAUSED") == 0;
+
+    if (rpc == AK_RPC_resume && !paused)
+        return false;
+    if (rpc == AK_RPC_pause && strcmp(job->state, "RUNNING") == 0)
+        job->reason = "is being paused";
+    else
+        job->state = rpc == AK_RPC_cancel ? "CANCELLED" : rpc == AK_RPC_pause ? "PAUSED" : "QUEUED";
+    job->version++;
+    return true;
+}
+
 static inline void lab_one(lab *l, ak_call *call, ak_rpc_id rpc, int64_t id, bool follow)
 {
     lab_message m;
@@ -295,10 +316,10 @@ static inline void lab_one(lab *l, ak_call *call, ak_rpc_id rpc, int64_t id, boo
         lab_follow(l, call, id, rpc == AK_RPC_logs, follow);
     } else if (lab_final(l->jobs[id - 1].state)) {
         ak_call_fail(call, AKSSL_ERR_STATE, "the job is over");
-    } else {
-        l->jobs[id - 1].state = "CANCELLED";
-        l->jobs[id - 1].version++;
+    } else if (lab_change(&l->jobs[id - 1], rpc)) {
         ak_call_reply(call, &lab_fill(&m, l, id, true)->base);
+    } else {
+        ak_call_fail(call, AKSSL_ERR_STATE, "only a PAUSED job is resumed");
     }
 }
 

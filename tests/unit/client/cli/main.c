@@ -152,6 +152,8 @@ START_TEST(usage_is_2)
         { "logs", "-x", "1" },
         { "wait" },
         { "cancel" },
+        { "pause" },
+        { "resume", "x" },
         { "help", "nothing" },
     };
     ran r;
@@ -251,6 +253,7 @@ START_TEST(submits)
     expect(&r, 0, "1\n", "");
     ck_assert_str_eq(r.out, "1\n");
     ck_assert_int_eq(l.jobs[0].spec->epochs, 7);
+    ck_assert(!l.jobs[0].spec->method && !l.jobs[0].spec->has_batch); // the daemon's to settle
     ck_assert_double_eq(l.jobs[0].spec->lr, 0.25);
     ck_assert_uint_eq(l.jobs[0].spec->n_option, 2);
     ck_assert_uint_eq(l.jobs[0].spec->n_augment, 2);
@@ -294,6 +297,7 @@ START_TEST(asks)
     lab_move(&l, lab_add(&l, "RUNNING"), "RUNNING", 50);
     lab_add(&l, "QUEUED");
     l.jobs[1].reason = "waits\033[2J";
+    l.jobs[0].warning = "collapse: std 0.001\033[2J";
     run(&l, &r, ARGS("list"));
     expect(&r, 0, "25%", "");
     expect(&r, 0, "waits?[2J", "");
@@ -309,8 +313,12 @@ START_TEST(asks)
     expect(&r, 0, "50 of 200", "");
     expect(&r, 0, "\n  batch-norm:", "");
     expect(&r, 0, "queue.filled", "");
+    expect(&r, 0, "\nwarnings\n  collapse: std 0.001?[2J\n", "");
     run(&l, &r, ARGS("show", "1", "--json"));
     object = parse(r.out);
+    ck_assert_str_eq(json_string_value(json_array_get(
+                         json_object_get(json_object_get(object, "progress"), "warnings"), 0)),
+                     "collapse: std 0.001\033[2J");
     ck_assert_str_eq(json_string_value(json_object_get(object, "folder")), "/state/jobs/1");
     json_decref(object);
     run(&l, &r, ARGS("show", "404"));
@@ -340,6 +348,20 @@ START_TEST(asks)
     json_decref(object);
     run(&l, &r, ARGS("cancel", "1"));
     expect(&r, 1, "", "the job is over");
+    run(&l, &r, ARGS("pause", "1"));
+    expect(&r, 1, "", "the job is over");
+    lab_move(&l, lab_add(&l, "RUNNING"), "RUNNING", 50);
+    lab_add(&l, "QUEUED");
+    run(&l, &r, ARGS("pause", "3", "4", "404"));
+    expect(&r, 2, "job 3 RUNNING: is being paused  25%", "job 404");
+    expect(&r, 2, "  (being paused)\njob 4 PAUSED\n", "");
+    run(&l, &r, ARGS("resume", "3", "4", "--json"));
+    expect(&r, 1, "{\"jobs\":[{\"id\":4,\"state\":\"QUEUED\"", "only a PAUSED job is resumed");
+    object = parse(r.out);
+    ck_assert_uint_eq(json_array_size(json_object_get(object, "jobs")), 1);
+    json_decref(object);
+    run(&l, &r, ARGS("cancel", "4"));
+    expect(&r, 0, "job 4 CANCELLED\n", "");
     launch(&l, &r, "/dev/full", ARGS("list"), plain_env);
     join(&r);
     expect(&r, 1, "", "standard output cannot be written");
@@ -464,6 +486,42 @@ START_TEST(watches_in_lines)
         steps++;
     ck_assert_msg(steps >= 2 && steps <= 2 + (ak_clock_seconds() - started), "%s", r.out);
     ck_assert_int_eq(lines, steps + 2);
+    lab_stop(&l);
+    lab_fini(&l);
+}
+END_TEST
+
+static void warn(lab *l, int64_t id, const char *warning)
+{
+    pthread_mutex_lock(&l->lock);
+    l->jobs[id - 1].warning = warning;
+    l->jobs[id - 1].version++;
+    pthread_mutex_unlock(&l->lock);
+}
+
+START_TEST(watches_warnings)
+{
+    const char *first;
+    ran r;
+    lab l;
+
+    lab_init(&l);
+    lab_start(&l);
+    lab_move(&l, lab_add(&l, "RUNNING"), "RUNNING", 1);
+    launch(&l, &r, NULL, ARGS("watch", "1"), plain_env);
+    await(&r, "step 1/200");
+    warn(&l, 1, "collapse: std 0.001");
+    await(&r, "warning: collapse: std 0.001\n");
+    lab_move(&l, 1, "RUNNING", 2); // it is still there, and not told again
+    await(&r, "step 2/200");
+    warn(&l, 1, "collapse: std 0.0001");
+    await(&r, "warning: collapse: std 0.0001\n");
+    lab_move(&l, 1, "SUCCEEDED", 200);
+    join(&r);
+    expect(&r, 0, "\njob 1 SUCCEEDED after", "");
+    first = strstr(r.out, "warning: collapse: std 0.001\n");
+    ck_assert_ptr_nonnull(first);
+    ck_assert_ptr_null(strstr(first + 1, "warning: collapse: std 0.001\n"));
     lab_stop(&l);
     lab_fini(&l);
 }
@@ -648,5 +706,5 @@ END_TEST
 
 AK_TEST_MAIN(AK_CASE(usage_is_2), AK_CASE(no_daemon_is_3), AK_CASE(helps), AK_CASE(submits),
              AK_CASE(asks), AK_CASE(prints_logs), AK_CASE(waits), AK_CASE(submits_and_follows),
-             AK_CASE(watches_in_lines), AK_CASE(watches_in_json), AK_CASE(outlives_the_daemon),
-             AK_CASE(interrupt_leaves_the_job), AK_CASE(draws_a_bar))
+             AK_CASE(watches_in_lines), AK_CASE(watches_warnings), AK_CASE(watches_in_json),
+             AK_CASE(outlives_the_daemon), AK_CASE(interrupt_leaves_the_job), AK_CASE(draws_a_bar))

@@ -90,6 +90,7 @@ START_TEST(lists_shows_cancels)
     ck_assert_int_eq(akssl_client_show(client, 2, &job), 0);
     ck_assert_int_eq(job->progress->step, 50);
     ck_assert_double_eq(job->progress->loss, 4.25);
+    ck_assert_uint_eq(job->progress->warning_count, 0);
     ck_assert(isnan(job->progress->lr)); // not sent
     ck_assert_str_eq(job->progress->gauges[0].name, "queue.filled");
     ck_assert_int_eq(job->ended_ms, -1);
@@ -103,6 +104,16 @@ START_TEST(lists_shows_cancels)
     akssl_job_free(job);
     ck_assert_int_eq(akssl_client_cancel(client, 2, NULL), 0);
     ck_assert_int_eq(akssl_client_cancel(client, 2, NULL), AKSSL_ERR_STATE);
+    lab_add(&l, "QUEUED");
+    ck_assert_int_eq(akssl_client_resume(client, 3, &job), AKSSL_ERR_STATE);
+    ck_assert_int_eq(akssl_client_pause(client, 3, &job), 0);
+    ck_assert_int_eq(job->state, AKSSL_JOB_PAUSED);
+    ck_assert(!akssl_job_state_final(job->state));
+    akssl_job_free(job);
+    ck_assert_int_eq(akssl_client_resume(client, 3, &job), 0);
+    ck_assert_int_eq(job->state, AKSSL_JOB_QUEUED);
+    akssl_job_free(job);
+    ck_assert_int_eq(akssl_client_pause(client, 404, NULL), AKSSL_ERR_NOT_FOUND);
     close_lab(&l, client);
 }
 END_TEST

@@ -57,7 +57,8 @@ static void fill(ak_spec *spec)
             *(double *)at = row->max / 3;
         } else {
             free(*(char **)at);
-            *(char **)at = ak_strdup(row->choices ? "" : "caf\xc3\xa9 \"x\"\n");
+            *(char **)at = ak_strdup(row->choices ? strrchr(row->choices, '|') + 1
+                                                  : "caf\xc3\xa9 \"x\"\n");
         }
     }
     free(spec->kind);
@@ -113,6 +114,31 @@ START_TEST(a_spec_survives_the_wire)
         ak_spec_fini(&back);
         ak_codec_stop();
     }
+}
+END_TEST
+
+START_TEST(what_was_not_given_is_left_out)
+{
+    Akssl__V1__JobSpec *message;
+    ak_spec spec, copy;
+
+    ak_spec_init(&spec);
+    message = ak_rpc_spec_encode_given(&spec);
+    ck_assert_uint_eq(akssl__v1__job_spec__get_packed_size(message), 0);
+    akssl__v1__job_spec__free_unpacked(message, NULL);
+    ck_assert_int_eq(ak_spec_set(&spec, "batch-norm", "x"), AKSSL_ERR_INVALID);
+    ck_assert_int_eq(ak_spec_set(&spec, "image-size", "32"), 0); // the default, but given
+    ck_assert_int_eq(ak_spec_read_yaml(&spec, "method: byol\nlr: 0.5", 20, "y"), 0);
+    ck_assert_int_eq(ak_spec_set(&spec, "option", "K=1"), 0);
+    ak_spec_copy(&copy, &spec);
+    ak_spec_fini(&spec);
+    message = ak_rpc_spec_encode_given(&copy);
+    ak_spec_fini(&copy);
+    ck_assert_str_eq(message->method, "byol");
+    ck_assert(message->has_image_size && message->image_size == 32 && message->lr == 0.5);
+    ck_assert(!message->kind && !message->batch_norm && !message->has_batch && !message->has_topk);
+    ck_assert_uint_eq(message->n_option, 1);
+    akssl__v1__job_spec__free_unpacked(message, NULL);
 }
 END_TEST
 
@@ -217,6 +243,6 @@ START_TEST(rubbish_is_no_message)
 END_TEST
 
 AK_TEST_MAIN(AK_CASE(every_call_has_a_row), AK_CASE(statuses_travel),
-             AK_CASE(a_spec_survives_the_wire), AK_CASE(every_field_has_a_key),
-             AK_CASE(what_is_not_given_is_left_alone), AK_CASE(values_from_the_wire_are_checked),
-             AK_CASE(rubbish_is_no_message))
+             AK_CASE(a_spec_survives_the_wire), AK_CASE(what_was_not_given_is_left_out),
+             AK_CASE(every_field_has_a_key), AK_CASE(what_is_not_given_is_left_alone),
+             AK_CASE(values_from_the_wire_are_checked), AK_CASE(rubbish_is_no_message))
