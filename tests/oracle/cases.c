@@ -17,6 +17,7 @@
 #include "tests/check.h"
 #include "tests/oracle.h"
 #include "worker/backbone/backbone.h"
+#include "worker/nn/dino_head.h"
 #include "worker/optim/optim.h"
 #include "worker/rng/rng.h"
 #include "worker/tensor/gemm.h"
@@ -297,6 +298,8 @@ static void test_head_simclr(const ak_safetensors *c, const char *name)
         head_on(c, strstr(name, "_v2_") ? 3 : 2, shards);
 }
 
+#include "tests/oracle/crops.h"
+
 // ---- backbones
 
 static void fill_backbone(ak_model *m)
@@ -332,8 +335,21 @@ static void put_images(ak_graph *g, const ak_tensor *x, const float *images, int
                         images[((s * n + i) * 3 + ch) * cells + p];
 }
 
+// How far single precision may move gradients, as shares of a gradient's norm.
+typedef struct slack {
+    double norm, value;
+} slack;
+
+// A ReLU at its border may open in single precision and not in double: single values move by up to
+// 2e-3 of the norm (in PyTorch too), norms do not.  Through the 49 batch norms of ResNet-50, of
+// four images, PyTorch's own norms move by 8e-3 and single values by 1.2e-2.
+static slack slack_of(const char *name)
+{
+    return strstr(name, "resnet50") ? (slack){ 2e-2, 3e-2 } : (slack){ 1e-3, 5e-3 };
+}
+
 static void check_backbone_gradients(const ak_model *m, const ak_safetensors *c,
-                                     const float *gradient)
+                                     const float *gradient, slack allowed)
 {
     for (int i = 0; i < m->count; i++) {
         const ak_param *p = m->params[i];
@@ -348,14 +364,13 @@ static void check_backbone_gradients(const ak_model *m, const ak_safetensors *c,
             sum += (double)gradient[p->offset + k] * (double)gradient[p->offset + k];
         norm = (float)sqrt(sum);
         ak_str_format(&key, "grad_norm.%s", name);
-        compare(key.text, &norm, values_of(c, key.text, 1), 1, 1e-3);
+        compare(key.text, &norm, values_of(c, key.text, 1), 1, allowed.norm);
         ak_str_clear(&key);
         ak_str_format(&key, "grad_head.%s", name);
-        // A ReLU at its border may open in single precision and not in double: single values move
-        // by up to 2e-3 of the norm (in PyTorch too), norms do not.
         for (int k = 0; k < 8; k++)
             ck_assert_msg(fabs((double)gradient[p->offset + k] -
-                               (double)values_of(c, key.text, 8)[k]) <= 5e-3 * (double)norm,
+                               (double)values_of(c, key.text, 8)[k]) <=
+                              allowed.value * (double)norm,
                           "%s[%d] is %g, not %g (norm %g)", key.text, k,
                           (double)gradient[p->offset + k], (double)values_of(c, key.text, 8)[k],
                           (double)norm);
@@ -364,7 +379,7 @@ static void check_backbone_gradients(const ak_model *m, const ak_safetensors *c,
 }
 
 static void check_input_gradient(const ak_graph *g, const ak_tensor *x, const ak_safetensors *c,
-                                 int shards)
+                                 int shards, slack allowed)
 {
     double sum = 0;
     float norm;
@@ -373,7 +388,7 @@ static void check_input_gradient(const ak_graph *g, const ak_tensor *x, const ak
         for (int64_t i = 0; i < x->numel; i++)
             sum += (double)ak_grad(g, x, s)[i] * (double)ak_grad(g, x, s)[i];
     norm = (float)sqrt(sum);
-    compare("grad_norm.x", &norm, values_of(c, "grad_norm.x", 1), 1, 1e-3);
+    compare("grad_norm.x", &norm, values_of(c, "grad_norm.x", 1), 1, allowed.norm);
 }
 
 static void check_features(ak_graph *g, const ak_tensor *y, const ak_safetensors *c,
@@ -398,6 +413,23 @@ static void check_evaluation(const ak_backbone *b, const void *self, const ak_sa
     graph_end(g, &world);
 }
 
+// "backbone_vit_tiny_patch4_32" is of vit_tiny:patch_size=4.
+static void bind_backbone(const char *name, const ak_backbone **b, void **self)
+{
+    ak_str text = AK_STR_INIT;
+    const char *patch = strstr(name, "_patch");
+
+    name += strlen("backbone_");
+    if (patch)
+        ak_str_format(&text, "%.*s:patch_size=%d", (int)(patch - name), name,
+                      atoi(patch + strlen("_patch")));
+    else
+        ak_str_format(&text, "%.*s", (int)(strrchr(name, '_') - name), name);
+    ok(ak_backbone_find(b, text.text));
+    ok(ak_backbone_bind(self, *b, text.text));
+    ak_str_fini(&text);
+}
+
 static void backbone_on(const ak_safetensors *c, const char *name, int shards)
 {
     int64_t batch = (int64_t)ak_oracle_number(c, "batch"),
@@ -412,10 +444,9 @@ static void backbone_on(const ak_safetensors *c, const char *name, int shards)
     ak_graph *g;
     ak_tensor *x, *y, *loss;
 
-    ok(ak_backbone_find(&b, strstr(name, "cifar") ? "resnet18_cifar_stem" : "resnet18"));
-    self = ak_alloc(1, b->self_size);
+    bind_backbone(name, &b, &self);
     ak_model_init(&m);
-    b->build(self, &m, "backbone");
+    b->build(self, &m, "backbone", size);
     ok(ak_model_allocate(&m));
     ak_model_seed(&m, 0);
     fill_backbone(&m);
@@ -438,19 +469,19 @@ static void backbone_on(const ak_safetensors *c, const char *name, int shards)
     ak_graph_forward(g);
     check_features(g, y, c, "y", shards);
     ak_graph_backward(g);
-    check_backbone_gradients(&m, c, gradient);
-    check_input_gradient(g, x, c, shards);
+    check_backbone_gradients(&m, c, gradient, slack_of(name));
+    check_input_gradient(g, x, c, shards, slack_of(name));
     graph_end(g, &world);
     shape[0] = batch;
     check_evaluation(b, self, c, shape, images);
     free(images);
     free(upstream);
     free(gradient);
-    free(self);
+    ak_backbone_unbind(self, b);
     ak_model_fini(&m);
 }
 
-static void test_resnet18(const ak_safetensors *c, const char *name)
+static void test_backbone(const ak_safetensors *c, const char *name)
 {
     // Two images of 224: moving the input by its last bit moves gradient norms by 3e-3, in PyTorch
     // too, so that one only has the reference's own order of sums.
@@ -526,8 +557,12 @@ static const family families[] = {
     { "fill", true, test_fill },
     { "loss_nt_xent", false, test_nt_xent },
     { "loss_info_nce_queue", false, test_info_nce_queue },
+    { "loss_dino", false, test_dino },
+    { "loss_swav", false, test_swav },
     { "head_simclr", false, test_head_simclr },
-    { "backbone_resnet18", false, test_resnet18 },
+    { "head_dino", false, test_crops_head },
+    { "head_swav", false, test_crops_head },
+    { "backbone_", false, test_backbone },
     { "optimizer_adam", true, test_optimizer },
     { "optimizer_sgd", true, test_optimizer },
     { "augment_ops", true, NULL }, // unit.worker.augment.oracle
