@@ -46,6 +46,15 @@ akssl_status ak_encoder_build(ak_encoder *encoder, const ak_setup *setup) AKSSL_
 ak_tensor *ak_encode(ak_graph *g, ak_encoder *encoder, ak_tensor *x);
 void ak_encoder_fini(ak_encoder *encoder);
 
+// ak_encode_crops records the global views x[0..2) in one forward and the local crops behind them
+// in another: ((2 + locals) b,width), view above view.  joint: batch norm measures crops of one size
+// together, and all of them in what follows; else each view by itself.
+ak_tensor *ak_encode_crops(ak_graph *g, ak_encoder *encoder, ak_tensor *const x[], int locals,
+                           bool joint);
+
+// ak_check_crops refuses local crops that are too small for the backbone.
+akssl_status ak_check_crops(const ak_setup *setup, int64_t locals) AKSSL_MUST_CHECK;
+
 typedef struct ak_gauge {
     const char *name;
     double value;

@@ -1,9 +1,11 @@
 // worker/method/methods.c -- the table of methods, and what they share.
 
+#include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 
 #include "proto/base/alloc.h"
+#include "proto/base/error.h"
 #include "worker/method/method.h"
 #include "worker/nn/rows.h"
 
@@ -55,6 +57,26 @@ ak_tensor *ak_encode(ak_graph *g, ak_encoder *e, ak_tensor *x)
     if (!e->features)
         e->features = y;
     return y;
+}
+
+ak_tensor *ak_encode_crops(ak_graph *g, ak_encoder *e, ak_tensor *const x[], int locals, bool joint)
+{
+    ak_tensor *global = ak_encode(g, e, ak_join(g, x, 2, joint ? 1 : 2)), *local;
+
+    if (!locals)
+        return global;
+    local = ak_encode(g, e, ak_join(g, x + 2, locals, joint ? 1 : locals));
+    return ak_concat(g, global, local, joint ? 1 : 2 + locals);
+}
+
+akssl_status ak_check_crops(const ak_setup *setup, int64_t locals)
+{
+    if (locals && setup->local_size < setup->backbone->least_size)
+        return ak_fail(AKSSL_ERR_INVALID,
+                       "local crops of %" PRId64 ": %s takes %" PRId64
+                       " or more: raise --augment local_size, or give num_crops=0",
+                       setup->local_size, setup->backbone->name, setup->backbone->least_size);
+    return AKSSL_OK;
 }
 
 void ak_encoder_fini(ak_encoder *e)
