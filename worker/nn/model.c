@@ -215,6 +215,27 @@ static int in_file(const ak_param *p, const char *only)
     return strncmp(p->name, only, strlen(only)) == 0;
 }
 
+akssl_status ak_model_read_as(ak_model *m, const ak_safetensors *file, const char *only,
+                              const char *as)
+{
+    akssl_status rc = AKSSL_OK;
+
+    for (int i = 0; i < m->count && rc == AKSSL_OK; i++) {
+        ak_param *p = m->params[i];
+        ak_str name = AK_STR_INIT;
+
+        if (!in_file(p, only))
+            continue;
+        ak_str_format(&name, "%s%s", as, p->name + strlen(only));
+        if (p->role == AK_ROLE_COUNT && !ak_safetensors_find(file, name.text))
+            p->count = 0;
+        else
+            rc = read_one(p, file, true, name.text);
+        ak_str_fini(&name);
+    }
+    return rc;
+}
+
 void ak_model_declare(const ak_model *m, ak_safetensors_writer *w, const char *only)
 {
     for (int i = 0; i < m->count; i++)

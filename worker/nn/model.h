@@ -49,6 +49,12 @@ ak_param *ak_model_find(const ak_model *model, const char *name); // or NULL
 akssl_status ak_model_read(ak_model *model, const ak_safetensors *file, bool strict,
                            const char *only) AKSSL_MUST_CHECK;
 
+// ak_model_read_as takes every parameter whose name starts with `only` from the tensor called `as`
+// and the rest of the name: ("target.backbone.", "") reads an exported backbone into a momentum
+// copy.  What else the file has is ignored; what it lacks is an error, counts of batches aside.
+akssl_status ak_model_read_as(ak_model *model, const ak_safetensors *file, const char *only,
+                              const char *as) AKSSL_MUST_CHECK;
+
 // ak_model_declare and ak_model_write put every parameter whose name starts with `only` ("" for
 // all) into a safetensors file, without those first letters.
 void ak_model_declare(const ak_model *model, ak_safetensors_writer *w, const char *only);
