@@ -8,8 +8,8 @@
 //                       ((5 - t) t - 8) t / 2 + 2    t < 2
 //
 // Rows first: an output row is a weighted sum of input rows, one after the other in memory; its
-// columns are then summed tap by tap.  Every output has the same number of taps, padded with
-// weights of 0, so that both are plain loops.
+// columns are then summed.  Every output has the same number of taps, padded with weights of 0, so
+// that both are plain loops.
 
 #include "worker/image/resample.h"
 
@@ -24,7 +24,7 @@
 typedef struct axis {
     int64_t in, n, taps;
     int64_t *start; // (n)
-    float *weight;  // (taps, n)
+    float *weight;  // (n, taps)
 } axis;
 
 void ak_resample_room_fini(ak_resample_room *room)
@@ -49,10 +49,11 @@ static double cubic(double t)
 
 static inline double value(ak_filter filter, double t)
 {
-    return filter == AK_BICUBIC ? cubic(t) : fmax(0, 1 - t);
+    return filter == AK_BICUBIC ? cubic(t) : t < 1 ? 1 - t : 0;
 }
 
-static void weigh(axis *a, ak_filter filter, float scale)
+// Compiled once for each filter.
+static inline __attribute__((always_inline)) void fill(axis *a, ak_filter filter, float scale)
 {
     double step = (double)a->in / (double)a->n, s = step > 1 ? step : 1;
     double support = filter == AK_BICUBIC ? 2 * s : s;
@@ -70,9 +71,17 @@ static void weigh(axis *a, ak_filter filter, float scale)
             int64_t j = a->start[i] + k;
             double w = value(filter, fabs((double)j + 0.5 - centre) / s);
 
-            a->weight[k * a->n + i] = j < first || j >= last ? 0 : (float)(w / sum * scale);
+            a->weight[i * a->taps + k] = j < first || j >= last ? 0 : (float)(w / sum * scale);
         }
     }
+}
+
+static void weigh(axis *a, ak_filter filter, float scale)
+{
+    if (filter == AK_BICUBIC)
+        fill(a, AK_BICUBIC, scale);
+    else
+        fill(a, AK_BILINEAR, scale);
 }
 
 static void reserve(ak_resample_room *room, int64_t floats, int64_t starts)
@@ -94,18 +103,23 @@ AK_HOT static void add_row(float *restrict sum, const uint8_t *restrict row, flo
         sum[x] += w * (float)row[x];
 }
 
-// out (n) = sum over taps of weight (taps, n) times row[channel + channels * (start + tap)]
-AK_HOT static void columns(float *restrict out, const float *restrict row, const axis *a,
-                           int64_t channels)
+// Each out[c] (n) = sum over taps of weight (n, taps) times row[channels * (start + tap) + c].
+static inline __attribute__((always_inline)) void columns(float *const out[3], const float *row,
+                                                          const axis *a, int64_t channels)
 {
-    for (int64_t i = 0; i < a->n; i++)
-        out[i] = a->weight[i] * row[a->start[i] * channels];
-    for (int64_t k = 1; k < a->taps; k++) {
-        const float *restrict weight = a->weight + k * a->n, *restrict from = row + k * channels;
-        const int64_t *restrict start = a->start;
+    const float *weight = a->weight;
 
-        for (int64_t i = 0; i < a->n; i++)
-            out[i] += weight[i] * from[start[i] * channels];
+    for (int64_t i = 0; i < a->n; i++, weight += a->taps) {
+        const float *from = row + a->start[i] * channels;
+        float sum[3];
+
+        for (int64_t c = 0; c < channels; c++)
+            sum[c] = weight[0] * from[c];
+        for (int64_t k = 1; k < a->taps; k++)
+            for (int64_t c = 0; c < channels; c++)
+                sum[c] += weight[k] * from[k * channels + c];
+        for (int64_t c = 0; c < channels; c++)
+            out[c][i] = sum[c];
     }
 }
 
@@ -116,15 +130,20 @@ static void run(const ak_image *image, ak_box box, const axis *down, const axis 
     const uint8_t *first = image->pixels + box.top * stride + box.left * channels;
 
     for (int64_t y = 0; y < down->n; y++) {
+        int64_t at = y * across->n;
+        float *const out[3] = { plane[0] + at, plane[1] + at, plane[2] + at };
+
         memset(row, 0, (size_t)n * sizeof *row);
         for (int64_t k = 0; k < down->taps; k++) {
-            float w = down->weight[k * down->n + y];
+            float w = down->weight[y * down->taps + k];
 
             if (w != 0)
                 add_row(row, first + (down->start[y] + k) * stride, w, n);
         }
-        for (int64_t c = 0; c < channels; c++)
-            columns(plane[c] + y * across->n, row + c, across, channels);
+        if (channels == 3)
+            columns(out, row, across, 3);
+        else
+            columns(out, row, across, 1);
     }
 }
 

@@ -3,7 +3,7 @@
 
 #include "tests/unit/worker/augment/kinds.h"
 
-enum { DRAWS = 1500 };
+enum { DRAWS = 1000 };
 
 static void check_function(const ak_recipe_kind *kind)
 {
@@ -103,7 +103,7 @@ START_TEST(shares_of_the_area)
         ak_recipe *set = made(papers[i].name, WORDS(STILL, "blur_prob=0", "min_scale=0.3",
                                                     "max_scale=0.5", "local_scale=0.1-0.2"));
 
-        for (uint32_t view = 0; view < 4; view++) {
+        for (uint32_t view = 0; view < 3; view++) {
             const double *share = view < 2 ? papers[i].global : papers[i].local;
 
             check_areas(own, view, share[0], share[1]);
@@ -140,7 +140,7 @@ static void check_share(double got, double want, const char *what, uint32_t view
 {
     bool sure = want == 0 || want == 1;
 
-    ck_assert_msg(sure ? got == want : fabs(got - want) < 0.04, "%s of view %u: %g, not %g", what,
+    ck_assert_msg(sure ? got == want : fabs(got - want) < 0.05, "%s of view %u: %g, not %g", what,
                   view, got, want);
 }
 
@@ -149,8 +149,8 @@ static void check_solarising(int i)
 {
     const char *name = papers[i].name;
 
-    for (uint32_t view = 0; view < 4; view++) {
-        double own = papers[i].solarize[view < 2 ? view : 2];
+    for (uint32_t view = 0; view < 3; view++) {
+        double own = papers[i].solarize[view];
 
         check_share(changed(name, WORDS(STILL, "local_size=32"), even(255), view), own,
                     "solarising", view);
@@ -171,14 +171,14 @@ static void check_blurring(int i)
 
     for (int k = 0; k < S * S; k++)
         stripes[k] = k % 2 ? 100 : 0;
-    for (uint32_t view = 0; view < 4; view++) {
+    for (uint32_t view = 0; view < 3; view++) {
         ak_image image = { stripes, S, S, 1 };
 
         check_share(changed(name,
                             WORDS(STILL, "local_size=32", "min_scale=1", "max_scale=1",
                                   "local_scale=1-1", "blur_min=1"),
                             image, view),
-                    papers[i].blur[view < 2 ? view : 2], "blurring", view);
+                    papers[i].blur[view], "blurring", view);
         check_share(changed(name,
                             WORDS(STILL, "local_size=32", "min_scale=1", "max_scale=1",
                                   "local_scale=1-1", "blur_min=1", "blur_prob=0.3"),
@@ -209,7 +209,7 @@ static void check_jitter(int i)
     ak_recipe *full = made(name, WORDS("jitter_prob=1", "normalize=none"));
     ak_recipe *half = made(name, WORDS("jitter_prob=1", "normalize=none", "jitter=0.5"));
 
-    for (uint32_t view = 0; view < 4; view++) {
+    for (uint32_t view = 0; view < 3; view++) {
         check_brightness(full, view, papers[i].brightness[view > 1]);
         check_brightness(half, view, papers[i].brightness[view > 1] / 2);
     }
