@@ -15,14 +15,14 @@ enum { BLOCK = 64 };
 
 typedef struct knn {
     const int64_t *labels;
-    int64_t n, d, classes, k;
+    int64_t n, d, classes, k, top;
     double temperature;
     float *train, *test; // normalised: (n, d), (BLOCK, d)
     float *cosine;       // (BLOCK, n)
     double *votes;       // (classes)
     float *score;        // (k) best first
     int64_t *neighbour;  // (k)
-    int64_t hits1, hits5;
+    int64_t hits1, hits;
 } knn;
 
 static akssl_status reserve(knn *s)
@@ -87,7 +87,7 @@ static void judge(knn *s, int64_t label)
     for (int64_t c = 0; c < s->classes; c++)
         rank += s->votes[c] > s->votes[label] || (s->votes[c] == s->votes[label] && c < label);
     s->hits1 += rank < 1;
-    s->hits5 += rank < 5;
+    s->hits += rank < s->top;
 }
 
 static void classify(knn *s, const float *test, const int64_t *test_labels, int64_t m)
@@ -108,28 +108,30 @@ static void classify(knn *s, const float *test, const int64_t *test_labels, int6
 
 akssl_status ak_eval_knn(const float *train, const int64_t *labels, int64_t n, const float *test,
                          const int64_t *test_labels, int64_t m, int64_t d, int64_t classes,
-                         int64_t k, double temperature, double *top1, double *top5)
+                         int64_t k, double temperature, int64_t top, double *top1, double *topk)
 {
     knn s = { .labels = labels,
               .n = n,
               .d = d,
               .classes = classes,
               .k = k < n ? k : n,
-              .temperature = temperature };
+              .temperature = temperature,
+              .top = top };
     akssl_status rc = ak_features_check("training", train, labels, n, n, d, classes);
 
     if (rc == AKSSL_OK)
         rc = ak_features_check("test", test, test_labels, m, m, d, classes);
-    if (rc == AKSSL_OK && (k < 1 || !(temperature > 0)))
-        rc = ak_fail(AKSSL_ERR_INVALID, "k %" PRId64 " and temperature %g: give positive ones", k,
-                     temperature);
+    if (rc == AKSSL_OK && (k < 1 || top < 1 || !(temperature > 0)))
+        rc = ak_fail(AKSSL_ERR_INVALID,
+                     "k %" PRId64 ", temperature %g and top %" PRId64 ": give positive ones", k,
+                     temperature, top);
     if (rc == AKSSL_OK)
         rc = reserve(&s);
     if (rc == AKSSL_OK) {
         ak_features_normalize(train, n, d, s.train);
         classify(&s, test, test_labels, m);
         *top1 = 100.0 * (double)s.hits1 / (double)m;
-        *top5 = 100.0 * (double)s.hits5 / (double)m;
+        *topk = 100.0 * (double)s.hits / (double)m;
     }
     release(&s);
     return rc < 0 ? ak_wrap(rc, "knn") : AKSSL_OK;

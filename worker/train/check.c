@@ -73,14 +73,25 @@ static akssl_status check_names(ak_spec *s)
     return AKSSL_OK;
 }
 
+// A list of evaluations, each at most once.
 static akssl_status check_eval(const ak_spec *s)
 {
-    static const char *const known[] = { "", "knn", "probe", "knn,probe", "probe,knn" };
+    static const char *const known[] = { "knn", "probe", "linear" };
+    bool seen[3] = { false };
 
-    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-        if (strcmp(s->eval, known[i]) == 0)
-            return AKSSL_OK;
-    return ak_fail(AKSSL_ERR_INVALID, "eval '%.64s': give knn, probe, or knn,probe", s->eval);
+    for (const char *at = s->eval; *at;) {
+        size_t length = strcspn(at, ","), i = 0;
+
+        while (i < 3 && (strlen(known[i]) != length || strncmp(at, known[i], length) != 0))
+            i++;
+        if (i == 3 || seen[i] || (at[length] == ',' && !at[length + 1]))
+            return ak_fail(AKSSL_ERR_INVALID,
+                           "eval '%.64s': give knn, probe and linear, or some of them, by commas",
+                           s->eval);
+        seen[i] = true;
+        at += length + (at[length] == ',');
+    }
+    return AKSSL_OK;
 }
 
 akssl_status ak_check_spec(ak_spec *s)

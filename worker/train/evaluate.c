@@ -2,6 +2,7 @@
 
 #include "worker/train/evaluate.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,13 +10,13 @@
 #include "proto/base/error.h"
 #include "worker/augment/recipe.h"
 #include "worker/eval/knn.h"
+#include "worker/eval/logistic.h"
 #include "worker/eval/probe.h"
 #include "worker/tensor/gemm.h"
 #include "worker/train/features.h"
+#include "worker/train/frozen.h"
 
-enum { NEIGHBOURS = 20 };
-
-static const double neighbour_temperature = 0.07;
+enum { PROBE_TOP = 5 };
 
 typedef struct part {
     ak_dataset *set;
@@ -37,7 +38,7 @@ static akssl_status open_part(part *p, const ak_world *world, ak_encoder *encode
         return AKSSL_ERR_NO_MEMORY;
     for (int64_t i = 0; i < p->size; i++)
         p->labels[i] = ak_dataset_label(p->set, i);
-    return ak_features(world, encoder, recipe, spec->image_size, p->set, &p->features);
+    return ak_features(world, encoder, recipe, spec->image_size, p->set, NULL, 0, &p->features);
 }
 
 static void close_part(part *p)
@@ -47,52 +48,102 @@ static void close_part(part *p)
     free(p->labels);
 }
 
-static akssl_status measure(const part *train, const part *test, int64_t width, const ak_spec *spec,
-                            const char *what, const char *prefix, ak_results *results)
+void ak_evaluate_put(ak_results *results, const char *prefix, const char *what, int64_t k,
+                     double top1, double topk)
 {
-    int64_t classes = ak_dataset_classes(train->set), more = ak_dataset_classes(test->set);
-    akssl_status rc = AKSSL_OK;
-    double top1, top5;
+    char name[AK_RESULT_NAME];
 
-    classes = more > classes ? more : classes;
-    if (strstr(what, "knn")) {
-        rc = ak_eval_knn(train->features, train->labels, train->size, test->features, test->labels,
-                         test->size, width, classes, NEIGHBOURS, neighbour_temperature, &top1,
-                         &top5);
+    snprintf(name, sizeof name, "%s.top1", what);
+    ak_results_put(results, prefix, name, top1);
+    snprintf(name, sizeof name, "%s.top%d", what, (int)k);
+    ak_results_put(results, prefix, name, topk);
+}
+
+typedef struct evaluation {
+    part train, test;
+    int64_t width, classes, top;
+    const ak_spec *spec;
+} evaluation;
+
+static akssl_status measure_knn(const evaluation *e, double *top1, double *topk)
+{
+    const part *a = &e->train, *b = &e->test;
+
+    return ak_eval_knn(a->features, a->labels, a->size, b->features, b->labels, b->size, e->width,
+                       e->classes, e->spec->knn_k, e->spec->knn_temperature, e->top, top1, topk);
+}
+
+static akssl_status measure_probe(const evaluation *e, double *top1, double *topk)
+{
+    const part *a = &e->train, *b = &e->test;
+
+    return ak_eval_probe(a->features, a->labels, a->size, e->spec->probe_labels, b->features,
+                         b->labels, b->size, e->width, e->classes, top1, topk);
+}
+
+static akssl_status measure_linear(const evaluation *e, double *top1, double *topk)
+{
+    const part *a = &e->train, *b = &e->test;
+
+    return ak_eval_logistic(a->features, a->labels, a->size, b->features, b->labels, b->size,
+                            e->width, e->classes, e->top, top1, topk);
+}
+
+static akssl_status measure(const evaluation *e, const char *what, const char *prefix,
+                            ak_results *results)
+{
+    static const struct {
+        const char *name;
+        akssl_status (*measure)(const evaluation *e, double *top1, double *topk);
+        int top; // 0: as the spec says
+    } rows[] = {
+        { "knn", measure_knn, 0 },
+        { "probe", measure_probe, PROBE_TOP },
+        { "linear", measure_linear, 0 },
+    };
+
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        double top1, topk;
+        akssl_status rc;
+
+        if (!strstr(what, rows[i].name))
+            continue;
+        rc = rows[i].measure(e, &top1, &topk);
         if (rc < 0)
             return rc;
-        ak_results_put(results, prefix, "knn.top1", top1);
-        ak_results_put(results, prefix, "knn.top5", top5);
+        ak_evaluate_put(results, prefix, rows[i].name, rows[i].top ? rows[i].top : e->top, top1,
+                        topk);
     }
-    if (strstr(what, "probe")) {
-        rc = ak_eval_probe(train->features, train->labels, train->size, spec->probe_labels,
-                           test->features, test->labels, test->size, width, classes, &top1, &top5);
-        if (rc < 0)
-            return rc;
-        ak_results_put(results, prefix, "probe.top1", top1);
-        ak_results_put(results, prefix, "probe.top5", top5);
-    }
-    return rc;
+    return AKSSL_OK;
+}
+
+int64_t ak_evaluate_classes(const ak_dataset *train, const ak_dataset *test)
+{
+    int64_t a = ak_dataset_classes(train), b = ak_dataset_classes(test);
+
+    return a > b ? a : b;
 }
 
 akssl_status ak_evaluate(const ak_world *world, ak_encoder *encoder, const ak_spec *spec,
                          const char *what, const char *prefix, ak_results *results)
 {
-    part train = { 0 }, test = { 0 };
+    evaluation e = { .width = encoder->backbone->width, .spec = spec };
     ak_recipe *recipe = NULL;
     akssl_status rc = ak_recipe_new(&recipe, &spec->augment, spec->image_size);
 
     if (rc == AKSSL_OK)
-        rc = open_part(&train, world, encoder, recipe, spec, AK_SPLIT_TRAIN);
+        rc = open_part(&e.train, world, encoder, recipe, spec, AK_SPLIT_TRAIN);
     if (rc == AKSSL_OK)
-        rc = open_part(&test, world, encoder, recipe, spec, AK_SPLIT_TEST);
+        rc = open_part(&e.test, world, encoder, recipe, spec, AK_SPLIT_TEST);
     if (rc == AKSSL_OK && ak_comm_rank(world->comm) == 0) {
+        e.classes = ak_evaluate_classes(e.train.set, e.test.set);
+        e.top = spec->topk < e.classes ? spec->topk : e.classes;
         ak_gemm_threads(1);
-        rc = measure(&train, &test, encoder->backbone->width, spec, what, prefix, results);
+        rc = measure(&e, what, prefix, results);
         ak_gemm_threads(world->threads);
     }
-    close_part(&train);
-    close_part(&test);
+    close_part(&e.train);
+    close_part(&e.test);
     ak_recipe_free(recipe);
     if (rc < 0)
         return ak_wrap(rc, "evaluation");
@@ -100,77 +151,32 @@ akssl_status ak_evaluate(const ak_world *world, ak_encoder *encoder, const ak_sp
     return AKSSL_OK;
 }
 
-// The file is an exported backbone, or a whole model that has one.
-static akssl_status read_backbone(ak_model *model, const char *path)
-{
-    ak_safetensors *file;
-    akssl_status rc = ak_safetensors_open(&file, path);
-
-    if (rc < 0)
-        return ak_wrap(rc, "weights");
-    rc = ak_model_read(model, file, true,
-                       ak_safetensors_find(file, model->params[0]->name) ? "" : "backbone.");
-    ak_safetensors_close(file);
-    return rc < 0 ? ak_wrap(rc, "weights '%s'", path) : rc;
-}
-
-// A backbone by itself, with the weights of a file.
-typedef struct loaded {
-    ak_encoder encoder;
-    ak_world world;
-    ak_model model;
-} loaded;
-
-static akssl_status load(loaded *l, const ak_spec *spec, ak_comm *comm)
-{
-    ak_setup setup = { .model = &l->model,
-                       .world = &l->world,
-                       .backbone_text = spec->backbone,
-                       .image_size = spec->image_size };
-    akssl_status rc = ak_backbone_find(&setup.backbone, spec->backbone);
-
-    ak_model_init(&l->model);
-    if (rc == AKSSL_OK)
-        rc = ak_world_init(&l->world, comm, spec->shards, spec->threads_per_shard);
-    if (rc < 0)
-        return rc;
-    rc = ak_encoder_build(&l->encoder, &setup);
-    if (rc == AKSSL_OK)
-        rc = ak_model_allocate(&l->model);
-    return rc == AKSSL_OK ? read_backbone(&l->model, spec->weights) : rc;
-}
-
-static void unload(loaded *l)
-{
-    ak_encoder_fini(&l->encoder);
-    ak_model_fini(&l->model);
-}
-
 akssl_status ak_evaluate_weights(const ak_spec *spec, ak_comm *comm, ak_results *results)
 {
-    loaded l = { 0 };
-    akssl_status rc = load(&l, spec, comm);
+    ak_frozen frozen = { 0 };
+    akssl_status rc = ak_frozen_open(&frozen, spec, comm);
 
     if (rc == AKSSL_OK)
-        rc = ak_evaluate(&l.world, &l.encoder, spec, spec->kind, "", results);
-    unload(&l);
+        rc = ak_evaluate(&frozen.world, &frozen.encoder, spec, spec->kind, "", results);
+    ak_frozen_close(&frozen);
     return rc;
 }
 
 akssl_status ak_evaluate_features(const ak_spec *spec, ak_comm *comm, const ak_dataset *set,
                                   float **features, int64_t *width)
 {
-    loaded l = { 0 };
+    ak_frozen frozen = { 0 };
     ak_recipe *recipe = NULL;
-    akssl_status rc = load(&l, spec, comm);
+    akssl_status rc = ak_frozen_open(&frozen, spec, comm);
 
     if (rc == AKSSL_OK)
         rc = ak_recipe_new(&recipe, &spec->augment, spec->image_size);
     if (rc == AKSSL_OK)
-        rc = ak_features(&l.world, &l.encoder, recipe, spec->image_size, set, features);
+        rc = ak_features(&frozen.world, &frozen.encoder, recipe, spec->image_size, set, NULL, 0,
+                         features);
     if (rc == AKSSL_OK)
-        *width = l.encoder.backbone->width;
+        *width = frozen.encoder.backbone->width;
     ak_recipe_free(recipe);
-    unload(&l);
+    ak_frozen_close(&frozen);
     return rc;
 }

@@ -10,18 +10,25 @@
 
 enum { IMAGES = 32 }; // of a shard in one forward
 
+typedef struct selection {
+    const ak_dataset *set;
+    const uint32_t *images; // NULL: all
+    int64_t count;
+} selection;
+
 // One forward of IMAGES images a shard, from image `first` on; what lies behind the end repeats
 // the last image and is dropped.
-static void forward(ak_graph *g, const ak_tensor *x, const ak_recipe *recipe, const ak_dataset *set,
+static void forward(ak_graph *g, const ak_tensor *x, const ak_recipe *recipe, const selection *of,
                     int64_t first, ak_scratch *scratch)
 {
     const ak_world *world = ak_graph_world(g);
-    int64_t last = ak_dataset_size(set) - 1, image_size = x->shape[1];
+    int64_t last = of->count - 1, image_size = x->shape[1];
 
     for (int s = 0; s < world->local; s++)
         for (int64_t i = 0; i < IMAGES; i++) {
-            int64_t index = first + (world->first + s) * IMAGES + i;
-            ak_image image = ak_dataset_image(set, index < last ? index : last);
+            int64_t index = first + (world->first + s) * IMAGES + i,
+                    at = index < last ? index : last;
+            ak_image image = ak_dataset_image(of->set, of->images ? of->images[at] : at);
 
             ak_recipe_plain(recipe, &image, image_size, scratch,
                             ak_value(g, x, s) + i * image_size * image_size * 3);
@@ -44,10 +51,12 @@ static void collect(ak_graph *g, const ak_tensor *y, float *mine, float *all, fl
 }
 
 akssl_status ak_features(const ak_world *world, ak_encoder *encoder, const ak_recipe *recipe,
-                         int64_t image_size, const ak_dataset *set, float **out)
+                         int64_t image_size, const ak_dataset *set, const uint32_t *images,
+                         int64_t count, float **out)
 {
+    selection of = { set, images, images ? count : ak_dataset_size(set) };
     const int64_t shape[4] = { IMAGES, image_size, image_size, 3 };
-    int64_t width = encoder->backbone->width, size = ak_dataset_size(set);
+    int64_t width = encoder->backbone->width, size = of.count;
     size_t room = (size_t)(world->shards * IMAGES * width);
     ak_graph_mode mode = { .training = false };
     float *features = ak_try_alloc((size_t)size, (size_t)width * sizeof(float));
@@ -62,7 +71,7 @@ akssl_status ak_features(const ak_world *world, ak_encoder *encoder, const ak_re
         y = ak_encode(g, encoder, x);
         rc = ak_graph_compile(g, NULL, y);
         for (int64_t first = 0; rc == AKSSL_OK && first < size; first += world->shards * IMAGES) {
-            forward(g, x, recipe, set, first, scratch);
+            forward(g, x, recipe, &of, first, scratch);
             collect(g, y, mine, all, features, first, size);
         }
     }

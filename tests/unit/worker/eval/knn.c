@@ -80,7 +80,7 @@ START_TEST(equals_the_definition)
         double top1, top5, want1, want5;
 
         ck_assert_int_eq(ak_eval_knn(train, labels, N, test, test_labels, M, D, CLASSES, ks[i],
-                                     0.07, &top1, &top5),
+                                     0.07, 5, &top1, &top5),
                          0);
         naive(ks[i], 0.07, &want1, &want5);
         ck_assert_double_eq(top1, want1);
@@ -98,15 +98,15 @@ START_TEST(ties_go_to_the_lower_index)
     static const int64_t five[1] = { 5 };
     double top1, top5;
 
-    ck_assert_int_eq(ak_eval_knn(same, of, 6, one, two, 1, 2, 6, 1, 0.07, &top1, &top5), 0);
+    ck_assert_int_eq(ak_eval_knn(same, of, 6, one, two, 1, 2, 6, 1, 0.07, 5, &top1, &top5), 0);
     ck_assert_double_eq(top1, 100);
-    ck_assert_int_eq(ak_eval_knn(same, of, 6, one, three, 1, 2, 6, 3, 0.07, &top1, &top5), 0);
+    ck_assert_int_eq(ak_eval_knn(same, of, 6, one, three, 1, 2, 6, 3, 0.07, 5, &top1, &top5), 0);
     ck_assert_double_eq(top1, 100);
-    ck_assert_int_eq(ak_eval_knn(same, of, 6, one, three, 1, 2, 6, 2, 0.07, &top1, &top5), 0);
+    ck_assert_int_eq(ak_eval_knn(same, of, 6, one, three, 1, 2, 6, 2, 0.07, 5, &top1, &top5), 0);
     ck_assert_double_eq(top1, 100); // one vote each: class 1 before class 2
-    ck_assert_int_eq(ak_eval_knn(same, of, 6, one, five, 1, 2, 6, 6, 0.07, &top1, &top5), 0);
+    ck_assert_int_eq(ak_eval_knn(same, of, 6, one, five, 1, 2, 6, 6, 0.07, 5, &top1, &top5), 0);
     ck_assert(top1 == 0 && top5 == 0); // no vote, no hit
-    ck_assert_int_eq(ak_eval_knn(same, of, 6, one, two, 1, 2, 6, 6, 1e-6, &top1, &top5), 0);
+    ck_assert_int_eq(ak_eval_knn(same, of, 6, one, two, 1, 2, 6, 6, 1e-6, 5, &top1, &top5), 0);
     ck_assert(top1 == 0 && top5 == 100); // a tiny temperature does not overflow
 }
 END_TEST
@@ -117,7 +117,7 @@ START_TEST(collapsed_features)
     static const int64_t of[4] = { 1, 0, 0, 0 };
     double top1, top5;
 
-    ck_assert_int_eq(ak_eval_knn(zero, of, 4, zero, of, 4, 3, 2, 1, 0.07, &top1, &top5), 0);
+    ck_assert_int_eq(ak_eval_knn(zero, of, 4, zero, of, 4, 3, 2, 1, 0.07, 5, &top1, &top5), 0);
     ck_assert_double_eq(top1, 25);
 }
 END_TEST
@@ -128,7 +128,7 @@ START_TEST(bad_input)
 
     fill();
 #define KNN(n, m, d, classes, k, t)                                                                \
-    ak_eval_knn(train, labels, n, test, test_labels, m, d, classes, k, t, &top1, &top5)
+    ak_eval_knn(train, labels, n, test, test_labels, m, d, classes, k, t, 5, &top1, &top5)
     ck_assert_int_eq(KNN(0, M, D, CLASSES, 20, 0.07), AKSSL_ERR_INVALID);
     ck_assert_int_eq(KNN(N, 0, D, CLASSES, 20, 0.07), AKSSL_ERR_INVALID);
     ck_assert_int_eq(KNN(N, M, 0, CLASSES, 20, 0.07), AKSSL_ERR_INVALID);
