@@ -567,6 +567,7 @@ static const family families[] = {
     { "optimizer_sgd", true, test_optimizer },
     { "augment_ops", true, NULL }, // unit.worker.augment.oracle
     { "resize", true, NULL },      // unit.worker.image.oracle
+    { "positions", true, NULL },   // unit.worker.tensor.op.tokens, unit.worker.nn.positions
     { "replay_", false, NULL },    // oracle.replay
 };
 

@@ -38,7 +38,7 @@ static void naive(const ak_probe *p, int shards, ak_probe_want *want)
         }
 }
 
-static void check(bool bias, bool target, bool constant)
+static void check_on(bool bias, bool target, bool constant, int dims)
 {
     const int64_t w[2] = { OUT, IN }, b[1] = { OUT };
     layer l = { NULL, NULL };
@@ -46,8 +46,8 @@ static void check(bool bias, bool target, bool constant)
                    .naive = naive,
                    .ctx = &l,
                    .inputs = 1,
-                   .dims = 2,
-                   .shape = { { ROWS, IN } },
+                   .dims = dims,
+                   .shape = { { dims == 3 ? 4 : ROWS, dims == 3 ? ROWS / 4 : IN, IN } },
                    .y_numel = ROWS * OUT,
                    .constant = { constant },
                    .inexact = true,
@@ -64,6 +64,17 @@ static void check(bool bias, bool target, bool constant)
     ak_rig_fill(p.model.targets, p.model.target_size, 3, 1);
     ak_probe_check(&p);
 }
+
+static void check(bool bias, bool target, bool constant)
+{
+    check_on(bias, target, constant, 2);
+}
+
+START_TEST(of_tokens)
+{
+    check_on(true, false, false, 3);
+}
+END_TEST
 
 START_TEST(with_bias)
 {
@@ -89,5 +100,5 @@ START_TEST(of_a_momentum_network)
 }
 END_TEST
 
-AK_TEST_MAIN(AK_CASE(with_bias), AK_CASE(without_bias), AK_CASE(constant_input),
+AK_TEST_MAIN(AK_CASE(of_tokens), AK_CASE(with_bias), AK_CASE(without_bias), AK_CASE(constant_input),
              AK_CASE(of_a_momentum_network))
