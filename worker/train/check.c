@@ -58,7 +58,7 @@ static akssl_status check_names(ak_spec *s)
     free(self);
     rc = ak_recipe_new(&recipe, &s->augment, s->image_size);
     if (rc < 0)
-        return ak_wrap(rc, "augment");
+        return rc;
     ak_recipe_free(recipe);
     if (s->image_size < backbone->least_size)
         return ak_fail(AKSSL_ERR_INVALID, "image-size %" PRId64 ": %s takes %" PRId64 " or more",
