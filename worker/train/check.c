@@ -11,6 +11,8 @@
 #include "proto/format/safetensors.h"
 #include "worker/augment/recipe.h"
 #include "worker/data/dataset.h"
+#include "worker/train/classify.h"
+#include "worker/train/evaluate.h"
 #include "worker/train/trainer.h"
 
 static akssl_status check_numbers(const ak_spec *s)
@@ -33,6 +35,54 @@ static akssl_status check_numbers(const ak_spec *s)
     return AKSSL_OK;
 }
 
+// What would be given in vain, or contradicts itself.
+static akssl_status check_rate(const ak_spec *s)
+{
+    bool cosine = strcmp(s->schedule, "cosine") == 0;
+    ak_rate rate;
+    akssl_status rc = ak_rate_milestones(&rate, s->milestones);
+
+    if (rc < 0)
+        return rc;
+    if (s->epochs && s->warmup_epochs > (double)s->epochs)
+        return ak_fail(AKSSL_ERR_INVALID,
+                       "warmup-epochs %g are longer than the run of %" PRId64
+                       " epochs: lower one or raise the other",
+                       s->warmup_epochs, s->epochs);
+    if (s->lr_start > 0 && s->warmup_epochs <= 0)
+        return ak_fail(AKSSL_ERR_INVALID,
+                       "lr-start %g begins a warm-up and there is none: give --warmup-epochs",
+                       s->lr_start);
+    if (s->lr_start > s->lr)
+        return ak_fail(AKSSL_ERR_INVALID,
+                       "lr-start %g is over lr %g, and a warm-up rises: lower it", s->lr_start,
+                       s->lr);
+    if (s->lr_end > 0 && !cosine)
+        return ak_fail(AKSSL_ERR_INVALID,
+                       "lr-end %g ends a cosine and schedule is %s: give --schedule cosine",
+                       s->lr_end, s->schedule);
+    if (s->lr_end > s->lr)
+        return ak_fail(AKSSL_ERR_INVALID, "lr-end %g is over lr %g, and a cosine falls: lower it",
+                       s->lr_end, s->lr);
+    return AKSSL_OK;
+}
+
+// exclude_1d becomes what the optimiser does by itself.
+static akssl_status settle_decay(ak_spec *s, const ak_optim *optim)
+{
+    if (s->weight_decay_end < 0 && s->weight_decay_end != -1)
+        return ak_fail(AKSSL_ERR_INVALID,
+                       "weight-decay-end %g is below 0: give 0 or more, or -1 for a constant decay",
+                       s->weight_decay_end);
+    if (s->weight_decay_end >= 0 && !s->epochs)
+        return ak_fail(AKSSL_ERR_INVALID,
+                       "weight-decay-end %g is reached over a run, and epochs is 0: give --epochs",
+                       s->weight_decay_end);
+    if (!s->exclude_1d[0])
+        return ak_spec_set(s, "exclude_1d", optim->exclude_1d ? "yes" : "no");
+    return AKSSL_OK;
+}
+
 static akssl_status check_names(ak_spec *s)
 {
     const ak_backbone *backbone;
@@ -44,6 +94,8 @@ static akssl_status check_names(ak_spec *s)
     void *self;
 
     rc = ak_method_find(&method, s->method);
+    if (rc == AKSSL_OK && ak_classify_is(s->kind))
+        method = ak_classify_method(s->kind);
     if (rc == AKSSL_OK)
         rc = ak_backbone_find(&backbone, s->backbone);
     if (rc == AKSSL_OK)
@@ -60,6 +112,11 @@ static akssl_status check_names(ak_spec *s)
     if (rc < 0)
         return rc;
     ak_recipe_free(recipe);
+    rc = check_rate(s);
+    if (rc == AKSSL_OK)
+        rc = settle_decay(s, optim);
+    if (rc < 0)
+        return rc;
     if (s->image_size < backbone->least_size)
         return ak_fail(AKSSL_ERR_INVALID, "image-size %" PRId64 ": %s takes %" PRId64 " or more",
                        s->image_size, backbone->name, backbone->least_size);
@@ -94,11 +151,28 @@ static akssl_status check_eval(const ak_spec *s)
     return AKSSL_OK;
 }
 
+// Linear layers and fine-tuning see crops and mirrored images, unless a recipe is given.
+static akssl_status settle_classifier(ak_spec *s)
+{
+    if (!ak_classify_is(s->kind))
+        return AKSSL_OK;
+    if (s->fine_tuning_data_proportion <= 0)
+        return ak_fail(
+            AKSSL_ERR_INVALID,
+            "fine-tuning-data-proportion 0 leaves no image to train on: give more, up to "
+            "1");
+    return ak_spec_pair_find(&s->augment, "recipe")
+               ? AKSSL_OK
+               : ak_spec_pair(&s->augment, "recipe", "crop_flip");
+}
+
 akssl_status ak_check_spec(ak_spec *s)
 {
     bool pretrain = strcmp(s->kind, "pretrain") == 0;
     akssl_status rc = check_numbers(s);
 
+    if (rc == AKSSL_OK)
+        rc = settle_classifier(s);
     if (rc == AKSSL_OK)
         rc = check_names(s);
     if (rc == AKSSL_OK)
@@ -110,21 +184,64 @@ akssl_status ak_check_spec(ak_spec *s)
                        "kind %s needs weights: give --weights FILE or --from-job ID", s->kind);
     if (pretrain && (s->weights[0] || s->from_job))
         return ak_fail(AKSSL_ERR_INVALID,
-                       "weights and from-job are for kinds knn and probe: leave them out");
+                       "weights and from-job are for kinds linear, finetune, knn, probe and embed: "
+                       "leave them out, or give --init-backbone FILE");
     return AKSSL_OK;
 }
 
-static akssl_status check_evaluation_data(const ak_spec *s, const ak_dataset *train)
+static int64_t labelled(const ak_dataset *set)
+{
+    int64_t count = 0;
+
+    for (int64_t i = 0; i < ak_dataset_size(set); i++)
+        count += ak_dataset_label(set, i) >= 0;
+    return count;
+}
+
+static akssl_status check_labels(const ak_spec *s, const ak_dataset *train, const ak_dataset *test)
+{
+    int64_t count = labelled(train), classes = ak_evaluate_classes(train, test);
+
+    if (count == 0 || labelled(test) < ak_dataset_size(test))
+        return ak_fail(AKSSL_ERR_INVALID, "dataset '%s' has no labels: %s needs them, %s",
+                       s->dataset, strcmp(s->kind, "pretrain") ? s->kind : "evaluation",
+                       strcmp(s->kind, "pretrain") ? "use another" : "leave --eval out");
+    if (count < classes)
+        return ak_fail(AKSSL_ERR_INVALID,
+                       "dataset '%s' has %" PRId64 " labelled images, fewer than its %" PRId64
+                       " classes: raise --limit-images",
+                       s->dataset, count, classes);
+    return AKSSL_OK;
+}
+
+// *train becomes the number of images that are chosen.
+static akssl_status check_choice(const ak_spec *s, const ak_dataset *set, int64_t classes,
+                                 int64_t *train)
+{
+    uint32_t *images;
+    akssl_status rc = ak_classify_choose(s, set, classes, &images, train);
+
+    if (rc < 0)
+        return rc;
+    free(images);
+    if (*train < s->batch)
+        return ak_fail(AKSSL_ERR_INVALID,
+                       "%g of dataset '%s' are %" PRId64 " images, fewer than a batch of %" PRId64
+                       ": lower --batch or raise --fine-tuning-data-proportion",
+                       s->fine_tuning_data_proportion, s->dataset, *train, s->batch);
+    return AKSSL_OK;
+}
+
+static akssl_status check_evaluation_data(const ak_spec *s, const ak_dataset *set, int64_t *train)
 {
     ak_dataset *test;
     akssl_status rc = ak_dataset_open(&test, s->dataset, AK_SPLIT_TEST, 0);
 
     if (rc < 0)
         return ak_wrap(rc, "evaluation");
-    if (ak_dataset_label(train, 0) < 0 || ak_dataset_label(test, 0) < 0)
-        rc = ak_fail(AKSSL_ERR_INVALID,
-                     "dataset '%s' has no labels: evaluation needs them, leave --eval out",
-                     s->dataset);
+    rc = check_labels(s, set, test);
+    if (rc == AKSSL_OK && ak_classify_is(s->kind))
+        rc = check_choice(s, set, ak_evaluate_classes(set, test), train);
     ak_dataset_close(test);
     return rc;
 }
@@ -162,7 +279,7 @@ akssl_status ak_check_data(const ak_spec *s, int64_t *train)
                      ": lower --batch",
                      s->dataset, *train, s->batch);
     if (rc == AKSSL_OK && (!pretrain || s->eval[0]))
-        rc = check_evaluation_data(s, set);
+        rc = check_evaluation_data(s, set, train);
     ak_dataset_close(set);
     return rc;
 }

@@ -6,11 +6,11 @@
 #include "proto/spec/spec.h"
 
 // ak_check_spec checks names, options, ranges and how numbers fit together, and settles values
-// left open (batch_norm).  It opens no data.
+// left open (batch_norm; the recipe of kinds linear and finetune).  It opens no data.
 akssl_status ak_check_spec(ak_spec *spec) AKSSL_MUST_CHECK;
 
 // ak_check_data opens the data set, and the weights of an evaluation, and checks that they serve
-// the spec; *train is the number of images.
+// the spec; *train is the number of images that it trains on.
 akssl_status ak_check_data(const ak_spec *spec, int64_t *train) AKSSL_MUST_CHECK;
 
 #endif

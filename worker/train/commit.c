@@ -16,14 +16,14 @@
 static const char results_key[] = "results"; // name=value;name=value
 
 // Rank 0's outcome becomes everybody's.
-static akssl_status agree(ak_trainer *t, akssl_status rc)
+static akssl_status agree(ak_comm *comm, akssl_status rc)
 {
     char sentence[512] = "";
 
     if (rc < 0)
         snprintf(sentence, sizeof sentence, "%s", ak_error_text());
-    ak_comm_broadcast(t->world.comm, &rc, sizeof rc);
-    ak_comm_broadcast(t->world.comm, sentence, sizeof sentence);
+    ak_comm_broadcast(comm, &rc, sizeof rc);
+    ak_comm_broadcast(comm, sentence, sizeof sentence);
     return rc < 0 ? ak_fail(rc, "%s", sentence) : AKSSL_OK;
 }
 
@@ -161,7 +161,7 @@ akssl_status ak_commit_write(ak_trainer *t, const ak_results *results, const cha
         rc = sync_folder(commits.text);
     if (rc == AKSSL_OK && ak_comm_rank(t->world.comm) == 0)
         rc = sync_folder(folder);
-    rc = agree(t, rc);
+    rc = agree(t->world.comm, rc);
     ak_str_fini(&commits);
     ak_str_fini(&step);
     ak_str_fini(&model);
@@ -262,39 +262,54 @@ akssl_status ak_commit_read(ak_trainer *t, ak_results *results, const char *comm
 
 // ---- export
 
-static akssl_status write_backbone(ak_trainer *t, const ak_spec *spec, const char *path)
+static akssl_status write_export(const ak_export *e, const ak_spec *spec, const char *path)
 {
+    const ak_backbone *backbone;
     ak_commit_file file;
     ak_safetensors_writer *w;
-    akssl_status rc = ak_safetensors_create(&w, path);
+    akssl_status rc = ak_backbone_find(&backbone, spec->backbone);
 
+    if (rc == AKSSL_OK)
+        rc = ak_safetensors_create(&w, path);
     if (rc < 0)
         return rc;
     ak_safetensors_set_meta(w, "format", "pt");
-    ak_safetensors_set_meta(w, "backbone", t->backbone->name);
-    ak_safetensors_set_meta(w, "method", t->method->name);
+    ak_safetensors_set_meta(w, "backbone", backbone->name);
+    ak_safetensors_set_meta(w, "method", e->method);
     ak_safetensors_set_meta(w, "dataset", spec->dataset);
     ak_safetensors_set_meta(w, "normalize_mean", "0.485,0.456,0.406");
     ak_safetensors_set_meta(w, "normalize_std", "0.229,0.224,0.225");
-    set_number(w, "image_size", t->image_size);
-    set_number(w, "step", t->step);
+    set_number(w, "image_size", spec->image_size);
+    set_number(w, "step", e->step);
     set_number(w, "seed", spec->seed);
-    ak_model_declare(&t->model, w, "backbone.");
-    return finish_file(w, ak_model_write(&t->model, w, "backbone."), &file);
+    ak_model_declare(e->model, w, e->only);
+    return finish_file(w, ak_model_write(e->model, w, e->only), &file);
 }
 
-akssl_status ak_export_backbone(ak_trainer *t, const ak_spec *spec, const char *folder,
-                                ak_str *path)
+akssl_status ak_export_write(const ak_export *e, const ak_spec *spec, ak_comm *comm,
+                             const char *folder, ak_str *path)
 {
     akssl_status rc = AKSSL_OK;
 
     ak_str_clear(path);
     ak_str_format(path, "%s/export", folder);
-    if (ak_comm_rank(t->world.comm) == 0)
+    if (ak_comm_rank(comm) == 0)
         rc = make_folder(path->text);
-    ak_str_append(path, "/backbone.safetensors");
-    if (ak_comm_rank(t->world.comm) == 0 && rc == AKSSL_OK)
-        rc = write_backbone(t, spec, path->text);
-    rc = agree(t, rc);
+    ak_str_format(path, "/%s", e->file);
+    if (ak_comm_rank(comm) == 0 && rc == AKSSL_OK)
+        rc = write_export(e, spec, path->text);
+    rc = agree(comm, rc);
     return rc < 0 ? ak_wrap(rc, "export") : rc;
+}
+
+akssl_status ak_export_backbone(ak_trainer *t, const ak_spec *spec, const char *folder,
+                                ak_str *path)
+{
+    const ak_export what = { .model = &t->model,
+                             .only = "backbone.",
+                             .file = "backbone.safetensors",
+                             .method = t->method->name,
+                             .step = t->step };
+
+    return ak_export_write(&what, spec, t->world.comm, folder, path);
 }

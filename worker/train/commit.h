@@ -4,6 +4,7 @@
 //     commits/step-N/optimizer.safetensors  SLOT.NAME for each trained parameter
 //     commits/step-N/state.safetensors      the coordinator's part, which it writes itself
 //     export/backbone.safetensors           the backbone by torchvision's names
+//     export/classifier.safetensors         the linear layer that was trained on it, if one was
 //
 // What is written never depends on the number of ranks.  All functions are collective; rank 0
 // writes, and all ranks learn of a failure.
@@ -33,8 +34,19 @@ akssl_status ak_commit_write(ak_trainer *trainer, const ak_results *results, con
 akssl_status ak_commit_read(ak_trainer *trainer, ak_results *results, const char *commit,
                             int64_t step) AKSSL_MUST_CHECK;
 
-// ak_export_backbone writes folder/export/backbone.safetensors, with what a reader must know (
-// method, normalisation, image size) as metadata; path receives its name.
+// A file of export/: the parameters of model whose names start with `only`, without those letters.
+typedef struct ak_export {
+    const ak_model *model;
+    const char *only, *file, *method;
+    int64_t step;
+} ak_export;
+
+// ak_export_write writes folder/export/FILE, with what a reader must know (backbone, method,
+// normalisation, image size) as metadata; path receives its name.
+akssl_status ak_export_write(const ak_export *what, const ak_spec *spec, ak_comm *comm,
+                             const char *folder, ak_str *path) AKSSL_MUST_CHECK;
+
+// ak_export_backbone does so for a trainer's backbone: export/backbone.safetensors.
 akssl_status ak_export_backbone(ak_trainer *trainer, const ak_spec *spec, const char *folder,
                                 ak_str *path) AKSSL_MUST_CHECK;
 

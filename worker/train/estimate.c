@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "worker/train/classify.h"
 #include "worker/train/trainer.h"
 
 // One shard's graph, recorded and planned but never run: its memory counts for every shard.
@@ -18,6 +19,8 @@ akssl_status ak_estimate(const ak_spec *spec, int64_t images, ak_str *text)
 
     if (strcmp(spec->kind, "pretrain") != 0) {
         ak_str_format(text, "%s of %" PRId64 " images", spec->kind, images);
+        if (ak_classify_is(spec->kind))
+            ak_str_format(text, ", %" PRId64 " steps", steps);
         return AKSSL_OK;
     }
     rc = ak_comm_open(&comm);

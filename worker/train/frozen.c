@@ -8,8 +8,7 @@
 
 static const char prefix[] = "backbone.";
 
-// The file is an exported backbone, or a whole model that has one.
-static akssl_status read_weights(ak_model *model, const char *path)
+akssl_status ak_weights_read(ak_model *model, const char *path)
 {
     ak_safetensors *file;
     akssl_status rc = ak_safetensors_open(&file, path);
@@ -56,7 +55,7 @@ akssl_status ak_frozen_open(ak_frozen *f, const ak_spec *spec, ak_comm *comm)
     if (rc == AKSSL_OK)
         rc = ak_model_allocate(&f->model);
     if (rc == AKSSL_OK)
-        rc = read_weights(&f->model, spec->weights);
+        rc = ak_weights_read(&f->model, spec->weights);
     if (rc == AKSSL_OK)
         measure(&f->model, f->digest);
     return rc;

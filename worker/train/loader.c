@@ -19,7 +19,8 @@ struct ak_loader {
     ak_recipe *recipe;
     uint64_t seed;
     int64_t size, batch, epoch;
-    uint32_t *order; // of `epoch`
+    uint32_t *chosen; // [size]; NULL: all of the set
+    uint32_t *order;  // of `epoch`
     ak_scratch **scratch;
     int threads;
     double seconds;
@@ -34,8 +35,8 @@ akssl_status ak_loader_open(ak_loader **out, const ak_spec *spec, int threads)
         rc = ak_recipe_new(&l->recipe, &spec->augment, spec->image_size);
     if (rc == AKSSL_OK && ak_dataset_size(l->set) < spec->batch)
         rc = ak_fail(AKSSL_ERR_INVALID,
-                     "dataset '%s' has %" PRId64 " images, fewer than a batch of %" PRId64
-                     ": lower --batch",
+                     "dataset '%s' has %" PRId64
+                     " images, fewer than a batch of %" PRId64 ": lower --batch",
                      spec->dataset, ak_dataset_size(l->set), spec->batch);
     if (rc < 0) {
         ak_loader_close(l);
@@ -62,9 +63,25 @@ void ak_loader_close(ak_loader *l)
         ak_scratch_free(l->scratch[i]);
     free(l->scratch);
     free(l->order);
+    free(l->chosen);
     ak_recipe_free(l->recipe);
     ak_dataset_close(l->set);
     free(l);
+}
+
+const ak_dataset *ak_loader_set(const ak_loader *l)
+{
+    return l->set;
+}
+
+int64_t ak_loader_classes(const ak_loader *l)
+{
+    return ak_dataset_classes(l->set);
+}
+
+int64_t ak_loader_images(const ak_loader *l)
+{
+    return l->size;
 }
 
 int64_t ak_loader_steps(const ak_loader *l)
@@ -84,6 +101,8 @@ static void turn_to(ak_loader *l, int64_t epoch)
     if (l->epoch == epoch)
         return;
     ak_rng_permute(&rng, l->order, (uint32_t)l->size);
+    for (int64_t i = 0; l->chosen && i < l->size; i++)
+        l->order[i] = l->chosen[l->order[i]];
     l->epoch = epoch;
 }
 
@@ -99,16 +118,36 @@ static void make_view(ak_loader *l, ak_trainer *t, const uint32_t *images, int64
                    ak_trainer_view(t, view, s, i));
 }
 
-void ak_loader_fill(ak_loader *l, ak_trainer *t, int64_t step)
+akssl_status ak_loader_choose(ak_loader *l, uint32_t *images, int64_t count)
 {
-    int64_t steps = ak_loader_steps(l), start = ak_clock_ns();
-    int64_t count = t->world.local * t->per_shard * t->view_count;
+    free(l->chosen);
+    l->chosen = images;
+    l->size = count;
+    if (count < l->batch)
+        return ak_fail(AKSSL_ERR_INVALID,
+                       "%" PRId64 " chosen images are fewer than a batch of %" PRId64
+                       ": lower --batch",
+                       count, l->batch);
+    return AKSSL_OK;
+}
+
+const uint32_t *ak_loader_turn(ak_loader *l, ak_trainer *t, int64_t step)
+{
+    int64_t steps = ak_loader_steps(l);
     const uint32_t *images;
 
     turn_to(l, step / steps);
     images = l->order + step % steps * l->batch;
     for (int64_t i = 0; i < l->batch; i++)
         t->labels[i] = (int32_t)ak_dataset_label(l->set, images[i]);
+    return images;
+}
+
+void ak_loader_fill(ak_loader *l, ak_trainer *t, int64_t step)
+{
+    int64_t start = ak_clock_ns(), count = t->world.local * t->per_shard * t->view_count;
+    const uint32_t *images = ak_loader_turn(l, t, step);
+
 #pragma omp parallel for num_threads(l->threads) if (l->threads > 1) schedule(dynamic, 16)
     for (int64_t index = 0; index < count; index++) {
 #ifdef _OPENMP

@@ -16,7 +16,18 @@ typedef struct ak_loader ak_loader;
 akssl_status ak_loader_open(ak_loader **out, const ak_spec *spec, int threads) AKSSL_MUST_CHECK;
 void ak_loader_close(ak_loader *loader); // NULL-safe
 
+const ak_dataset *ak_loader_set(const ak_loader *loader);
+int64_t ak_loader_classes(const ak_loader *loader); // 0: no labels
+int64_t ak_loader_images(const ak_loader *loader); // of the data set
 int64_t ak_loader_steps(const ak_loader *loader); // in an epoch; at least 1
+
+// ak_loader_choose leaves only these images of the data set, takes them (free()) and fails when they
+// are fewer than a batch.  Before the first step.
+akssl_status ak_loader_choose(ak_loader *loader, uint32_t *images, int64_t count) AKSSL_MUST_CHECK;
+
+// ak_loader_turn gives the images of step `step`, [batch], the loader's until the next call, and
+// puts their labels into trainer.  What ak_loader_fill does too, before it makes views.
+const uint32_t *ak_loader_turn(ak_loader *loader, ak_trainer *trainer, int64_t step);
 
 // ak_loader_fill makes the views of step `step` (from 0, over all epochs) in trainer's inputs,
 // after ak_trainer_begin.

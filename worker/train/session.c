@@ -9,6 +9,8 @@
 
 #include <string.h>
 
+#include "worker/train/classify.h"
+#include "worker/train/embed.h"
 #include "worker/train/evaluate.h"
 #include "worker/train/loader.h"
 #include "worker/train/loop.h"
@@ -76,6 +78,10 @@ akssl_status ak_session_run(const ak_session *session, ak_outcome *outcome)
     run r = { .loop = { .session = session, .outcome = outcome } };
     akssl_status rc;
 
+    if (ak_classify_is(session->spec->kind))
+        return ak_classify_run(session, outcome);
+    if (strcmp(session->spec->kind, "embed") == 0)
+        return ak_embed_run(session, outcome);
     if (strcmp(session->spec->kind, "pretrain") != 0)
         return ak_evaluate_weights(session->spec, session->comm, &outcome->results);
     rc = pretrain(&r);
