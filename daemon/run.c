@@ -401,7 +401,7 @@ static void conclude(ak_run *run)
     bool not_counted = run->not_counted;
     char *text = not_counted ? ak_path("%s", run->why) : crash_text(run);
 
-    if (run->pausing && !run->stopped && !job->outcome)
+    if (run->pausing && job->state == AK_JOB_RUNNING && !run->stopped && !job->outcome)
         ak_log_write(d->log, AK_LOG_WARN,
                      "job %" PRId64
                      ": its run did not stop by itself (%s): it is paused at its last "

@@ -6,8 +6,8 @@
 // ahead of it.  Every function is for one thread, the caller's; stop_requested, lost and
 // stop_reason may be asked from any.
 //
-//     open -> state, take_tensor | declare* -> (push | replace | report | commit)* -> finish ->
-//     close
+//     open -> state, take_tensor | declare*
+//          -> (push | replace | report | commit)* -> finish -> close
 
 #ifndef AK_WORKER_UPLINK_H
 #define AK_WORKER_UPLINK_H

@@ -385,7 +385,7 @@ END_TEST
 START_TEST(a_pause_survives_what_comes_between)
 {
     lab l;
-    int64_t deaf, crash;
+    int64_t deaf, crash, early;
 
     open_lab(&l);
     crash = submit(&l, "deaf", 0, 1); // takes a Stop for what it is, and SIGTERM for nothing
@@ -401,6 +401,12 @@ START_TEST(a_pause_survives_what_comes_between)
     expect(&l, deaf, "CANCELLED", "cancelled");
     refused(&l, AK_RPC_pause, deaf, "has ended already");
     answered(&l, AK_RPC_cancel, crash, "CANCELLED", "cancelled while it was paused");
+    early = submit(&l, "slow", 0, 1); // is being started, most likely
+    akssl__v1__job__free_unpacked(ask(&l, AK_RPC_pause, early), NULL);
+    expect(&l, early, "PAUSED", "paused by request");
+    answered(&l, AK_RPC_resume, early, "QUEUED", "");
+    akssl__v1__job__free_unpacked(wait_for(&l, early, "RUNNING", 2), NULL);
+    akssl__v1__job__free_unpacked(cancel(&l, early), NULL);
     close_lab(&l);
 }
 END_TEST
