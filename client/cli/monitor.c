@@ -149,7 +149,8 @@ static void say_lost(monitor *m, const akssl_event *event)
 static void say_paused(monitor *m, const akssl_job *job)
 {
     if (job->state == AKSSL_JOB_PAUSED && m->state != AKSSL_JOB_PAUSED)
-        ak_cli_error(0, "job %" PRId64 " is paused: `akssl-client resume %" PRId64 "` lets it go on",
+        ak_cli_error(0,
+                     "job %" PRId64 " is paused: `akssl-client resume %" PRId64 "` lets it go on",
                      job->id, job->id);
     m->state = job->state;
 }
