@@ -65,6 +65,25 @@ akssl_status ak_recipe_new(ak_recipe **out, const ak_spec_pairs *augment, int64_
     return AKSSL_OK;
 }
 
+akssl_status ak_recipe_settle(ak_spec_pairs *augment)
+{
+    static const char *const keys[] = { "normalize", "interpolation" };
+    const char *name = ak_spec_pair_find(augment, "recipe");
+    const ak_recipe_kind *kind = name ? find(name) : NULL;
+    ak_option table[AK_RECIPE_OPTIONS];
+    akssl_status rc = AKSSL_OK;
+
+    if (!name)
+        return AKSSL_OK;
+    if (!kind)
+        return unknown(name);
+    ak_recipe_options(kind, table);
+    for (int i = 0; i < 2 && rc == AKSSL_OK; i++)
+        if (!ak_spec_pair_find(augment, keys[i]))
+            rc = ak_spec_pair(augment, keys[i], ak_option_find(table, keys[i])->initial_string);
+    return rc;
+}
+
 void ak_recipe_free(ak_recipe *recipe)
 {
     free(recipe);

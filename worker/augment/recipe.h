@@ -24,6 +24,10 @@ akssl_status ak_recipe_new(ak_recipe **out, const ak_spec_pairs *augment,
                            int64_t image_size) AKSSL_MUST_CHECK;
 void ak_recipe_free(ak_recipe *recipe); // NULL-safe
 
+// ak_recipe_settle writes down, beside a recipe that pairs name, how it prepares pixels (normalize,
+// interpolation): a job that starts from another one's weights takes that, not the recipe.
+akssl_status ak_recipe_settle(ak_spec_pairs *augment) AKSSL_MUST_CHECK;
+
 // ak_recipe_size gives the side of a view: image_size for views 0 and 1, then the local size.
 int64_t ak_recipe_size(const ak_recipe *recipe, int view);
 

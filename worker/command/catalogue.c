@@ -58,6 +58,20 @@ static json_t *methods(void)
     return rows;
 }
 
+static json_t *backbones(void)
+{
+    json_t *rows = json_array(), *row;
+
+    for (int i = 0; ak_backbone_at(i); i++) {
+        const ak_backbone *b = ak_backbone_at(i);
+
+        json_array_append_new(rows, row = named(b->name, b->title));
+        if (b->options)
+            json_object_set_new(row, "options", option_rows(b->options));
+    }
+    return rows;
+}
+
 static int run(void *self)
 {
     json_t *root = json_object(), *rows;
@@ -69,9 +83,7 @@ static int run(void *self)
                      named("probe", "accuracy of a ridge regression on few labels"));
     json_object_set_new(root, "kinds", rows);
     json_object_set_new(root, "methods", methods());
-    json_object_set_new(root, "backbones", rows = json_array());
-    for (int i = 0; ak_backbone_at(i); i++)
-        json_array_append_new(rows, named(ak_backbone_at(i)->name, ak_backbone_at(i)->title));
+    json_object_set_new(root, "backbones", backbones());
     json_object_set_new(root, "datasets", printed(ak_datasets_json));
     json_object_set_new(root, "recipes", printed(ak_recipes_json));
     json_object_set_new(root, "optimizers", rows = json_array());

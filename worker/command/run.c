@@ -111,6 +111,8 @@ static void report(void *ctx, const ak_progress *p, const ak_results *results)
         .eta_s = p->eta_s,
         .gauges = gauges,
         .gauge_count = p->gauge_count,
+        .warnings = p->warnings,
+        .warning_count = p->warning_count,
     };
 
     for (int i = 0; i < p->gauge_count; i++)
@@ -207,8 +209,11 @@ static akssl_status run_session(ak_comm *comm, ak_uplink *uplink, const start *s
 // nothing: the daemon takes it up again from its last commit.
 static akssl_status finish(ak_uplink *uplink, akssl_status rc, ak_outcome *outcome)
 {
-    const char *how = rc < 0 ? "failed" : outcome->stopped ? "stopped" : "succeeded";
-    const char *reason = rc < 0 ? ak_error_text() : "";
+    const char *how = rc < 0             ? "failed"
+                      : outcome->paused  ? "paused"
+                      : outcome->stopped ? "stopped"
+                                         : "succeeded";
+    const char *reason = rc < 0 ? ak_error_text() : outcome->paused ? outcome->reason.text : "";
     ak_uplink_metric figures[AK_RESULTS];
     ak_str sentence = AK_STR_INIT;
     akssl_status told;
@@ -240,6 +245,7 @@ static akssl_status run_rank(const run_flags *f, ak_comm *comm, start *s)
         rc = finish(uplink, rc, &outcome);
     ak_uplink_close(uplink);
     ak_str_fini(&outcome.weights);
+    ak_str_fini(&outcome.reason);
     return rc;
 }
 

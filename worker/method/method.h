@@ -83,6 +83,17 @@ typedef struct ak_health {
     double stuck_loss;      // the loss of a run that has collapsed evenly: ln K
 } ak_health;
 
+// An embedding that a method shows in its health.
+typedef struct ak_shown {
+    ak_tensor *rows;
+    int64_t count, width;
+} ak_shown;
+
+// ak_show records that some 256 rows of z (n,width) are shown, the first of each shard; ak_shown_in
+// puts them into out.
+void ak_show(ak_shown *shown, ak_graph *g, ak_tensor *z);
+void ak_shown_in(const ak_shown *shown, ak_health *out);
+
 typedef struct ak_method {
     const char *name;         // as users type it; equals the file name
     const char *title;        // one line for the catalogue

@@ -13,6 +13,8 @@
 #include "worker/method/methods.def"
 #undef AK_METHOD
 
+enum { SHOWN = 256 };
+
 static const ak_method *const rows[] = {
 #define AK_METHOD(row) &ak_method_##row,
 #include "worker/method/methods.def"
@@ -46,6 +48,10 @@ akssl_status ak_encoder_build(ak_encoder *e, const ak_setup *setup)
         rc = e->backbone->check(e->self, setup->image_size);
     if (rc < 0)
         return rc;
+    if (e->backbone->check && setup->local_size > 0)
+        rc = e->backbone->check(e->self, setup->local_size);
+    if (rc < 0)
+        return ak_wrap(rc, "local crops");
     e->backbone->build(e->self, setup->model, "backbone", setup->image_size);
     return AKSSL_OK;
 }
@@ -83,6 +89,22 @@ void ak_encoder_fini(ak_encoder *e)
 {
     ak_backbone_unbind(e->self, e->backbone);
     e->self = NULL;
+}
+
+void ak_show(ak_shown *shown, ak_graph *g, ak_tensor *z)
+{
+    int64_t each = SHOWN / ak_graph_world(g)->shards;
+
+    shown->rows = ak_observe(g, z, each > 0 ? each : 1);
+    shown->count = ak_observed_rows(g, shown->rows);
+    shown->width = z->shape[z->dims - 1];
+}
+
+void ak_shown_in(const ak_shown *shown, ak_health *out)
+{
+    out->rows = ak_gathered(shown->rows);
+    out->count = shown->count;
+    out->width = shown->width;
 }
 
 double ak_when_done(const ak_when *w)

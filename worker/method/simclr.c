@@ -13,9 +13,9 @@ typedef struct simclr {
     int64_t projection_dim, hidden_dim, projection_num_layers; // options
     double temperature;
     bool projection_batch_norm, joint_views;
-    int64_t batch;
     ak_encoder encoder;
     ak_mlp head;
+    ak_shown shown;
 } simclr;
 
 static const ak_option options[] = {
@@ -32,33 +32,33 @@ static const ak_option options[] = {
 static akssl_status build(void *self, const ak_setup *setup)
 {
     simclr *s = self;
-    int64_t width = setup->backbone->width, hidden = s->hidden_dim ? s->hidden_dim : width;
-    akssl_status rc;
+    int64_t width = setup->backbone->width;
+    ak_mlp_shape shape = { .in = width,
+                           .hidden = s->hidden_dim ? s->hidden_dim : width,
+                           .out = s->projection_dim,
+                           .layers = s->projection_num_layers,
+                           .norm = s->projection_batch_norm,
+                           .end = s->projection_batch_norm ? AK_MLP_NORM : AK_MLP_BIAS };
+    akssl_status rc = ak_encoder_build(&s->encoder, setup);
 
-    s->batch = setup->batch;
-    rc = ak_encoder_build(&s->encoder, setup);
-    for (int64_t i = 0, last = s->projection_num_layers - 1; i <= last; i++)
-        ak_mlp_add(&s->head, setup->model, "projection_head", i ? hidden : width,
-                   i < last ? hidden : s->projection_dim, s->projection_batch_norm, i < last);
+    ak_mlp_build(&s->head, setup->model, "projection_head", &shape);
     return rc;
 }
 
 static ak_tensor *loss(void *self, ak_graph *g, ak_tensor *const x[])
 {
     simclr *s = self;
-    ak_tensor *z = ak_mlp_apply(
-        g, &s->head, ak_encode(g, &s->encoder, ak_join(g, x, 2, s->joint_views ? 1 : 2)));
+    ak_tensor *both = ak_join(g, x, 2, s->joint_views ? 1 : 2);
+    ak_tensor *z = ak_mlp_apply(g, &s->head, ak_encode(g, &s->encoder, both));
 
+    ak_show(&s->shown, g, z);
     return ak_nt_xent(g, ak_l2norm(g, z), s->temperature);
 }
 
 static void health(const void *self, const ak_tensor *l, ak_health *out)
 {
-    const simclr *s = self;
-
-    out->rows = ak_gathered(l);
-    out->count = 2 * s->batch;
-    out->width = s->projection_dim;
+    (void)l;
+    ak_shown_in(&((const simclr *)self)->shown, out);
 }
 
 static ak_encoder *encoder(void *self)

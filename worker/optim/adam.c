@@ -6,7 +6,7 @@
 #include <math.h>
 
 #include "worker/optim/optim.h"
-#include "worker/tensor/kernel.h"
+#include "worker/tensor/kernel_optim.h"
 
 static void step(const ak_optim_step *s)
 {

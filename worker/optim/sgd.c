@@ -3,7 +3,7 @@
 //     g = g + decay w;  v = momentum v + g;  w = w - lr v
 
 #include "worker/optim/optim.h"
-#include "worker/tensor/kernel.h"
+#include "worker/tensor/kernel_optim.h"
 
 static void step(const ak_optim_step *s)
 {

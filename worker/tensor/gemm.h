@@ -12,9 +12,15 @@ void ak_gemm_threads(int threads);
 void ak_gemm(float *c, const float *a, const float *b, int64_t m, int64_t n, int64_t k, float scale,
              float keep);
 
+// The same with rows of b that start `stride` floats apart.
+void ak_gemm_strided(float *c, const float *a, const float *b, int64_t m, int64_t n, int64_t k,
+                     int64_t stride, float scale, float keep);
+
 // c[m][n] = scale * a[m][k] b[n][k]^T
 void ak_gemm_nt(float *c, const float *a, const float *b, int64_t m, int64_t n, int64_t k,
                 float scale);
+void ak_gemm_nt_strided(float *c, const float *a, const float *b, int64_t m, int64_t n, int64_t k,
+                        int64_t stride, float scale);
 
 // c[m][n] = a[k][m]^T b[k][n]
 void ak_gemm_tn(float *c, const float *a, const float *b, int64_t m, int64_t n, int64_t k);

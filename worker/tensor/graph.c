@@ -389,10 +389,15 @@ void ak_graph_forward(ak_graph *g)
 
 double ak_graph_loss(ak_graph *g)
 {
+    return ak_graph_sum(g, g->loss);
+}
+
+double ak_graph_sum(ak_graph *g, const ak_tensor *scalar)
+{
     double *parts = g->room, sum;
 
     for (int s = 0; s < g->world.local; s++)
-        parts[s] = (double)*ak_value(g, g->loss, s);
+        parts[s] = (double)*ak_value(g, scalar, s);
     ak_world_sum(&g->world, parts, 1, parts + g->world.local, &sum);
     return sum;
 }

@@ -72,6 +72,7 @@ void ak_graph_set_step(ak_graph *g, uint64_t seed, int64_t step);
 // sums over this rank's shards.
 void ak_graph_forward(ak_graph *g);
 double ak_graph_loss(ak_graph *g);
+double ak_graph_sum(ak_graph *g, const ak_tensor *scalar); // the same of any scalar that is kept
 void ak_graph_backward(ak_graph *g);
 
 // ak_value and ak_grad give a tensor's numbers of local shard s.

@@ -286,6 +286,21 @@ CLONES float ak_kernel_max(const float *x, int64_t n)
     return best;
 }
 
+CLONES double ak_kernel_dot(const float *a, const float *b, int64_t n)
+{
+    double lane[8] = { 0 }, sum = 0;
+    int64_t i = 0;
+
+    for (; i + 8 <= n; i += 8)
+        for (int k = 0; k < 8; k++)
+            lane[k] += (double)a[i + k] * (double)b[i + k];
+    for (int k = 0; k < 8; k++)
+        sum += lane[k];
+    for (; i < n; i++)
+        sum += (double)a[i] * (double)b[i];
+    return sum;
+}
+
 // ---- pooling
 
 // One cell of the window against the best so far, a lane of channels at a time.  A NaN stays.
@@ -410,47 +425,4 @@ void ak_kernel_mean_pool_backward(float *dx, const float *dy, int64_t n, int64_t
     PIECES(n, 1, threads,
            mean_pool_back_image(dx + lo * cells * channels, dy + lo * channels, cells, channels,
                                 accumulate));
-}
-
-// ---- optimisers
-
-CLONES static void sgd(float *w, float *momentum, const float *g, float lr, float m, float decay,
-                       int64_t n)
-{
-    for (int64_t i = 0; i < n; i++) {
-        momentum[i] = m * momentum[i] + (g[i] + decay * w[i]);
-        w[i] -= lr * momentum[i];
-    }
-}
-
-void ak_kernel_sgd(float *w, float *momentum, const float *g, float lr, float m, float decay,
-                   int64_t n, int threads)
-{
-    PIECES(n, PIECE, threads, sgd(w + lo, momentum + lo, g + lo, lr, m, decay, hi - lo));
-}
-
-// 1 - beta comes from doubles: 1 - 0.999f is off by 1e-5 of itself.
-CLONES static void adam(float *w, float *m1, float *m2, const float *g, float step, float beta1,
-                        float rest1, float beta2, float rest2, float eps, float decay, float root,
-                        int64_t n)
-{
-    for (int64_t i = 0; i < n; i++) {
-        float d = g[i] + decay * w[i];
-
-        m1[i] = beta1 * m1[i] + rest1 * d;
-        m2[i] = beta2 * m2[i] + rest2 * d * d;
-        w[i] -= step * m1[i] / (sqrtf(m2[i]) * root + eps);
-    }
-}
-
-void ak_kernel_adam(float *w, float *m1, float *m2, const float *g, double lr, double beta1,
-                    double beta2, float eps, float decay, double correction1, double correction2,
-                    int64_t n, int threads)
-{
-    float step = (float)(lr / correction1), root = (float)(1 / sqrt(correction2));
-    float rest1 = (float)(1 - beta1), rest2 = (float)(1 - beta2);
-
-    PIECES(n, PIECE, threads,
-           adam(w + lo, m1 + lo, m2 + lo, g + lo, step, (float)beta1, rest1, (float)beta2, rest2,
-                eps, decay, root, hi - lo));
 }

@@ -57,6 +57,9 @@ double ak_kernel_exp(float *x, int64_t n, float shift);
 
 float ak_kernel_max(const float *x, int64_t n); // n >= 1
 
+// The sum of a[i] * b[i], in doubles and in one order.
+double ak_kernel_dot(const float *a, const float *b, int64_t n);
+
 // ---- pooling, nhwc
 
 // 3x3, stride 2, padding 1; from[] keeps which of the nine cells won (first of equals).
@@ -69,14 +72,5 @@ void ak_kernel_mean_pool(float *y, const float *x, int64_t n, int64_t cells, int
                          int threads);
 void ak_kernel_mean_pool_backward(float *dx, const float *dy, int64_t n, int64_t cells,
                                   int64_t channels, bool accumulate, int threads);
-
-// ---- optimisers: see worker/optim for the formulas
-
-void ak_kernel_sgd(float *w, float *momentum, const float *g, float lr, float m, float decay,
-                   int64_t n, int threads);
-// correction1 = 1 - beta1^t, correction2 = 1 - beta2^t.
-void ak_kernel_adam(float *w, float *m1, float *m2, const float *g, double lr, double beta1,
-                    double beta2, float eps, float decay, double correction1, double correction2,
-                    int64_t n, int threads);
 
 #endif

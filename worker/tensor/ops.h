@@ -20,12 +20,18 @@ typedef struct ak_norm {
 // of x->groups equal parts of the first axis is measured by itself.
 ak_tensor *ak_batch_norm(ak_graph *g, ak_tensor *x, const ak_norm *norm, ak_tensor *add, bool relu);
 
+// y (n,C) = x with columns of mean 0 and variance 1 over the global batch, in any mode; each of
+// `groups` equal parts of x (n,C) by itself.  A batch norm without parameters or memory.
+ak_tensor *ak_standard_columns(ak_graph *g, ak_tensor *x, int groups);
+
 ak_tensor *ak_max_pool(ak_graph *g, ak_tensor *x);  // 3x3, stride 2, padding 1
 ak_tensor *ak_mean_pool(ak_graph *g, ak_tensor *x); // (n,h,w,C) to (n,C)
 // y (...,out) = x w^T + bias; x (...,in), w [out,in]; bias may be NULL.
 ak_tensor *ak_linear(ak_graph *g, ak_tensor *x, ak_param *w, ak_param *bias);
 ak_tensor *ak_relu(ak_graph *g, ak_tensor *x);
 ak_tensor *ak_l2norm(ak_graph *g, ak_tensor *x); // rows of length 1
+// The same with rows shorter than `least` (above 0) only divided by it; ak_l2norm's is 1e-12.
+ak_tensor *ak_l2norm_above(ak_graph *g, ak_tensor *x, double least);
 
 // ak_nt_xent: u (2b,d), unit rows, the shard's view 0 above its view 1.  Over the global batch of
 // B images, L = 1/(2B) sum_i [-s_ip + log sum_{j != i} exp s_ij], s = u u^T / temperature; the
@@ -34,15 +40,38 @@ ak_tensor *ak_nt_xent(ak_graph *g, ak_tensor *u, double temperature);
 
 // The queue that ak_info_nce_queue compares with: rows of unit length, read at every forward.
 typedef struct ak_queue_view {
-    const float *rows; // [length][d]
+    const float *rows; // [length][d]; of both views [length][2d]
     int64_t length;
-    const uint32_t *order; // key at global position p is of sample order[p]; NULL: of sample p
+    const uint32_t *order; // view 1 at global position p is of sample order[p]; NULL: of sample p
+    bool both;             // q and k are of both views
 } ak_queue_view;
 
-// ak_info_nce_queue: q, k (b,d), unit rows; L = 1/B sum_i -log softmax([q_i k_i, q_i queue] / t)_0
-// (MoCo, arXiv:1911.05722, eq. 1); no gradient to k.  queue is borrowed for the graph's life.
+// ak_info_nce_queue: q of view 0, k of view 1, both (b,d), unit rows;
+// L = 1/B sum_i -log softmax([q_i k_i, q_i queue] / t)_0 (MoCo, arXiv:1911.05722, eq. 1); no
+// gradient to k.  With queue->both, q and k are (2b,d), view 0 above view 1, and L is the mean of
+// that and of view 1's queries against view 0's keys: a row of the queue holds the keys of a
+// sample's two views.  queue is borrowed for the graph's life.
 ak_tensor *ak_info_nce_queue(ak_graph *g, ak_tensor *q, ak_tensor *k, const ak_queue_view *queue,
                              double temperature);
+
+// ak_info_nce_batch: q, k (2b,d), unit rows, view 0 above view 1; each query against the keys of
+// the other view of the global batch: L = sum over both views of
+// 2t/B sum_i -log softmax(q_i k^T / t)_i (MoCo v3, arXiv:2104.02057, algorithm 1); no gradient to k.
+ak_tensor *ak_info_nce_batch(ak_graph *g, ak_tensor *q, ak_tensor *k, double temperature);
+
+// ak_negative_cosine: p, z (2b,d), unit rows, view 0 above view 1, over the global batch of B;
+// L = -1/2B sum_i (p_0i z_1i + p_1i z_0i) (SimSiam, arXiv:2011.10566, eq. 2); stop_gradient holds z
+// constant.  ak_byol is 4 + 4 L, z constant (BYOL, arXiv:2006.07733, eq. 2).
+ak_tensor *ak_negative_cosine(ak_graph *g, ak_tensor *p, ak_tensor *z, bool stop_gradient);
+ak_tensor *ak_byol(ak_graph *g, ak_tensor *p, ak_tensor *z);
+
+// ak_barlow_twins: z (2b,d), a shard's view 0 above its view 1, each with standardised columns
+// (ak_standard_columns(g, x, 2)); C = z_0^T z_1 / B over the global batch of B,
+// L = scale (sum_i (C_ii - 1)^2 + lambda sum_{i != j} (C_ij - target)^2) (arXiv:2103.03230, eq. 1).
+typedef struct ak_barlow {
+    double lambda, target, scale;
+} ak_barlow;
+ak_tensor *ak_barlow_twins(ak_graph *g, ak_tensor *z, const ak_barlow *how);
 
 // y (b,out) = x (b,in) * w^T with rows w_k = gain_k v_k / |v_k|; v [out,in], gain [out,1].
 ak_tensor *ak_weight_norm_linear(ak_graph *g, ak_tensor *x, ak_param *v, ak_param *gain);
@@ -88,13 +117,17 @@ ak_tensor *ak_swav_codes(ak_graph *g, ak_tensor *s, int64_t images, ak_swav_queu
 // batch, each in 0..C-1, are borrowed for the graph's life and read at every forward and backward.
 ak_tensor *ak_cross_entropy(ak_graph *g, ak_tensor *z, const int32_t *labels);
 
+// ak_detach: y = x, and no gradient to x.  ak_add_losses: the sum of two losses.
+ak_tensor *ak_detach(ak_graph *g, ak_tensor *x);
+ak_tensor *ak_add_losses(ak_graph *g, ak_tensor *a, ak_tensor *b);
+
 // ak_observe gathers the first rows of each shard's x (n,d), n if fewer, for ak_gathered to give
 // [shards][rows][d] (ak_observed_rows in all); no part of the loss, no gradient.
 ak_tensor *ak_observe(ak_graph *g, ak_tensor *x, int64_t rows);
 int64_t ak_observed_rows(const ak_graph *g, const ak_tensor *observed);
 
 // ak_gathered gives what the loss operation that made t gathered in the last forward, in sample
-// order: nt_xent's u [shards][2b][d] or info_nce_queue's keys [B][d].
+// order: nt_xent's u [shards][2b][d] or info_nce_queue's keys [B][d], of both views [B][2d].
 const float *ak_gathered(const ak_tensor *t);
 
 // ---- vision transformers: tokens are (n,tokens,D)

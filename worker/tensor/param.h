@@ -35,6 +35,7 @@ typedef struct ak_param {
     int reads;          // by the graph under construction
     bool fixed;         // keeps its initial value: no gradient, no update
     bool constant_rate; // the learning rate's schedule is not for it
+    bool aside;         // trained beside the run: part of no norm over all parameters, no decay
     int64_t held;       // steps from the start of the run in which it is not updated
 } ak_param;
 

@@ -108,7 +108,9 @@ static akssl_status check_names(ak_spec *s)
         return rc;
     ak_option_fini(method->options, self);
     free(self);
-    rc = ak_recipe_new(&recipe, &s->augment, s->image_size);
+    rc = ak_recipe_settle(&s->augment);
+    if (rc == AKSSL_OK)
+        rc = ak_recipe_new(&recipe, &s->augment, s->image_size);
     if (rc < 0)
         return rc;
     ak_recipe_free(recipe);

@@ -4,6 +4,8 @@
 
 #include <inttypes.h>
 #include <math.h>
+#include <stdio.h>
+#include <string.h>
 
 #include "proto/base/clock.h"
 #include "proto/base/error.h"
@@ -114,15 +116,54 @@ static akssl_status push(ak_loop *l)
     return rc;
 }
 
+// A sentence for people: with the progress from now on, and in the job's log.
+static void warn(ak_loop *l, const char *sentence)
+{
+    int at = l->last.warning_count;
+
+    fprintf(stderr, "akssl-worker: warning: %s\n", sentence);
+    if (at == AK_LOOP_WARNINGS)
+        return;
+    snprintf(l->warning[at], sizeof l->warning[at], "%s", sentence);
+    l->warnings[at] = l->warning[at];
+    l->last.warnings = l->warnings;
+    l->last.warning_count++;
+}
+
+// The gauges of a step, and whether they show a collapse.
+static int look(ak_loop *l, double loss)
+{
+    int count = ak_trainer_gauges(l->trainer, l->gauges);
+    ak_health health;
+
+    ak_trainer_health(l->trainer, &health);
+    count = ak_watch_gauges(&health, l->gauges, count);
+    if (l->trainer->online && count < AK_METHOD_GAUGES)
+        l->gauges[count++] = (ak_gauge){ "probe_top1", l->trainer->online->top1 };
+    if (!ak_watch_see(&l->watch, &health, l->gauges, count, loss))
+        return count;
+    l->collapsed = true;
+    if (l->healthy >= 0)
+        snprintf(l->collapse, sizeof l->collapse, "%s; the last healthy commit is of step %" PRId64,
+                 l->watch.sentence, l->healthy);
+    else
+        snprintf(l->collapse, sizeof l->collapse, "%s; there is no commit from before",
+                 l->watch.sentence);
+    warn(l, l->collapse);
+    return count;
+}
+
 static akssl_status tell(ak_loop *l, double loss, double lr, double seconds)
 {
     const ak_link *link = l->session->link;
     int64_t step = l->trainer->step;
     ak_progress *p = &l->last;
     akssl_status rc;
+    int gauges;
 
     if (!link)
         return AKSSL_OK;
+    gauges = look(l, loss);
     l->pace = l->pace > 0 ? 0.9 * l->pace + 0.1 * seconds : seconds;
     *p = (ak_progress){
         .step = step,
@@ -133,7 +174,9 @@ static akssl_status tell(ak_loop *l, double loss, double lr, double seconds)
         .images_per_s = (double)l->trainer->batch / l->pace,
         .eta_s = (double)(l->total - step) * l->pace,
         .gauges = l->gauges,
-        .gauge_count = ak_trainer_gauges(l->trainer, l->gauges),
+        .gauge_count = gauges,
+        .warnings = l->warnings,
+        .warning_count = l->last.warning_count,
     };
     rc = ak_metrics_write(l->metrics, p);
     if (rc == AKSSL_OK)
@@ -145,8 +188,7 @@ static akssl_status step(ak_loop *l)
 {
     ak_trainer *t = l->trainer;
     int64_t start = ak_clock_ns();
-    double lr = ak_schedule_lr(l->schedule, l->session->spec->lr, t->step, l->warmup, l->total),
-           loss;
+    double lr = ak_schedule_lr(&l->rate, t->step), loss;
     akssl_status rc;
 
     ak_trainer_begin(t);
@@ -177,22 +219,52 @@ static akssl_status commit(ak_loop *l)
     if (rc == AKSSL_OK && link)
         rc = link->commit(link->ctx, l->trainer->step, files, AK_COMMIT_FILES);
     l->committed = l->trainer->step;
+    if (!ak_watch_suspects(&l->watch))
+        l->healthy = l->committed;
     return ak_loop_agree(l, rc);
+}
+
+static bool on_collapse(const ak_loop *l, const char *what)
+{
+    return l->collapsed && strcmp(l->session->spec->on_collapse, what) == 0;
+}
+
+// Rank 0 knows: asked by the coordinator, or the run has collapsed.
+static bool must_stop(const ak_loop *l)
+{
+    const ak_link *link = l->session->link;
+
+    return (link && link->stop(link->ctx)) || on_collapse(l, "pause") || on_collapse(l, "stop");
+}
+
+// What a collapse means for the run, when its last commit is made.
+static akssl_status end_collapsed(ak_loop *l)
+{
+    if (on_collapse(l, "pause")) {
+        l->outcome->paused = true;
+        ak_str_append(&l->outcome->reason, l->collapse);
+    }
+    return ak_loop_agree(l, on_collapse(l, "stop") ? ak_fail(AKSSL_ERR_STATE, "%s", l->collapse)
+                                                   : AKSSL_OK);
 }
 
 akssl_status ak_loop_train(ak_loop *l)
 {
-    const ak_link *link = l->session->link;
     akssl_status rc = AKSSL_OK;
 
     while (l->trainer->step < l->total && rc == AKSSL_OK && !l->outcome->stopped) {
         rc = ak_loop_agree(l, step(l));
         if (rc == AKSSL_OK)
-            l->outcome->stopped = ak_comm_agree(l->session->comm, link && link->stop(link->ctx));
+            l->outcome->stopped = ak_comm_agree(l->session->comm, must_stop(l));
+        if (rc == AKSSL_OK && l->between && l->trainer->step % l->every == 0 &&
+            l->trainer->step < l->total && !l->outcome->stopped)
+            rc = l->between(l->ctx);
         if (rc == AKSSL_OK && l->trainer->step % l->commit_every == 0)
             rc = commit(l);
     }
-    return rc == AKSSL_OK ? commit(l) : rc;
+    if (rc == AKSSL_OK)
+        rc = commit(l);
+    return rc == AKSSL_OK && l->outcome->stopped ? end_collapsed(l) : rc;
 }
 
 void ak_loop_tell(ak_loop *l)
@@ -207,25 +279,43 @@ void ak_loop_tell(ak_loop *l)
 
 // ---- the start
 
+static void warn_of_long_rings(ak_loop *l)
+{
+    for (int i = 0; l->session->link && i < l->trainer->state_count; i++) {
+        const ak_state *state = l->trainer->states[i];
+        char sentence[AK_LOOP_WARNING];
+
+        if (state->whole || !l->images || state->length <= l->images)
+            continue;
+        snprintf(sentence, sizeof sentence,
+                 "%s has %" PRId64 " rows and the data set %" PRId64
+                 " images: old keys of the same images are among the rows, a shorter queue is "
+                 "better",
+                 state->name, state->length, l->images);
+        warn(l, sentence);
+    }
+}
+
 akssl_status ak_loop_prepare(ak_loop *l, akssl_status rc)
 {
     const ak_session *s = l->session;
 
+    l->total = l->epoch_steps * s->spec->epochs;
     if (rc == AKSSL_OK)
-        rc = ak_schedule_find(&l->schedule, s->spec->schedule);
+        rc = ak_update_rate(&l->rate, s->spec,
+                            llround(s->spec->warmup_epochs * (double)l->epoch_steps), l->total);
     if (rc == AKSSL_OK && s->link)
-        rc = ak_metrics_open(&l->metrics, s->folder, s->resume_step);
+        rc = ak_metrics_open(&l->metrics, s->folder, "metrics.jsonl", s->resume_step);
     if (rc == AKSSL_OK && s->resume_step)
         rc = ak_commit_read(l->trainer, &l->outcome->results, s->commit, s->resume_step);
     rc = ak_loop_agree(l, rc);
     if (rc < 0)
         return rc;
-    l->total = l->epoch_steps * s->spec->epochs;
-    l->warmup = llround(s->spec->warmup_epochs * (double)l->epoch_steps);
     l->trainer->total = l->total;
     l->trainer->epoch_steps = l->epoch_steps;
     l->commit_every = s->spec->commit_every ? s->spec->commit_every : l->epoch_steps;
-    l->committed = s->resume_step ? s->resume_step : -1;
+    l->committed = l->healthy = s->resume_step ? s->resume_step : -1;
+    warn_of_long_rings(l);
     return s->resume_step ? restore_states(l) : ak_loop_agree(l, start_states(l));
 }
 

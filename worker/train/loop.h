@@ -12,24 +12,36 @@
 #include "worker/optim/optim.h"
 #include "worker/train/metrics.h"
 #include "worker/train/session.h"
+#include "worker/train/watch.h"
+
+enum { AK_LOOP_WARNINGS = 4, AK_LOOP_WARNING = 256 }; // of a run; bytes of one, with its NUL
 
 typedef struct ak_loop {
     // The caller's, before ak_loop_prepare.
     const ak_session *session;
     ak_outcome *outcome;
     ak_trainer *trainer;
-    int64_t epoch_steps;
+    int64_t epoch_steps, images; // images: of the data set
     // fill makes views and labels of step trainer->step, after ak_trainer_begin.
     void (*fill)(void *ctx, ak_trainer *trainer);
+    // between is called every `every` steps but the last, before their commit.  Optional.
+    akssl_status (*between)(void *ctx);
+    int64_t every;
     void *ctx;
     // The loop's.
-    const ak_schedule *schedule;
+    ak_rate rate;
     ak_metrics *metrics; // rank 0
-    int64_t total, warmup, commit_every;
+    int64_t total, commit_every;
     int64_t committed; // step of the last commit, -1: none
     double pace;       // seconds a step, smoothed
     ak_progress last;  // as reported; its gauges live in `gauges`
     ak_gauge gauges[AK_METHOD_GAUGES];
+    ak_watch watch;                 // rank 0
+    char collapse[AK_LOOP_WARNING]; // the watch's sentence, and the last healthy commit
+    bool collapsed;
+    int64_t healthy; // step of the last commit before any sign of collapse, -1: none
+    char warning[AK_LOOP_WARNINGS][AK_LOOP_WARNING];
+    const char *warnings[AK_LOOP_WARNINGS];
 } ak_loop;
 
 // ak_loop_prepare takes up the commit that the session resumes from, or declares a fresh run's

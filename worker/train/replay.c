@@ -16,9 +16,7 @@
 typedef struct run {
     ak_trainer *trainer;
     const ak_replay *replay;
-    const ak_schedule *schedule;
-    double lr;
-    int64_t total;
+    ak_rate rate;
     ak_safetensors *views;
     float *losses;
 } run;
@@ -109,7 +107,7 @@ static akssl_status step(run *r, int64_t index)
     if (rc < 0)
         return rc;
     r->losses[index] = (float)loss;
-    ak_trainer_update(t, ak_schedule_lr(r->schedule, r->lr, index, 0, r->total));
+    ak_trainer_update(t, ak_schedule_lr(&r->rate, index));
     return AKSSL_OK;
 }
 
@@ -215,8 +213,8 @@ static akssl_status steps(run *r)
 
 akssl_status ak_replay_run(const ak_replay *replay, const ak_spec *spec, ak_comm *comm)
 {
-    run r = { .replay = replay, .lr = spec->lr, .total = replay->steps };
-    akssl_status rc = ak_schedule_find(&r.schedule, spec->schedule);
+    run r = { .replay = replay };
+    akssl_status rc = ak_update_rate(&r.rate, spec, 0, replay->steps);
 
     if (rc == AKSSL_OK)
         rc = ak_trainer_new(&r.trainer, spec, comm);

@@ -12,23 +12,25 @@
 #include "worker/train/classify.h"
 #include "worker/train/embed.h"
 #include "worker/train/evaluate.h"
+#include "worker/train/init.h"
 #include "worker/train/loader.h"
 #include "worker/train/loop.h"
 
 typedef struct run {
     ak_loop loop;
     ak_loader *loader;
+    ak_metrics *evaluations; // rank 0
 } run;
 
-static akssl_status evaluate(run *r, const char *prefix)
+static akssl_status evaluate(run *r, const char *what, const char *prefix)
 {
     const ak_spec *spec = r->loop.session->spec;
     ak_trainer *t = r->loop.trainer;
     akssl_status rc;
 
-    if (!spec->eval[0])
+    if (!what[0])
         return AKSSL_OK;
-    rc = ak_evaluate(&t->world, ak_trainer_encoder(t), spec, spec->eval, prefix,
+    rc = ak_evaluate(&t->world, ak_trainer_encoder(t), spec, what, prefix,
                      &r->loop.outcome->results);
     rc = ak_loop_agree(&r->loop, rc);
     if (rc == AKSSL_OK)
@@ -38,20 +40,46 @@ static akssl_status evaluate(run *r, const char *prefix)
 
 static void fill(void *ctx, ak_trainer *trainer)
 {
-    ak_loader_fill(ctx, trainer, trainer->step);
+    ak_loader_fill(((run *)ctx)->loader, trainer, trainer->step);
+}
+
+// An evaluation while pretraining goes on.
+static akssl_status between(void *ctx)
+{
+    run *r = ctx;
+    const char *what = r->loop.session->spec->eval;
+    int64_t step = r->loop.trainer->step;
+    akssl_status rc = evaluate(r, what[0] ? what : "knn,probe", "now.");
+
+    if (rc == AKSSL_OK && r->evaluations)
+        rc = ak_metrics_write_results(r->evaluations, step,
+                                      (double)step / (double)r->loop.epoch_steps, "now.",
+                                      &r->loop.outcome->results);
+    return ak_loop_agree(&r->loop, rc);
 }
 
 static akssl_status prepare(run *r)
 {
     const ak_session *s = r->loop.session;
-    akssl_status rc = ak_trainer_new(&r->loop.trainer, s->spec, s->comm);
+    akssl_status rc = ak_loader_open(&r->loader, s->spec, (int)s->spec->threads_per_shard);
 
     if (rc == AKSSL_OK)
-        rc = ak_loader_open(&r->loader, s->spec, r->loop.trainer->world.threads);
-    if (rc == AKSSL_OK)
+        rc = ak_trainer_new_for(&r->loop.trainer, s->spec, s->comm, NULL,
+                                s->spec->probe ? ak_loader_classes(r->loader) : 0);
+    if (rc == AKSSL_OK && s->spec->init_backbone[0] && !s->resume_step)
+        rc = ak_init_backbone(r->loop.trainer, s->spec->init_backbone);
+    if (rc == AKSSL_OK && s->spec->probe && s->link)
+        rc = ak_metrics_open(&r->evaluations, s->folder, "evaluations.jsonl", s->resume_step);
+    if (rc == AKSSL_OK) {
         r->loop.epoch_steps = ak_loader_steps(r->loader);
+        r->loop.images = ak_loader_images(r->loader);
+    }
     r->loop.fill = fill;
-    r->loop.ctx = r->loader;
+    r->loop.ctx = r;
+    if (s->spec->probe) {
+        r->loop.between = between;
+        r->loop.every = s->spec->probe * r->loop.epoch_steps;
+    }
     return ak_loop_prepare(&r->loop, rc);
 }
 
@@ -62,12 +90,12 @@ static akssl_status pretrain(run *r)
     akssl_status rc = prepare(r);
 
     if (rc == AKSSL_OK && r->loop.trainer->step == 0)
-        rc = evaluate(r, "before.");
+        rc = evaluate(r, s->spec->eval, "before.");
     if (rc == AKSSL_OK)
         rc = ak_loop_train(&r->loop);
     if (rc < 0 || outcome->stopped)
         return rc;
-    rc = evaluate(r, "after.");
+    rc = evaluate(r, s->spec->eval, "after.");
     if (rc == AKSSL_OK)
         rc = ak_export_backbone(r->loop.trainer, s->spec, s->folder, &outcome->weights);
     return rc;
@@ -86,6 +114,7 @@ akssl_status ak_session_run(const ak_session *session, ak_outcome *outcome)
         return ak_evaluate_weights(session->spec, session->comm, &outcome->results);
     rc = pretrain(&r);
     ak_loader_close(r.loader);
+    ak_metrics_close(r.evaluations);
     ak_loop_fini(&r.loop);
     ak_trainer_free(r.loop.trainer);
     return rc;

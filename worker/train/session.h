@@ -13,6 +13,8 @@ typedef struct ak_progress {
     double epoch, loss, lr, images_per_s, eta_s;
     const ak_gauge *gauges;
     int gauge_count;
+    const char *const *warnings; // what is wrong, a sentence each
+    int warning_count;
 } ak_progress;
 
 // Called on rank 0 only, by the compute thread.
@@ -39,7 +41,9 @@ typedef struct ak_session {
 } ak_session;
 
 typedef struct ak_outcome {
-    bool stopped; // asked to; the run goes on from its commit another time
+    bool stopped;  // asked to; the run goes on from its commit another time
+    bool paused;   // stopped by itself, until a person resumes it; rank 0
+    ak_str reason; // why it paused; the caller's
     ak_results results;
     ak_str weights; // the export's path; the caller's
 } ak_outcome;

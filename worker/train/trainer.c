@@ -36,25 +36,13 @@ bool ak_norm_per_shard(const ak_spec *spec, const ak_method *method)
     return strcmp(spec->batch_norm[0] ? spec->batch_norm : method->batch_norm, "shard") == 0;
 }
 
-// Slices of whole cache lines, as equal as can be.
-static void cut_slices(int64_t *cut, int64_t size, int ranks)
-{
-    int64_t lines = (size + 15) / 16;
-
-    for (int r = 0; r <= ranks; r++) {
-        int64_t at = lines * r / ranks * 16;
-
-        cut[r] = at < size ? at : size;
-    }
-}
-
-static akssl_status allocate(ak_trainer *t)
+static akssl_status allocate(ak_trainer *t, const ak_spec *spec)
 {
     int rank = ak_comm_rank(t->world.comm), ranks = ak_comm_size(t->world.comm);
     size_t own;
 
     t->cut = ak_alloc((size_t)ranks + 1, sizeof *t->cut);
-    cut_slices(t->cut, t->model.trained_size, ranks);
+    ak_update_cut(t->cut, t->model.trained_size, ranks, AK_UPDATE_BLOCK);
     own = (size_t)(t->cut[rank + 1] - t->cut[rank]);
     t->lanes = ak_graph_lanes(t->graph);
     t->gradient = ak_try_alloc((size_t)t->model.trained_size * (size_t)t->lanes, sizeof(float));
@@ -67,6 +55,7 @@ static akssl_status allocate(ak_trainer *t)
         if (!t->slots[i])
             return AKSSL_ERR_NO_MEMORY;
     }
+    ak_update_init(&t->update, spec, t->optim, &t->model, t->cut, rank, ranks, AK_UPDATE_BLOCK);
     return AKSSL_OK;
 }
 
@@ -76,6 +65,7 @@ static akssl_status record(ak_trainer *t)
                            .shard_norm = t->setup.shard_norm,
                            .differentiate = true };
     akssl_status rc = ak_graph_new(&t->graph, &t->world, mode);
+    ak_tensor *total;
 
     if (rc < 0)
         return rc;
@@ -84,8 +74,10 @@ static akssl_status record(ak_trainer *t)
 
         t->views[v] = ak_graph_input(t->graph, 4, (int64_t[]){ t->per_shard, size, size, 3 });
     }
-    t->loss = t->method->loss(t->self, t->graph, t->views);
-    return ak_graph_compile(t->graph, t->loss, NULL);
+    t->loss = total = t->method->loss(t->self, t->graph, t->views);
+    if (t->online)
+        total = ak_online_record(t->online, t->graph, ak_trainer_encoder(t)->features, t->loss);
+    return ak_graph_compile(t->graph, total, t->loss);
 }
 
 static int global_views(const ak_method *method)
@@ -122,6 +114,7 @@ static void find_states(ak_trainer *t)
 static akssl_status build(ak_trainer *t, const ak_spec *spec, ak_comm *comm, int64_t classes)
 {
     akssl_status rc = ak_world_init(&t->world, comm, spec->shards, spec->threads_per_shard);
+    bool probed = !t->method && classes > 0;
 
     if (rc == AKSSL_OK && !t->method)
         rc = ak_method_find(&t->method, spec->method);
@@ -137,8 +130,6 @@ static akssl_status build(ak_trainer *t, const ak_spec *spec, ak_comm *comm, int
     t->image_size = spec->image_size;
     t->batch = spec->batch;
     t->per_shard = spec->batch / spec->shards;
-    t->momentum = spec->momentum;
-    t->weight_decay = spec->weight_decay;
     t->setup = (ak_setup){ .model = &t->model,
                            .backbone = t->backbone,
                            .backbone_text = spec->backbone,
@@ -154,12 +145,16 @@ static akssl_status build(ak_trainer *t, const ak_spec *spec, ak_comm *comm, int
         rc = t->method->check(t->self, &t->setup);
     if (rc == AKSSL_OK)
         rc = t->method->build(t->self, &t->setup);
+    if (rc == AKSSL_OK && probed) {
+        t->online = ak_alloc(1, sizeof *t->online);
+        ak_online_build(t->online, &t->model, t->backbone->width, classes);
+    }
     if (rc == AKSSL_OK)
         rc = ak_model_allocate(&t->model);
     if (rc == AKSSL_OK)
         rc = record(t);
     if (rc == AKSSL_OK)
-        rc = allocate(t);
+        rc = allocate(t, spec);
     if (rc < 0)
         return rc;
     find_states(t);
@@ -204,8 +199,12 @@ void ak_trainer_free(ak_trainer *t)
     ak_model_fini(&t->model);
     for (int i = 0; i < AK_OPTIM_SLOTS; i++)
         free(t->slots[i]);
+    ak_update_fini(&t->update);
     free(t->cut);
     free(t->labels);
+    if (t->online)
+        ak_online_fini(t->online);
+    free(t->online);
     free(t->gradient);
     free(t->parts);
     free(t);
@@ -239,11 +238,29 @@ int64_t ak_trainer_sample(const ak_trainer *t, int view, int s, int64_t i)
     return order ? order[position] : position;
 }
 
+// The features of the online probe are of whole views, one above the other in a shard.
+static void label_probe(ak_trainer *t)
+{
+    int64_t rows = t->online->logits->shape[0];
+
+    for (int s = 0; s < t->world.shards; s++)
+        for (int64_t r = 0; r < rows; r++) {
+            int view = (int)(r / t->per_shard);
+            int64_t sample = ak_trainer_sample(t, view, s - t->world.first, r % t->per_shard);
+
+            ak_online_label(t->online, s, r, t->labels[sample]);
+        }
+}
+
 akssl_status ak_trainer_compute(ak_trainer *t, double *loss)
 {
+    if (t->online)
+        label_probe(t);
     ak_graph_set_step(t->graph, t->setup.seed, t->step);
     ak_graph_forward(t->graph);
-    *loss = ak_graph_loss(t->graph);
+    *loss = ak_graph_sum(t->graph, t->loss);
+    if (t->online)
+        ak_online_count(t->online, t->graph);
     if (!isfinite(*loss))
         return ak_fail(AKSSL_ERR_STATE,
                        "the loss of step %" PRId64 " is not finite: lower the learning rate",
@@ -271,23 +288,16 @@ void ak_trainer_reduce(ak_trainer *t)
 
 void ak_trainer_update(ak_trainer *t, double lr)
 {
-    int rank = ak_comm_rank(t->world.comm);
+    ak_when when = { t->step, t->total, t->epoch_steps };
     int64_t start;
-    ak_optim_step step = {
-        .w = t->model.trained + t->cut[rank],
-        .g = t->parts,
-        .slot = { t->slots[0], t->slots[1] },
-        .n = t->cut[rank + 1] - t->cut[rank],
-        .t = t->step,
-        .lr = lr,
-        .momentum = t->momentum,
-        .weight_decay = t->weight_decay,
-        .threads = t->world.threads,
-    };
 
     ak_trainer_reduce(t);
     start = ak_clock_ns();
-    t->optim->step(&step);
+    if (t->update.measures) {
+        ak_update_measure(&t->update, t->parts, t->world.threads);
+        ak_comm_all_gather(t->world.comm, t->update.mine, t->update.all, t->update.bytes);
+    }
+    ak_update_apply(&t->update, &when, lr, t->parts, t->slots, t->world.threads);
     t->update_seconds += (double)(ak_clock_ns() - start) * 1e-9;
     start = ak_clock_ns();
     ak_comm_all_gather_slices(t->world.comm, t->model.trained, t->cut);
@@ -295,6 +305,15 @@ void ak_trainer_update(ak_trainer *t, double lr)
     t->step++;
     if (t->method->after_step)
         t->method->after_step(t->self, t->loss);
+}
+
+void ak_trainer_health(const ak_trainer *t, ak_health *h)
+{
+    *h = (ak_health){ .teacher_entropy = (double)NAN,
+                      .prototype_usage = (double)NAN,
+                      .stuck_loss = (double)NAN };
+    if (t->method->health)
+        t->method->health(t->self, t->loss, h);
 }
 
 int ak_trainer_gauges(const ak_trainer *t, ak_gauge out[AK_METHOD_GAUGES])

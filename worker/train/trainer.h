@@ -8,7 +8,8 @@
 
 #include "proto/spec/spec.h"
 #include "worker/method/method.h"
-#include "worker/optim/optim.h"
+#include "worker/train/online.h"
+#include "worker/train/update.h"
 
 typedef struct ak_trainer {
     // Read by all, changed by the trainer alone.
@@ -28,6 +29,7 @@ typedef struct ak_trainer {
     int state_count;
     ak_tensor *loss;
     int32_t *labels; // [batch], of this step; the loader's to fill
+    ak_online *online; // the linear probe beside pretraining, or NULL
     // Private.
     ak_setup setup;
     ak_graph *graph;
@@ -35,7 +37,7 @@ typedef struct ak_trainer {
     float *gradient; // [lanes][trained_size]
     float *parts;    // [lanes][ranks][own slice]; after reduce, the sum is parts[0..own)
     int lanes;
-    double momentum, weight_decay;
+    ak_update update;
     double exchange_seconds, update_seconds;
 } ak_trainer;
 
@@ -43,7 +45,8 @@ typedef struct ak_trainer {
 // the weights.  Collective.
 akssl_status ak_trainer_new(ak_trainer **out, const ak_spec *spec, ak_comm *comm) AKSSL_MUST_CHECK;
 
-// ak_trainer_new_for is the same for a method that no spec names, with labels of that many classes.
+// ak_trainer_new_for is the same with labels of that many classes (0: none), for a method that no
+// spec names, or with method NULL for the spec's, which then gets a linear probe beside it.
 akssl_status ak_trainer_new_for(ak_trainer **out, const ak_spec *spec, ak_comm *comm,
                                 const ak_method *method, int64_t classes) AKSSL_MUST_CHECK;
 void ak_trainer_free(ak_trainer *trainer); // NULL-safe
@@ -68,8 +71,12 @@ akssl_status ak_trainer_compute(ak_trainer *trainer, double *loss) AKSSL_MUST_CH
 void ak_trainer_reduce(ak_trainer *trainer);
 
 // ak_trainer_update reduces, takes one optimiser step with this rate, and hands the new parameters
-// to all ranks; then the method's after_step, which changes the states.
+// to all ranks; then the method's after_step, which changes the states.  parts[0..n) is then the
+// gradient as the optimiser took it, clipped.
 void ak_trainer_update(ak_trainer *trainer, double lr);
+
+// ak_trainer_health tells what the last step shows; what a method does not tell is NAN or NULL.
+void ak_trainer_health(const ak_trainer *trainer, ak_health *health);
 
 int ak_trainer_gauges(const ak_trainer *trainer, ak_gauge out[AK_METHOD_GAUGES]);
 ak_encoder *ak_trainer_encoder(const ak_trainer *trainer);

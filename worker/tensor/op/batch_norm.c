@@ -7,7 +7,8 @@
 // x (groups x rows, C).  mean and the biased var are over the M samples of a group in the global
 // batch, summed per shard and then in the fixed tree, or of one shard each (graph mode shard_norm).
 // The running statistics move by 0.1 towards the batch's, with the unbiased variance, once a group;
-// per shard, towards the mean of the shards' statistics.
+// per shard, towards the mean of the shards' statistics.  ak_standard_columns keeps none, and is
+// over the global batch in any mode.
 
 #include <math.h>
 #include <stdlib.h>
@@ -31,9 +32,9 @@ typedef struct batch_norm {
     float *a, *b, *k;     // [C]: coefficients of one group
 } batch_norm;
 
-static bool per_shard(const ak_graph *g)
+static bool per_shard(const batch_norm *n, const ak_graph *g)
 {
-    return g->mode.shard_norm && g->world.shards > 1;
+    return g->mode.shard_norm && g->world.shards > 1 && n->norm.mean;
 }
 
 static akssl_status plan(ak_op *op, ak_graph *g)
@@ -108,14 +109,14 @@ static void measure(ak_op *op, ak_graph *g)
 {
     batch_norm *n = op->self;
     int64_t c = n->channels, all = n->groups * c;
-    double m = (double)n->rows * (per_shard(g) ? 1 : g->world.shards);
-    int cells = n->groups * (per_shard(g) ? g->world.local : 1);
+    double m = (double)n->rows * (per_shard(n, g) ? 1 : g->world.shards);
+    int cells = n->groups * (per_shard(n, g) ? g->world.local : 1);
 
     for (int s = 0; s < g->world.local; s++)
         for (int k = 0; k < n->groups; k++)
             ak_kernel_moments(rows_of(n, ak_value(g, op->in[0], s), k), n->rows, c,
                               n->parts + s * 2 * all + k * 2 * c, g->room, g->world.threads);
-    if (!per_shard(g)) {
+    if (!per_shard(n, g)) {
         ak_world_sum(&g->world, n->parts, 2 * all, g->room, n->sums);
         memcpy(n->parts, n->sums, (size_t)(2 * all) * sizeof(double));
     }
@@ -125,12 +126,12 @@ static void measure(ak_op *op, ak_graph *g)
         settle(n, sums, m, n->mean + i * c, n->invstd + i * c);
         moments_of(sums, m, c, sums);
     }
-    if (per_shard(g)) {
+    if (per_shard(n, g)) {
         ak_world_sum(&g->world, n->parts, 2 * all, g->room, n->sums);
         for (int64_t i = 0; i < 2 * all; i++)
             n->parts[i] = n->sums[i] / g->world.shards;
     }
-    for (int k = 0; k < n->groups; k++)
+    for (int k = 0; k < n->groups && n->norm.mean; k++)
         move_running(n, n->parts + k * 2 * c);
 }
 
@@ -145,7 +146,7 @@ static void take_running(batch_norm *n)
 // Where the statistics of a shard's group stand.
 static int64_t cell(const ak_graph *g, const batch_norm *n, int s, int group)
 {
-    bool apart = g->mode.training && per_shard(g);
+    bool apart = g->mode.training && per_shard(n, g);
 
     return ((apart ? s * n->groups : 0) + group) * n->channels;
 }
@@ -172,7 +173,7 @@ static void forward(ak_op *op, ak_graph *g)
 {
     batch_norm *n = op->self;
 
-    if (g->mode.training)
+    if (g->mode.training || !n->norm.mean)
         measure(op, g);
     else
         take_running(n);
@@ -254,7 +255,7 @@ static void backward(ak_op *op, ak_graph *g)
 {
     batch_norm *n = op->self;
     int64_t all = 2 * n->groups * n->channels;
-    double m = (double)n->rows * (per_shard(g) ? 1 : g->world.shards);
+    double m = (double)n->rows * (per_shard(n, g) ? 1 : g->world.shards);
 
     for (int s = 0; s < g->world.local; s++)
         for (int k = 0; k < n->groups; k++)
@@ -262,12 +263,12 @@ static void backward(ak_op *op, ak_graph *g)
     gradients(op, g);
     if (!op->in[0]->needs_grad)
         return;
-    if (!per_shard(g))
+    if (!per_shard(n, g))
         ak_world_sum(&g->world, n->parts, all, g->room, n->sums);
     for (int s = 0; s < g->world.local; s++)
         for (int k = 0; k < n->groups; k++)
-            spread(op, g, s, k, (per_shard(g) ? n->parts + s * all : n->sums) + k * 2 * n->channels,
-                   m);
+            spread(op, g, s, k,
+                   (per_shard(n, g) ? n->parts + s * all : n->sums) + k * 2 * n->channels, m);
 }
 
 static void fini(ak_op *op)
@@ -291,18 +292,31 @@ static const ak_op_kind kind = {
     .fini = fini,
 };
 
-ak_tensor *ak_batch_norm(ak_graph *g, ak_tensor *x, const ak_norm *norm, ak_tensor *add, bool relu)
+static ak_tensor *record(ak_graph *g, ak_tensor *x, const ak_norm *norm, ak_tensor *add, bool relu,
+                         int groups)
 {
     ak_op *op = ak_op_record(g, &kind, x, add, x->dims, x->shape);
     int64_t channels = x->shape[x->dims - 1];
 
-    if (op)
+    if (op) {
         *(batch_norm *)op->self = (batch_norm){ .norm = *norm,
                                                 .relu = relu,
-                                                .rows = x->numel / channels / x->groups,
+                                                .rows = x->numel / channels / groups,
                                                 .channels = channels,
-                                                .groups = x->groups };
+                                                .groups = groups };
+        op->out->groups = groups;
+    }
     ak_op_param(g, op, norm->weight);
     ak_op_param(g, op, norm->bias);
     return ak_op_result(g, op);
+}
+
+ak_tensor *ak_batch_norm(ak_graph *g, ak_tensor *x, const ak_norm *norm, ak_tensor *add, bool relu)
+{
+    return record(g, x, norm, add, relu, x->groups);
+}
+
+ak_tensor *ak_standard_columns(ak_graph *g, ak_tensor *x, int groups)
+{
+    return record(g, x, &(ak_norm){ 0 }, NULL, false, groups);
 }

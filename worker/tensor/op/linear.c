@@ -7,6 +7,7 @@
 
 #include "worker/tensor/gemm.h"
 #include "worker/tensor/kernel.h"
+#include "worker/tensor/kernel_vit.h"
 #include "worker/tensor/op.h"
 #include "worker/tensor/ops.h"
 
@@ -21,6 +22,7 @@ static akssl_status plan(ak_op *op, ak_graph *g)
 
     ak_op_leaf(g, l->in * l->out);
     ak_op_scratch(g, op->in[0]->numel);
+    ak_op_scratch(g, ak_kernel_columns_room(l->rows, l->out));
     return AKSSL_OK;
 }
 
@@ -51,7 +53,8 @@ static void weight_gradient(ak_op *op, ak_graph *g)
     if (!l->bias)
         return;
     for (int s = 0; s < g->world.local; s++) {
-        ak_kernel_column_sums(ak_tree_leaf(&g->tree), ak_grad(g, op->out, s), l->rows, l->out);
+        ak_kernel_columns(ak_tree_leaf(&g->tree), g->scratch, ak_grad(g, op->out, s), l->rows,
+                          l->out, g->world.threads);
         ak_tree_push(&g->tree, l->out, g->world.threads);
     }
     memcpy(ak_op_gradient(g, op, l->bias), ak_tree_total(&g->tree), (size_t)l->out * sizeof(float));

@@ -46,7 +46,7 @@ static void write_step(ak_metrics *m, int64_t step)
 
 static void open_at(int64_t resume_step, ak_metrics **m)
 {
-    ak_rig_ok(ak_metrics_open(m, folder, resume_step));
+    ak_rig_ok(ak_metrics_open(m, folder, "metrics.jsonl", resume_step));
 }
 
 #define LINE(step, epoch)                                                                          \
@@ -135,7 +135,7 @@ START_TEST(a_missing_folder_is_named)
 
     setup();
     ak_rig_remove(folder);
-    ak_rig_refused(ak_metrics_open(&m, path, 0), AKSSL_ERR_IO, path);
+    ak_rig_refused(ak_metrics_open(&m, path, "metrics.jsonl", 0), AKSSL_ERR_IO, path);
 }
 END_TEST
 
