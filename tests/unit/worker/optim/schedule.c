@@ -1,22 +1,32 @@
-// tests/unit/worker/optim/schedule.c -- tests learning-rate schedules, and that tables are whole.
+// tests/unit/worker/optim/schedule.c -- tests the learning rate over a run.
 
+#include "proto/base/str.h"
 #include "tests/unit/worker/rig.h"
 #include "worker/optim/optim.h"
 
-static const ak_schedule *schedule(const char *name)
+static ak_rate rate_of(const char *name, int64_t warmup, int64_t total)
 {
-    const ak_schedule *out = NULL;
+    ak_rate rate = { .lr = 0.8, .gamma = 0.1, .warmup = warmup, .total = total };
 
-    ak_rig_ok(ak_schedule_find(&out, name));
-    return out;
+    ak_rig_ok(ak_schedule_find(&rate.schedule, name));
+    ak_rig_ok(ak_rate_milestones(&rate, "0.6,0.8"));
+    return rate;
+}
+
+static void lr_is(const ak_rate *rate, int64_t t, double want)
+{
+    double got = ak_schedule_lr(rate, t);
+
+    ck_assert_msg(fabs(got - want) < 1e-12, "%s at %lld (%lld, %lld): %.17g, not %.17g",
+                  rate->schedule->name, (long long)t, (long long)rate->warmup,
+                  (long long)rate->total, got, want);
 }
 
 static void rate_is(const char *name, int64_t t, int64_t warmup, int64_t total, double want)
 {
-    double got = ak_schedule_lr(schedule(name), 0.8, t, warmup, total);
+    ak_rate rate = rate_of(name, warmup, total);
 
-    ck_assert_msg(fabs(got - want) < 1e-12, "%s at %lld (%lld, %lld): %.17g, not %.17g", name,
-                  (long long)t, (long long)warmup, (long long)total, got, want);
+    lr_is(&rate, t, want);
 }
 
 START_TEST(constant)
@@ -29,17 +39,28 @@ END_TEST
 
 START_TEST(warmup_is_linear_from_zero)
 {
-    for (int i = 0; i < 2; i++) {
-        const char *name = i ? "cosine" : "constant";
-
+    for (int i = 0; ak_schedule_at(i); i++)
         for (int64_t t = 0; t <= 10; t++)
-            rate_is(name, t, 10, 110, 0.08 * (double)t);
+            rate_is(ak_schedule_at(i)->name, t, 10, 110, 0.08 * (double)t);
+}
+END_TEST
+
+START_TEST(warmup_is_linear_from_lr_start)
+{
+    for (int i = 0; ak_schedule_at(i); i++) {
+        ak_rate rate = rate_of(ak_schedule_at(i)->name, 10, 110);
+
+        rate.lr_start = 0.3;
+        for (int64_t t = 0; t <= 10; t++)
+            lr_is(&rate, t, 0.3 + 0.05 * (double)t);
     }
 }
 END_TEST
 
 START_TEST(cosine)
 {
+    ak_rate rate = rate_of("cosine", 10, 110);
+
     rate_is("cosine", 0, 0, 100, 0.8);
     rate_is("cosine", 25, 0, 100, 0.4 * (1 + sqrt(0.5)));
     rate_is("cosine", 50, 0, 100, 0.4);
@@ -47,102 +68,95 @@ START_TEST(cosine)
     rate_is("cosine", 100, 0, 100, 0);
     rate_is("cosine", 60, 10, 110, 0.4); // behind a warm-up it begins anew
     for (int64_t t = 11; t < 110; t++)
-        ck_assert(ak_schedule_lr(schedule("cosine"), 1, t, 10, 110) <
-                  ak_schedule_lr(schedule("cosine"), 1, t - 1, 10, 110));
+        ck_assert(ak_schedule_lr(&rate, t) < ak_schedule_lr(&rate, t - 1));
+}
+END_TEST
+
+START_TEST(cosine_ends_at_lr_end)
+{
+    ak_rate rate = rate_of("cosine", 10, 110);
+
+    rate.lr_end = 0.2;
+    lr_is(&rate, 10, 0.8);
+    lr_is(&rate, 35, 0.5 + 0.3 * sqrt(0.5));
+    lr_is(&rate, 60, 0.5);
+    lr_is(&rate, 110, 0.2);
+}
+END_TEST
+
+// Milestones are shares of the whole run; the step that passes one already has the new rate.
+START_TEST(step)
+{
+    static const struct {
+        int64_t t;
+        double lr;
+    } want[] = { { 0, 0.8 },    { 59, 0.8 },   { 60, 0.08 },  { 79, 0.08 },
+                 { 80, 0.008 }, { 99, 0.008 }, { 100, 0.008 } };
+    ak_rate rate = rate_of("step", 0, 100);
+
+    for (size_t i = 0; i < sizeof want / sizeof *want; i++) {
+        rate_is("step", want[i].t, 0, 100, want[i].lr);
+        if (want[i].t >= 50)
+            rate_is("step", want[i].t, 50, 100, want[i].lr);
+    }
+    rate.gamma = 0.5;
+    lr_is(&rate, 60, 0.4);
+    rate.gamma = 0;
+    lr_is(&rate, 60, 0);
+    ak_rig_ok(ak_rate_milestones(&rate, "0.35"));
+    rate.total = 20;
+    lr_is(&rate, 6, 0.8); // 0.35 * 20 is 7, whatever its last bit
+    lr_is(&rate, 7, 0);
 }
 END_TEST
 
 START_TEST(warmup_longer_than_the_run)
 {
-    rate_is("cosine", 3, 10, 5, 0.24);
-    rate_is("cosine", 10, 10, 10, 0.8);
-    rate_is("cosine", 12, 10, 5, 0.8);
-}
-END_TEST
+    for (int i = 0; ak_schedule_at(i); i++) {
+        const char *name = ak_schedule_at(i)->name;
 
-START_TEST(unknown_names_list_the_known)
-{
-    const ak_schedule *s;
-    const ak_optim *o;
-
-    ak_rig_refused(ak_schedule_find(&s, "cosinus"), AKSSL_ERR_NOT_FOUND, "there are co");
-    ak_rig_refused(ak_schedule_find(&s, ""), AKSSL_ERR_NOT_FOUND, "cosine");
-    ak_rig_refused(ak_optim_find(&o, "adamm"), AKSSL_ERR_NOT_FOUND, "'adamm'");
-    ak_rig_refused(ak_optim_find(&o, "ada"), AKSSL_ERR_NOT_FOUND, "sgd");
-}
-END_TEST
-
-START_TEST(rows_are_whole)
-{
-    int count = 0;
-
-    for (; ak_optim_at(count); count++) {
-        const ak_optim *o = ak_optim_at(count), *found;
-
-        ak_rig_ok(ak_optim_find(&found, o->name));
-        ck_assert(found == o && o->title && o->slots[0] && o->step);
-    }
-    ck_assert_int_ge(count, 2);
-    for (count = 0; ak_schedule_at(count); count++) {
-        const ak_schedule *s = ak_schedule_at(count);
-
-        ck_assert(schedule(s->name) == s && s->title);
-        ck_assert_double_eq_tol(s->factor(0), 1, 1e-15);
-        for (int i = 0; i <= 10; i++)
-            ck_assert(s->factor(0.1 * i) >= -1e-15 && s->factor(0.1 * i) <= 1);
-    }
-    ck_assert_int_ge(count, 2);
-}
-END_TEST
-
-// A slice at a time gives the bits of the whole: the state is cut over the ranks.
-START_TEST(slices_are_the_whole)
-{
-    enum { N = 1000, CUT = 333 };
-
-    for (int k = 0; ak_optim_at(k); k++) {
-        float *w[2], *slot[2][2], *g = ak_rig_values(N, 9, 1);
-
-        for (int i = 0; i < 2; i++) {
-            w[i] = ak_rig_values(N, 1, 1);
-            slot[i][0] = ak_alloc(N, sizeof(float));
-            slot[i][1] = ak_alloc(N, sizeof(float));
-        }
-        for (int t = 0; t < 3; t++) {
-            ak_optim_step all = { .w = w[0],
-                                  .g = g,
-                                  .slot = { slot[0][0], slot[0][1] },
-                                  .n = N,
-                                  .t = t,
-                                  .lr = 0.1,
-                                  .momentum = 0.9,
-                                  .weight_decay = 0.01,
-                                  .threads = 1 };
-
-            ak_optim_at(k)->step(&all);
-            for (int part = 0; part < 2; part++) {
-                int from = part ? CUT : 0;
-                ak_optim_step slice = all;
-
-                slice.w = w[1] + from;
-                slice.g = g + from;
-                slice.slot[0] = slot[1][0] + from;
-                slice.slot[1] = slot[1][1] + from;
-                slice.n = part ? N - CUT : CUT;
-                ak_optim_at(k)->step(&slice);
-            }
-        }
-        ak_rig_same(ak_optim_at(k)->name, w[0], w[1], N);
-        for (int i = 0; i < 2; i++) {
-            free(w[i]);
-            free(slot[i][0]);
-            free(slot[i][1]);
-        }
-        free(g);
+        rate_is(name, 3, 10, 5, 0.24);
+        rate_is(name, 10, 10, 10, 0.8);
+        rate_is(name, 12, 10, 5, 0.8);
     }
 }
 END_TEST
 
-AK_TEST_MAIN(AK_CASE(constant), AK_CASE(warmup_is_linear_from_zero), AK_CASE(cosine),
-             AK_CASE(warmup_longer_than_the_run), AK_CASE(unknown_names_list_the_known),
-             AK_CASE(rows_are_whole), AK_CASE(slices_are_the_whole))
+START_TEST(milestones)
+{
+    static const char *const bad[] = {
+        "",     "0",       "1",   "0.5,", ",0.5", "0.5;0.6", "0.8,0.6",  "0.5,0.5",
+        "-0.5", "0.5,1.5", "nan", "inf",  "half", "0.5 ",    "0.5,,0.6",
+    };
+    ak_rate rate = { 0 };
+    ak_str many = AK_STR_INIT;
+
+    ak_rig_ok(ak_rate_milestones(&rate, "0.25,0.5, 0.75"));
+    ck_assert_int_eq(rate.milestone_count, 3);
+    for (int i = 0; i < 3; i++)
+        ck_assert(rate.milestones[i] == 0.25 * (i + 1));
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        ak_rig_refused(ak_rate_milestones(&rate, bad[i]), AKSSL_ERR_INVALID, "rising shares");
+    for (int i = 1; i <= AK_RATE_MILESTONES; i++)
+        ak_str_format(&many, "%s%g", i > 1 ? "," : "", 0.05 * i);
+    ak_rig_ok(ak_rate_milestones(&rate, many.text));
+    ak_str_append(&many, ",0.9");
+    ak_rig_refused(ak_rate_milestones(&rate, many.text), AKSSL_ERR_INVALID, "at most 16");
+    ak_str_fini(&many);
+}
+END_TEST
+
+START_TEST(scaling)
+{
+    ck_assert(ak_rate_scaling("none", 1024) == 1);
+    ck_assert(ak_rate_scaling("linear", 1024) == 4);
+    ck_assert(ak_rate_scaling("linear", 64) == 0.25);
+    ck_assert(ak_rate_scaling("sqrt", 1024) == 2);
+    ck_assert(ak_rate_scaling("sqrt", 256) == 1);
+}
+END_TEST
+
+AK_TEST_MAIN(AK_CASE(constant), AK_CASE(warmup_is_linear_from_zero),
+             AK_CASE(warmup_is_linear_from_lr_start), AK_CASE(cosine),
+             AK_CASE(cosine_ends_at_lr_end), AK_CASE(step), AK_CASE(warmup_longer_than_the_run),
+             AK_CASE(milestones), AK_CASE(scaling))

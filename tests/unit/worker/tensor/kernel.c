@@ -5,6 +5,7 @@
 
 #include "tests/unit/worker/rig.h"
 #include "worker/tensor/kernel.h"
+#include "worker/tensor/kernel_optim.h"
 
 // No multiples of a vector's lanes, of a kernel's piece, or of one another.
 static const int64_t sizes[] = {
