@@ -6,6 +6,7 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "daemon/control.h"
@@ -21,6 +22,16 @@ typedef struct submission {
     ak_check *check; // while it is under way
 } submission;
 
+// Of a source's augmentation a job that trains a classifier takes how pixels are prepared, not what
+// was done to them.
+static bool takes_pair(const ak_spec *spec, const char *key, bool augment_given)
+{
+    if (strcmp(spec->kind, "linear") != 0 && strcmp(spec->kind, "finetune") != 0)
+        return !augment_given;
+    return (strcmp(key, "normalize") == 0 || strcmp(key, "interpolation") == 0) &&
+           !ak_spec_pair_find(&spec->augment, key);
+}
+
 // inherit takes what belongs to the weights from their job's spec, where the new one does not say
 // it: the network, and the images as it has seen them.
 static void inherit(ak_spec *spec, const ak_spec *source, const Akssl__V1__JobSpec *given)
@@ -33,8 +44,9 @@ static void inherit(ak_spec *spec, const ak_spec *source, const Akssl__V1__JobSp
         ak_text_set(&spec->dataset, source->dataset);
     if (!given->has_image_size)
         spec->image_size = source->image_size;
-    for (int i = 0; !given->n_augment && i < source->augment.count; i++)
-        if (ak_spec_pair(&spec->augment, source->augment.keys[i], source->augment.values[i]) < 0)
+    for (int i = 0; i < source->augment.count; i++)
+        if (takes_pair(spec, source->augment.keys[i], given->n_augment > 0) &&
+            ak_spec_pair(&spec->augment, source->augment.keys[i], source->augment.values[i]) < 0)
             return; // cannot be: the source kept the bounds
 }
 

@@ -127,7 +127,7 @@ START_TEST(every_kind_starts_from_a_job)
 {
     static const char *const kinds[] = { "linear", "finetune", "knn", "probe", "embed" };
     lab l;
-    Akssl__V1__Pair pair = AKSSL__V1__PAIR__INIT, *pairs[] = { &pair };
+    Akssl__V1__Pair pair = AKSSL__V1__PAIR__INIT, crop = pair, *pairs[] = { &pair, &crop };
     Akssl__V1__JobSpec source = AKSSL__V1__JOB_SPEC__INIT;
     Akssl__V1__SubmitRequest request = AKSSL__V1__SUBMIT_REQUEST__INIT;
     Akssl__V1__SubmitReply *reply;
@@ -142,8 +142,10 @@ START_TEST(every_kind_starts_from_a_job)
     source.image_size = 64;
     pair.key = (char *)"normalize";
     pair.value = (char *)"imagenet";
+    crop.key = (char *)"min_scale";
+    crop.value = (char *)"0.3";
     source.augment = pairs;
-    source.n_augment = 1;
+    source.n_augment = 2;
     request.spec = &source;
     reply = (Akssl__V1__SubmitReply *)call(&l, AK_RPC_submit, &request.base);
     ck_assert_ptr_nonnull(reply);
@@ -165,7 +167,9 @@ START_TEST(every_kind_starts_from_a_job)
         ck_assert_str_eq(reply->spec->method, "dino");
         ck_assert_str_eq(reply->spec->backbone, "vit_tiny:patch_size=8");
         ck_assert_str_eq(reply->spec->dataset, "idx:/data");
-        ck_assert(reply->spec->image_size == 64 && reply->spec->n_augment == 1);
+        ck_assert(reply->spec->image_size == 64);
+        // a classifier's views are its own; how pixels are prepared is the weights'
+        ck_assert_uint_eq(reply->spec->n_augment, i < 2 ? 1 : 2);
         ck_assert_str_eq(reply->spec->augment[0]->value, "imagenet");
         akssl__v1__submit_reply__free_unpacked(reply, NULL);
         spec.backbone = (char *)"resnet18"; // what is said counts, be it the default

@@ -237,6 +237,33 @@ START_TEST(bad_options)
 }
 END_TEST
 
+START_TEST(settles_how_pixels_are_prepared)
+{
+    static const char *const rows[][3] = {
+        { "recipe=dino", "imagenet", "bicubic" },
+        { "recipe=cifar-symmetric", "cifar10", "bicubic" },
+        { "recipe=cifar_symmetric,normalize=none", "none", "bicubic" },
+        { "recipe=none,interpolation=bicubic", "imagenet", "bicubic" },
+    };
+    ak_spec spec;
+
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        ak_spec_init(&spec);
+        ck_assert_int_eq(ak_spec_set(&spec, "augment", rows[i][0]), 0);
+        ck_assert_int_eq(ak_recipe_settle(&spec.augment), 0);
+        ck_assert_str_eq(ak_spec_pair_find(&spec.augment, "normalize"), rows[i][1]);
+        ck_assert_str_eq(ak_spec_pair_find(&spec.augment, "interpolation"), rows[i][2]);
+        ak_spec_fini(&spec);
+    }
+    ak_spec_init(&spec);
+    ck_assert_int_eq(ak_recipe_settle(&spec.augment), 0);
+    ck_assert_int_eq(spec.augment.count, 0); // the default's pixels are every default's
+    ck_assert_int_eq(ak_spec_set(&spec, "augment", "recipe=nothing"), 0);
+    ck_assert_int_eq(ak_recipe_settle(&spec.augment), AKSSL_ERR_NOT_FOUND);
+    ak_spec_fini(&spec);
+}
+END_TEST
+
 START_TEST(catalogue)
 {
     ak_str text = AK_STR_INIT;
@@ -254,4 +281,5 @@ END_TEST
 
 AK_TEST_MAIN(AK_CASE(a_view_is_a_function), AK_CASE(nothing_random_is_the_plain_view),
              AK_CASE(plain_is_normalised), AK_CASE(flip_and_gray), AK_CASE(probabilities),
-             AK_CASE(values_stay_in_range), AK_CASE(bad_options), AK_CASE(catalogue))
+             AK_CASE(values_stay_in_range), AK_CASE(bad_options),
+             AK_CASE(settles_how_pixels_are_prepared), AK_CASE(catalogue))

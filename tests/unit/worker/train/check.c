@@ -1,6 +1,6 @@
 // tests/unit/worker/train/check.c -- tests which specs can run: the sentence names the field.
 
-#include "tests/unit/worker/train/small.h"
+#include "tests/unit/worker/train/labelled.h"
 
 typedef struct row {
     const char *set[4]; // name, value, name, value
@@ -24,6 +24,19 @@ static const row bad[] = {
     { { "backbone", "resnet19" }, AKSSL_ERR_NOT_FOUND, { "backbone 'resnet19'", "resnet18" } },
     { { "optimizer", "adamm" }, AKSSL_ERR_NOT_FOUND, { "optimizer 'adamm'", "sgd" } },
     { { "schedule", "linear" }, AKSSL_ERR_NOT_FOUND, { "schedule 'linear'", "cosine" } },
+    { { "milestones", "0.8,0.6" }, AKSSL_ERR_INVALID, { "milestones '0.8,0.6'", "rising" } },
+    { { "milestones", "" }, AKSSL_ERR_INVALID, { "milestones ''", "0.6,0.8" } },
+    { { "warmup-epochs", "101" }, AKSSL_ERR_INVALID, { "warmup-epochs 101", "100 epochs" } },
+    { { "lr-start", "1e-4" }, AKSSL_ERR_INVALID, { "lr-start 0.0001", "--warmup-epochs" } },
+    { { "lr-start", "0.5", "warmup-epochs", "1" },
+      AKSSL_ERR_INVALID,
+      { "lr-start 0.5", "lr 0.001" } },
+    { { "lr-end", "1e-6" }, AKSSL_ERR_INVALID, { "lr-end 1e-06", "--schedule cosine" } },
+    { { "lr-end", "0.1", "schedule", "cosine" }, AKSSL_ERR_INVALID, { "lr-end 0.1", "lr 0.001" } },
+    { { "weight-decay-end", "-0.5" }, AKSSL_ERR_INVALID, { "weight-decay-end -0.5", "-1" } },
+    { { "weight-decay-end", "0.4", "epochs", "0" },
+      AKSSL_ERR_INVALID,
+      { "weight-decay-end 0.4", "--epochs" } },
     { { "option", "temprature=1" }, AKSSL_ERR_NOT_FOUND, { "temprature", "temperature" } },
     { { "option", "temperature=0" }, AKSSL_ERR_INVALID, { "temperature", "simclr" } },
     { { "option", "temperature=hot" }, AKSSL_ERR_INVALID, { "temperature", "hot" } },
@@ -40,8 +53,16 @@ static const row bad[] = {
     { { "eval", "knn,,probe" }, AKSSL_ERR_INVALID, { "eval 'knn,,probe'", "commas" } },
     { { "kind", "knn" }, AKSSL_ERR_INVALID, { "kind knn", "--weights" } },
     { { "kind", "probe" }, AKSSL_ERR_INVALID, { "kind probe", "--from-job" } },
-    { { "weights", "w.safetensors" }, AKSSL_ERR_INVALID, { "weights", "knn and probe" } },
-    { { "from-job", "3" }, AKSSL_ERR_INVALID, { "from-job", "knn and probe" } },
+    { { "kind", "linear" }, AKSSL_ERR_INVALID, { "kind linear", "--from-job" } },
+    { { "kind", "embed" }, AKSSL_ERR_INVALID, { "kind embed", "--weights" } },
+    { { "kind", "finetune", "fine-tuning-data-proportion", "0" },
+      AKSSL_ERR_INVALID,
+      { "fine-tuning-data-proportion 0", "up to 1" } },
+    { { "kind", "linear", "option", "temperature=0.5" },
+      AKSSL_ERR_NOT_FOUND,
+      { "method linear", "temperature" } },
+    { { "weights", "w.safetensors" }, AKSSL_ERR_INVALID, { "weights", "knn, probe and embed" } },
+    { { "from-job", "3" }, AKSSL_ERR_INVALID, { "from-job", "--init-backbone" } },
 };
 
 START_TEST(bad_specs)
@@ -74,6 +95,12 @@ START_TEST(good_specs)
         { "kind", "probe", "weights", "w.safetensors" },
         { "schedule", "cosine", "warmup-epochs", "0.5" },
         { "optimizer", "sgd", "lr", "0" },
+        { "schedule", "step", "milestones", "0.5" },
+        { "warmup-epochs", "10", "epochs", "0" },
+        { "warmup-epochs", "100", "lr-start", "1e-3" },
+        { "schedule", "cosine", "lr-end", "1e-3" },
+        { "weight-decay-end", "0" },
+        { "optimizer", "lars-bolts", "clip-grad", "3" },
         { "augment", "min_scale=0.2" },
         { "option", "projection_num_layers=3,hidden_dim=64" },
     };
@@ -110,6 +137,26 @@ START_TEST(batch_norm_is_the_methods_unless_given)
 }
 END_TEST
 
+START_TEST(exclusion_is_the_optimisers_unless_given)
+{
+    static const char *const want[][3] = {
+        { "adam", "", "no" },  { "adam", "yes", "yes" },    { "sgd", "", "no" },
+        { "lars", "", "yes" }, { "lars_bolts", "", "yes" }, { "lars", "no", "no" },
+        { "larc", "", "no" },
+    };
+
+    for (size_t i = 0; i < sizeof want / sizeof *want; i++) {
+        ak_spec spec = ak_small_spec("simclr");
+
+        ak_small_set(&spec, "optimizer", want[i][0]);
+        ak_small_set(&spec, "exclude-1d", want[i][1]);
+        ak_rig_ok(ak_check_spec(&spec));
+        ck_assert_str_eq(spec.exclude_1d, want[i][2]);
+        ak_spec_fini(&spec);
+    }
+}
+END_TEST
+
 START_TEST(data_must_serve)
 {
     char *folder = ak_rig_folder(), name[600];
@@ -137,5 +184,74 @@ START_TEST(data_must_serve)
 }
 END_TEST
 
+START_TEST(classifiers_see_crops_unless_told)
+{
+    static const char *const rows[][3] = {
+        { "linear", "", "crop_flip" },
+        { "finetune", "flip=0", "crop_flip" },
+        { "linear", "recipe=none", "none" },
+        { "pretrain", "flip=0", NULL },
+    };
+
+    for (int i = 0; i < 4; i++) {
+        ak_spec spec = ak_small_spec("simclr");
+        const char *recipe;
+
+        ak_small_set(&spec, "kind", rows[i][0]);
+        if (rows[i][1][0])
+            ak_small_set(&spec, "augment", rows[i][1]);
+        if (rows[i][2])
+            ak_small_set(&spec, "weights", "w.safetensors");
+        ak_rig_ok(ak_check_spec(&spec));
+        recipe = ak_spec_pair_find(&spec.augment, "recipe");
+        ck_assert(rows[i][2] ? recipe && strcmp(recipe, rows[i][2]) == 0 : !recipe);
+        if (recipe) {
+            ck_assert_str_eq(ak_spec_pair_find(&spec.augment, "normalize"), "imagenet");
+            ck_assert_str_eq(ak_spec_pair_find(&spec.augment, "interpolation"), "bilinear");
+        }
+        ak_spec_fini(&spec);
+    }
+}
+END_TEST
+
+static void cut_labels(const char *folder)
+{
+    char path[600];
+
+    snprintf(path, sizeof path, "%s/train-labels-idx1-ubyte", folder);
+    ck_assert_int_eq(unlink(path), 0);
+}
+
+START_TEST(labels_must_serve)
+{
+    static const char *const kinds[] = { "linear", "finetune", "knn", "probe", "embed" };
+    ak_labelled l = ak_labelled_job("linear");
+    char *weights = ak_strdup(l.spec.weights);
+
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        int64_t images = 0;
+
+        ak_labelled_part(l.folder, "train", 64, 4);
+        ak_small_set(&l.spec, "kind", kinds[i]);
+        ak_small_set(&l.spec, "weights", weights);
+        ak_rig_ok(ak_check_data(&l.spec, &images));
+        ck_assert_int_eq(images, 64);
+        ak_small_set(&l.spec, "limit-images", "3");
+        ak_rig_refused(ak_check_data(&l.spec, &images), AKSSL_ERR_INVALID,
+                       "3 labelled images, fewer than its 4 classes");
+        ak_small_set(&l.spec, "limit-images", "0");
+        cut_labels(l.folder);
+        ak_rig_refused(ak_check_data(&l.spec, &images), AKSSL_ERR_INVALID, "has no labels");
+        ck_assert_ptr_nonnull(strstr(ak_error_text(), kinds[i]));
+        ak_small_set(&l.spec, "weights", "/nowhere.safetensors");
+        ak_rig_refused(ak_check_data(&l.spec, &images), AKSSL_ERR_NOT_FOUND, "/nowhere");
+    }
+    free(weights);
+    ak_labelled_end(&l);
+}
+END_TEST
+
 AK_TEST_MAIN(AK_CASE(bad_specs), AK_CASE(good_specs),
-             AK_CASE(batch_norm_is_the_methods_unless_given), AK_CASE(data_must_serve))
+             AK_CASE(batch_norm_is_the_methods_unless_given),
+             AK_CASE(exclusion_is_the_optimisers_unless_given), AK_CASE(data_must_serve),
+             AK_CASE(classifiers_see_crops_unless_told), AK_CASE(labels_must_serve))

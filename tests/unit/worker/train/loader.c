@@ -251,7 +251,38 @@ START_TEST(refuses_what_cannot_be_served)
 }
 END_TEST
 
-AK_TEST_MAIN(AK_CASE(each_image_once_an_epoch), AK_CASE(views_do_not_depend_on_threads),
-             AK_CASE(views_do_not_depend_on_shards), AK_CASE(shuffled_keys_are_their_samples),
-             AK_CASE(the_two_views_differ), AK_CASE(another_seed_gives_other_views),
-             AK_CASE(refuses_what_cannot_be_served))
+START_TEST(chosen_images_alone)
+{
+    setting s = make("simclr");
+    ak_trainer *t = ak_small_trainer(&s.spec, s.comm);
+    ak_loader *l = load(&s, 1);
+    uint32_t *chosen = ak_alloc(BATCH + 1, sizeof *chosen), *few = ak_alloc(1, sizeof *few);
+    int order[2] = { 0 };
+
+    for (uint32_t i = 0; i <= BATCH; i++)
+        chosen[i] = 2 * i;
+    ak_rig_ok(ak_loader_choose(l, chosen, BATCH + 1));
+    ck_assert(ak_loader_steps(l) == 1 && ak_loader_images(l) == BATCH + 1);
+    for (int64_t step = 0; step < 6; step++) {
+        const uint32_t *images = ak_loader_turn(l, t, step);
+        bool seen[IMAGES] = { false };
+
+        for (int i = 0; i < BATCH; i++) {
+            ck_assert(images[i] % 2 == 0 && images[i] <= 2 * BATCH && !seen[images[i]]);
+            seen[images[i]] = true;
+        }
+        if (step < 2)
+            order[step] = (int)(images[0] * 100 + images[1]);
+    }
+    ck_assert_int_ne(order[0], order[1]); // epochs differ
+    ak_rig_refused(ak_loader_choose(l, few, 1), AKSSL_ERR_INVALID, "fewer than a batch");
+    ak_loader_close(l);
+    ak_trainer_free(t);
+    end(&s);
+}
+END_TEST
+
+AK_TEST_MAIN(AK_CASE(chosen_images_alone), AK_CASE(each_image_once_an_epoch),
+             AK_CASE(views_do_not_depend_on_threads), AK_CASE(views_do_not_depend_on_shards),
+             AK_CASE(shuffled_keys_are_their_samples), AK_CASE(the_two_views_differ),
+             AK_CASE(another_seed_gives_other_views), AK_CASE(refuses_what_cannot_be_served))
