@@ -210,7 +210,7 @@ static ak_trainer *trainer(const char *backbone, ak_comm *comm, const char *meth
     ak_trainer *t;
 
     ak_small_set(&spec, "backbone", backbone);
-    ak_small_set(&spec, "weight-decay", "0");
+    ak_small_set(&spec, "weight-decay", "0.1");
     t = ak_small_trainer(&spec, comm);
     ak_spec_fini(&spec);
     return t;
