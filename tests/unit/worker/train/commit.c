@@ -52,6 +52,46 @@ START_TEST(a_resumed_run_is_the_run_that_never_stopped)
 }
 END_TEST
 
+// What is held is let go at its step, and Adam counts from there, also behind a commit.
+START_TEST(a_resumed_run_lets_go_at_the_same_step)
+{
+    static const char *const name = "projection_head.layers.4.weight";
+    char *folder = ak_rig_folder(), *commit;
+    ak_spec spec = ak_small_spec("simclr");
+    ak_results read = { 0 };
+    ak_commit_file files[AK_COMMIT_FILES];
+    ak_comm *comm = NULL;
+    ak_trainer *a, *b;
+    const ak_param *p;
+    float before;
+
+    ak_small_set(&spec, "clip-grad", "0.01");
+    ak_small_set(&spec, "clip-mode", "global");
+    ak_rig_ok(ak_comm_open(&comm));
+    a = ak_small_trainer(&spec, comm);
+    b = ak_small_trainer(&spec, comm);
+    p = ak_model_find(&b->model, name);
+    before = p->value[0];
+    ak_model_find(&a->model, name)->held = ak_model_find(&b->model, name)->held = 2;
+    (void)ak_small_step(a, 1e-3);
+    ak_rig_ok(ak_commit_write(a, &none, folder, files));
+    commit = commit_folder(folder, 1);
+    ak_rig_ok(ak_commit_read(b, &read, commit, 1));
+    for (int step = 1; step < 4; step++) {
+        (void)ak_small_step(a, 1e-3);
+        (void)ak_small_step(b, 1e-3);
+        ck_assert((p->value[0] == before) == (step < 2));
+    }
+    ak_small_same(a, b);
+    ak_trainer_free(a);
+    ak_trainer_free(b);
+    ak_comm_close(comm);
+    ak_spec_fini(&spec);
+    free(commit);
+    ak_rig_remove(folder);
+}
+END_TEST
+
 // ---- one committed trainer for the cases below
 
 typedef struct committed {
@@ -270,6 +310,7 @@ START_TEST(the_export_is_the_backbone)
 END_TEST
 
 AK_TEST_MAIN(AK_CASE(a_resumed_run_is_the_run_that_never_stopped),
+             AK_CASE(a_resumed_run_lets_go_at_the_same_step),
              AK_CASE(a_missing_or_changed_tensor_is_refused),
              AK_CASE(a_slice_is_taken_from_the_whole),
              AK_CASE(another_method_or_optimiser_is_refused),
