@@ -18,8 +18,6 @@
 #include "worker/method/method.h"
 #include "worker/nn/dino_head.h"
 
-enum { OBSERVED = 256 }; // embeddings that are looked at, about
-
 typedef struct dino {
     // options
     int64_t projection_dim, hidden_dim, bottleneck_dim, projection_num_layers, num_crops;
@@ -33,8 +31,7 @@ typedef struct dino {
     ak_dino_head student_head, teacher_head;
     ak_dino_teacher targets;
     ak_state center, prototypes;
-    ak_tensor *observed; // embeddings of view 0
-    int64_t observed_rows;
+    ak_shown shown;  // embeddings before the prototypes
     double momentum; // of the last move of the teacher
 } dino;
 
@@ -134,11 +131,7 @@ static ak_tensor *loss(void *self, ak_graph *g, ak_tensor *const x[])
     ak_tensor *y = ak_encode_crops(g, &s->student, x, (int)s->num_crops, s->joint_views), *z;
     ak_tensor *logits = ak_dino_head_apply(g, &s->student_head, y, &z);
 
-    int64_t rows = OBSERVED / s->setup->world->shards;
-
-    rows = rows < x[0]->shape[0] ? rows : x[0]->shape[0];
-    s->observed = ak_observe(g, z, rows > 0 ? rows : 1);
-    s->observed_rows = ak_observed_rows(g, s->observed);
+    ak_show(&s->shown, g, z);
     return ak_cross_views(g, logits, q, s->temp_student);
 }
 
@@ -195,9 +188,7 @@ static void health(const void *self, const ak_tensor *l, ak_health *out)
     const dino *s = self;
 
     (void)l;
-    out->rows = ak_gathered(s->observed);
-    out->count = s->observed_rows;
-    out->width = s->bottleneck_dim;
+    ak_shown_in(&s->shown, out);
     out->teacher_entropy = s->targets.entropy;
     out->prototype_usage = s->targets.usage;
     out->prototypes = s->projection_dim;
