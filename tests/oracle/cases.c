@@ -368,12 +368,11 @@ static void check_backbone_gradients(const ak_model *m, const ak_safetensors *c,
         ak_str_clear(&key);
         ak_str_format(&key, "grad_head.%s", name);
         for (int k = 0; k < 8; k++)
-            ck_assert_msg(fabs((double)gradient[p->offset + k] -
-                               (double)values_of(c, key.text, 8)[k]) <=
-                              allowed.value * (double)norm,
-                          "%s[%d] is %g, not %g (norm %g)", key.text, k,
-                          (double)gradient[p->offset + k], (double)values_of(c, key.text, 8)[k],
-                          (double)norm);
+            ck_assert_msg(
+                fabs((double)gradient[p->offset + k] - (double)values_of(c, key.text, 8)[k]) <=
+                    allowed.value * (double)norm,
+                "%s[%d] is %g, not %g (norm %g)", key.text, k, (double)gradient[p->offset + k],
+                (double)values_of(c, key.text, 8)[k], (double)norm);
         ak_str_fini(&key);
     }
 }
