@@ -13,7 +13,18 @@ static inline void ak_small_set(ak_spec *spec, const char *name, const char *val
                   ak_error_text());
 }
 
-// Defaults of a method on 16 images of 16x16.
+// Lowers an option of a method, where there is one, to `most`.
+static inline void ak_small_option(ak_spec *spec, const ak_method *row, const char *name, int most)
+{
+    const ak_option *o = ak_option_find(row->options, name);
+    char text[64];
+
+    snprintf(text, sizeof text, "%s=%d", name, most);
+    if (o && o->initial > most)
+        ak_small_set(spec, "option", text);
+}
+
+// A method on 16 images of 16x16, with its defaults but for large heads and queues.
 static inline ak_spec ak_small_spec(const char *method)
 {
     static const char *const pairs[][2] = {
@@ -28,8 +39,9 @@ static inline ak_spec ak_small_spec(const char *method)
     for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++)
         ak_small_set(&spec, pairs[i][0], pairs[i][1]);
     ak_rig_ok(ak_method_find(&row, method));
-    if (ak_option_find(row->options, "K"))
-        ak_small_set(&spec, "option", "K=64"); // a queue that turns within a test
+    ak_small_option(&spec, row, "K", 64); // a queue that turns within a test
+    ak_small_option(&spec, row, "hidden_dim", 512);
+    ak_small_option(&spec, row, "projection_dim", 256);
     return spec;
 }
 
