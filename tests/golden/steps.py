@@ -27,7 +27,7 @@ METHODS = {
     "dino_multicrop": dict(projection_dim=96, hidden_dim=64, bottleneck_dim=32, temp_student=0.1, temp_teacher=0.04, warmup_teacher_temp_epochs=0,
                            momentum_teacher=KEEP, momentum_teacher_end=KEEP, center_momentum=0.9, freeze_last_layer=0, num_crops=2),
     "moco_v2": dict(projection_dim=32, K=K, m=KEEP, temperature=0.2),
-    "moco_v3": dict(projection_dim=32, hidden_dim=64, moving_average_decay=KEEP, decay_schedule="constant", temperature=0.2),
+    "moco_v3": dict(projection_dim=32, hidden_dim=64, moving_average_decay=KEEP, decay_schedule="constant", temperature=0.2, projection_end="bias", prediction_end="bias"),
     "simclr": dict(projection_dim=32, temperature=0.5),
     "simsiam": dict(projection_dim=64, prediction_hidden_dim=16),
     "swav": dict(projection_dim=32, hidden_dim=64, num_prototypes=48, use_the_queue="false", freeze_prototypes_niters=0, num_crops=0),
@@ -77,7 +77,7 @@ def vit_forward(self, x):  # other sizes: positions by DINO's rule
 G.Vit.forward = vit_forward
 
 
-rate = lambda method: LR / 10 if method == "barlow_twins" else LR  # its sum over all pairs is steep
+rate = lambda method: LR / 100 if method == "barlow_twins" else LR  # its sum over all pairs is steep
 
 
 def steps(case, backbone):

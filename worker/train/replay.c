@@ -218,10 +218,8 @@ akssl_status ak_replay_run(const ak_replay *replay, const ak_spec *spec, ak_comm
 
     if (rc == AKSSL_OK)
         rc = ak_trainer_new(&r.trainer, spec, comm);
-    if (rc == AKSSL_OK) {
-        r.trainer->total = r.trainer->epoch_steps = replay->steps;
+    if (rc == AKSSL_OK)
         rc = read_init(r.trainer, replay->init);
-    }
     if (rc == AKSSL_OK)
         rc = steps(&r);
     free(r.losses);

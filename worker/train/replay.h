@@ -16,6 +16,7 @@ typedef struct ak_replay {
 } ak_replay;
 
 // ak_replay_run takes the steps of a checked spec, at its constant learning-rate schedule's rates,
+// the method's own schedules (momentum, temperature) standing at their start,
 // and has rank 0 write `loss` [steps], `grad.NAME` of the last step, every parameter after it, and
 // the method's state.  Image size and batch must be the views'.  Collective.
 akssl_status ak_replay_run(const ak_replay *replay, const ak_spec *spec,
