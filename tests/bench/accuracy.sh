@@ -1,14 +1,18 @@
 #!/bin/bash
-# tests/bench/accuracy.sh -- do SimCLR and MoCo v2 learn as they do in PyTorch?
+# tests/bench/accuracy.sh -- do the methods learn as they do in PyTorch, and do they learn more when trained longer?
 #
-#     tests/bench/accuracy.sh [BIN_DIR]       about 25 minutes on two cores
+#     tests/bench/accuracy.sh [BIN_DIR]            about 25 minutes on two cores
 #     PEER=peer_torch.py tests/bench/accuracy.sh   the same runs in PyTorch too
+#     METHODS="simclr dino" SEEDS="0 1 2" RANKS=1 tests/bench/accuracy.sh
 #
-# Five epochs of 10,000 Fashion-MNIST images, seeds 0, 1, 2, on 1 and on 2 ranks; a row a run.
+# Five epochs of 10,000 Fashion-MNIST images at 32x32, batch 256, Adam 1e-3, the heads and options of
+# peer_torch.py; kNN (20 neighbours) and a ridge probe on 500 labels, a row a run.  The first row is the
+# untrained backbone.
 
 set -eu
 
-bin=$(cd "${1:-$(dirname "$0")/../../build/bin}" && pwd)
+cd "$(dirname "$0")/../.."
+bin=$(cd "${1:-build/bin}" && pwd)
 dir=$(mktemp -d "${TMPDIR:-/tmp}/akssl.XXXXXX")
 export AKSSL_SERVER="unix:$dir/s"
 "$bin/akssld" --state-dir "$dir/state" --socket "$dir/s" --slots 2 --log-level warn &
@@ -19,30 +23,47 @@ until "$bin/akssl-client" list >/dev/null 2>&1; do
     sleep 0.2
 done
 
-run() { # METHOD SEED RANKS OPTION...
-    local method=$1 seed=$2 ranks=$3 job folder
-    shift 3
-    job=$("$bin/akssl-client" submit --method "$method" --dataset fashion-mnist \
-        --limit-images 10000 --image-size 32 --batch 256 --epochs 5 --optimizer adam --lr 1e-3 \
-        --weight-decay 1e-6 --augment min_scale=0.2 --batch-norm sync --seed "$seed" --shards 8 \
-        --ranks "$ranks" --eval knn,probe --parsable "$@")
+figure() { # FILE NAME
+    sed -n "s/.*\"$2\": \([0-9.]*\).*/\1/p" "$1"
+}
+
+# The options that give the peer's heads and settings.
+options() { # METHOD
+    case $1 in
+    barlow_twins) echo projection_dim=2048,hidden_dim=2048,lambda_param=0.005 ;;
+    byol) echo projection_dim=256,hidden_dim=4096,moving_average_decay=0.99,decay_schedule=constant ;;
+    dino) echo projection_dim=4096,hidden_dim=2048,bottleneck_dim=256,norm_last_layer=false,temp_teacher=0.04,center_momentum=0.9,momentum_teacher=0.996,momentum_teacher_end=0.996,freeze_last_layer=0,num_crops=0 ;;
+    moco_v2) echo K=4096,m=0.99,temperature=0.2 ;;
+    moco_v3) echo projection_dim=256,hidden_dim=4096,projection_end=bias,prediction_end=bias,moving_average_decay=0.99,decay_schedule=constant,temperature=0.2 ;;
+    simclr) echo temperature=0.5 ;;
+    simsiam) echo projection_dim=2048,prediction_hidden_dim=128 ;;
+    swav) echo projection_dim=128,hidden_dim=2048,num_prototypes=512,use_the_queue=false,freeze_prototypes_niters=0,num_crops=0 ;;
+    esac
+}
+
+run() { # METHOD SEED
+    local job folder warnings
+    job=$("$bin/akssl-client" submit --method "$1" --dataset fashion-mnist --limit-images 10000 \
+        --image-size 32 --batch 256 --epochs 5 --optimizer adam --lr 1e-3 --weight-decay 1e-6 \
+        --augment min_scale=0.2 --batch-norm sync --seed "$2" --shards 8 --ranks "${RANKS:-2}" \
+        --eval knn,probe --option "$(options "$1")" --parsable)
     "$bin/akssl-client" wait "$job" >/dev/null
     folder=$dir/state/jobs/$job
-    printf 'akssl %s seed %s ranks %s: knn %.2f probe %.2f weights %s\n' "$method" "$seed" "$ranks" \
-        "$(sed -n 's/.*"after.knn.top1": \([0-9.]*\).*/\1/p' "$folder/result.json")" \
-        "$(sed -n 's/.*"after.probe.top1": \([0-9.]*\).*/\1/p' "$folder/result.json")" \
+    warnings=$(grep -c 'warning: collapse' "$folder/log" || true)
+    [ "$first" = no ] || printf 'akssl untrained: knn %.2f probe %.2f\n' \
+        "$(figure "$folder/result.json" before.knn.top1)" "$(figure "$folder/result.json" before.probe.top1)"
+    first=no
+    printf 'akssl %s seed %s: knn %.2f probe %.2f, %s collapse warnings, %.0f images/s, weights %s\n' "$1" "$2" \
+        "$(figure "$folder/result.json" after.knn.top1)" "$(figure "$folder/result.json" after.probe.top1)" \
+        "$warnings" "$(tail -n 1 "$folder/metrics.jsonl" | sed -n 's/.*"images_per_s": \([0-9.]*\).*/\1/p')" \
         "$(sha256sum <"$folder/export/backbone.safetensors" | cut -c1-16)"
 }
 
-for seed in 0 1 2; do
-    for ranks in 1 2; do
-        run simclr "$seed" "$ranks" --option temperature=0.5
-        run moco_v2 "$seed" "$ranks" --option K=4096,m=0.99,temperature=0.2
+first=yes
+for seed in ${SEEDS:-0}; do
+    for method in ${METHODS:-barlow_twins byol dino moco_v2 moco_v3 simclr simsiam swav}; do
+        run "$method" "$seed"
+        [ -z "${PEER:-}" ] || /usr/bin/python3 "$PEER" "$method" --images 10000 --size 32 --batch 256 --epochs 5 \
+            --lr 1e-3 --min-scale 0.2 --seed "$seed"
     done
-    if [ -n "${PEER:-}" ]; then
-        for method in simclr moco_v2; do
-            /usr/bin/python3 "$PEER" $method --images 10000 --size 32 --batch 256 --epochs 5 \
-                --lr 1e-3 --min-scale 0.2 --seed "$seed"
-        done
-    fi
 done

@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from safetensors.torch import save_file
 from lightly.loss import BarlowTwinsLoss, DINOLoss, NegativeCosineSimilarity, NTXentLoss, SwaVLoss
+from lightly.loss.swav_loss import sinkhorn
 
 OUT = Path(sys.argv[1])
 OUT.mkdir(parents=True, exist_ok=True)
@@ -67,6 +68,7 @@ for name, crops, length in (("", 2, 0), ("_multicrop_queue", 5, 36)):
     past = F.normalize(torch.randn(2 * length, DIM), dim=1).double().view(2, length, DIM) if length else None
     past_scores = [p @ prototypes.t() for p in past] if length else None
     loss = SwaVLoss(temperature=0.1, sinkhorn_iterations=3, sinkhorn_epsilon=0.05)(scores[:2], scores[2:], past_scores)
-    save(f"loss_swav{name}", loss, zs | dict(prototypes=prototypes), dict(queue=past) if length else {},
+    codes = {f"codes{i}": sinkhorn(torch.cat([scores[i], past_scores[i]]) if length else scores[i])[:BATCH] for i in (0, 1)}
+    save(f"loss_swav{name}", loss, zs | dict(prototypes=prototypes), codes | (dict(queue=past) if length else {}),
          epsilon=0.05, sinkhorn_iterations=3, temperature=0.1, crops=crops)
 print(len(list(OUT.glob("*.safetensors"))), "cases of lightly", file=sys.stderr)
