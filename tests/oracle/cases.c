@@ -553,7 +553,6 @@ static const family families[] = {
     { "positions", true, NULL },   // unit.worker.tensor.op.tokens, unit.worker.nn.positions
     { "replay_", false, NULL },    // oracle.replay
     { "steps_", false, NULL },     // oracle.replay
-    { "steps_", false, NULL },     // oracle.replay
 };
 
 enum { FAMILIES = sizeof families / sizeof *families };
