@@ -1,6 +1,6 @@
 // tests/unit/worker/tensor/op/differences.h -- a probe's reference from the forward formula alone.
 //
-// Gradients are central differences of sum(y * upstream), in doubles.
+// Gradients are central differences of sum(y * upstream), or of a loss, in doubles.
 
 #ifndef AK_TESTS_WORKER_DIFFERENCES_H
 #define AK_TESTS_WORKER_DIFFERENCES_H
@@ -63,6 +63,50 @@ static inline void ak_differences(const ak_probe *p, ak_formula *f, ak_probe_wan
         free(x[k]);
     free(trained);
     free(y);
+}
+
+// Computes a loss over the global batch, of inputs cut into so many shards.
+typedef double ak_loss_formula(const ak_probe *p, int shards, double *const x[]);
+
+// The same for a loss.
+static inline void ak_differences_of_loss(const ak_probe *p, ak_loss_formula *f, int shards,
+                                          ak_probe_want *want)
+{
+    const double h = 1e-5;
+    double *x[AK_PROBE_INPUTS] = { NULL, NULL };
+
+    for (int k = 0; k < p->inputs; k++)
+        x[k] = ak_differences_copy(p->x[k], ak_probe_numel(p, k));
+    want->loss = f(p, shards, x);
+    for (int k = 0; k < p->inputs; k++)
+        for (int64_t i = 0; i < ak_probe_numel(p, k) && !p->constant[k]; i++) {
+            double middle = x[k][i], above;
+
+            x[k][i] = middle + h;
+            above = f(p, shards, x);
+            x[k][i] = middle - h;
+            want->dx[k][i] = (double)p->upstream[0] * (above - f(p, shards, x)) / (2 * h);
+            x[k][i] = middle;
+        }
+    for (int k = 0; k < p->inputs; k++)
+        free(x[k]);
+}
+
+// Where a shard has the row of view v (0 or 1) of image i of a batch of `images`.
+static inline int64_t ak_pair_row(int64_t images, int shards, int v, int64_t i)
+{
+    int64_t each = images / shards;
+
+    return (i / each * 2 + v) * each + i % each;
+}
+
+static inline double ak_pair_dot(const double *a, const double *b, int64_t n)
+{
+    double sum = 0;
+
+    for (int64_t i = 0; i < n; i++)
+        sum += a[i] * b[i];
+    return sum;
 }
 
 #endif

@@ -1,8 +1,10 @@
 // tests/unit/worker/tensor/op/info_nce_queue.c -- tests worker/tensor/op/info_nce_queue.c.
 
-#include "tests/unit/worker/tensor/op/probe.h"
+#include "tests/unit/worker/tensor/op/differences.h"
 
 enum { B = 12, D = 21, K = 53 };
+
+static const uint32_t mixed[B] = { 5, 0, 11, 3, 7, 1, 2, 10, 4, 9, 8, 6 };
 
 typedef struct loss {
     ak_queue_view view;
@@ -119,8 +121,7 @@ END_TEST
 
 START_TEST(shuffled_keys)
 {
-    static const uint32_t order[B] = { 5, 0, 11, 3, 7, 1, 2, 10, 4, 9, 8, 6 };
-    loss l = { .temperature = 0.2, .view.order = order };
+    loss l = { .temperature = 0.2, .view.order = mixed };
     ak_probe p = make(&l);
 
     ak_probe_check(&p);
@@ -130,9 +131,8 @@ END_TEST
 
 START_TEST(gathers_keys_by_sample)
 {
-    static const uint32_t order[B] = { 5, 0, 11, 3, 7, 1, 2, 10, 4, 9, 8, 6 };
     const int64_t shape[2] = { B / 4, D };
-    loss l = { .temperature = 0.2, .view.order = order };
+    loss l = { .temperature = 0.2, .view.order = mixed };
     ak_probe p = make(&l);
     ak_world world = ak_rig_world(4, 1);
     ak_graph *g = NULL;
@@ -188,5 +188,103 @@ START_TEST(no_gradient_to_the_key)
 }
 END_TEST
 
+// ---- both views
+
+// The mean of each view's queries against the other view's keys and half of the queue.
+static double both_formula(const ak_probe *p, int shards, double *const x[])
+{
+    const loss *l = p->ctx;
+    double sum = 0;
+
+    for (int v = 0; v < 2; v++)
+        for (int64_t at = 0; at < B; at++) {
+            const double *q = x[0] + ak_pair_row(B, shards, v, at) * D, *k = NULL;
+            int64_t sample = v && l->view.order ? l->view.order[at] : at;
+            double own, all = 1;
+
+            for (int64_t i = 0; i < B; i++)
+                if (sample == (!v && l->view.order ? l->view.order[i] : i))
+                    k = x[1] + ak_pair_row(B, shards, 1 - v, i) * D;
+            own = ak_pair_dot(q, k, D) / l->temperature;
+            for (int j = 0; j < K; j++) {
+                double s = 0;
+
+                for (int c = 0; c < D; c++)
+                    s += q[c] * (double)l->view.rows[j * 2 * D + (1 - v) * D + c];
+                all += exp(s / l->temperature - own);
+            }
+            sum += log(all) / (2 * B);
+        }
+    return sum;
+}
+
+static void both_naive(const ak_probe *p, int shards, ak_probe_want *want)
+{
+    ak_differences_of_loss(p, both_formula, shards, want);
+}
+
+static ak_probe make_both(loss *l)
+{
+    ak_probe p = make(l);
+
+    end(l);
+    free(p.x[0]);
+    free(p.x[1]);
+    p.x[0] = unit_rows(2 * B, 1);
+    p.x[1] = unit_rows(2 * B, 2);
+    l->view.rows = unit_rows(2 * K, 3);
+    l->view.both = true;
+    p.shape[0][0] = p.shape[1][0] = 2 * B;
+    p.naive = both_naive;
+    p.tolerance = 2e-5;
+    return p;
+}
+
+START_TEST(both_views)
+{
+    for (int shuffled = 0; shuffled < 2; shuffled++) {
+        loss l = { .temperature = 0.2, .view.order = shuffled ? mixed : NULL };
+        ak_probe p = make_both(&l);
+
+        ak_probe_check(&p);
+        end(&l);
+    }
+}
+END_TEST
+
+// A row of what is enqueued: the sample's key of view 0, then of view 1.
+START_TEST(gathers_both_keys_by_sample)
+{
+    const int64_t shape[2] = { 2 * B / 4, D };
+    loss l = { .temperature = 0.2, .view.order = mixed };
+    ak_probe p = make_both(&l);
+    ak_world world = ak_rig_world(4, 1);
+    ak_graph *g = NULL;
+    ak_tensor *q, *k, *out;
+
+    ak_rig_ok(ak_graph_new(&g, &world, (ak_graph_mode){ .training = true }));
+    q = ak_graph_input(g, 2, shape);
+    k = ak_graph_input(g, 2, shape);
+    out = ak_info_nce_queue(g, q, k, &l.view, 0.2);
+    ak_rig_ok(ak_graph_compile(g, out, NULL));
+    for (int s = 0; s < 4; s++) {
+        memcpy(ak_value(g, q, s), p.x[0] + s * q->numel, (size_t)q->numel * sizeof(float));
+        memcpy(ak_value(g, k, s), p.x[1] + s * k->numel, (size_t)k->numel * sizeof(float));
+    }
+    ak_graph_forward(g);
+    for (int64_t at = 0; at < B; at++) {
+        ak_rig_same("key of view 0", ak_gathered(out) + at * 2 * D,
+                    p.x[1] + ak_pair_row(B, 4, 0, at) * D, D);
+        ak_rig_same("key of view 1", ak_gathered(out) + (mixed[at] * 2 + 1) * D,
+                    p.x[1] + ak_pair_row(B, 4, 1, at) * D, D);
+    }
+    ak_graph_free(g);
+    ak_comm_close(world.comm);
+    ak_probe_fini(&p);
+    end(&l);
+}
+END_TEST
+
 AK_TEST_MAIN(AK_CASE(against_reference), AK_CASE(shuffled_keys), AK_CASE(gathers_keys_by_sample),
-             AK_CASE(no_gradient_to_the_key))
+             AK_CASE(no_gradient_to_the_key), AK_CASE(both_views),
+             AK_CASE(gathers_both_keys_by_sample))

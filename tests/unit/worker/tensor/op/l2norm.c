@@ -1,6 +1,6 @@
 // tests/unit/worker/tensor/op/l2norm.c -- tests worker/tensor/op/l2norm.c.
 
-#include "tests/unit/worker/tensor/op/probe.h"
+#include "tests/unit/worker/tensor/op/differences.h"
 
 enum { ROWS = 12, D = 33 };
 
@@ -88,5 +88,47 @@ START_TEST(a_row_of_zeros_stays_zero)
 }
 END_TEST
 
+// Rows on both sides of the least length, down to zeros.
+static ak_tensor *record_above(const ak_probe *p, ak_graph *g, ak_tensor *const x[])
+{
+    (void)p;
+    return ak_l2norm_above(g, x[0], 1.5);
+}
+
+static void formula_above(const ak_probe *p, double *const x[], const double *trained, double *y)
+{
+    (void)p;
+    (void)trained;
+    for (int r = 0; r < ROWS; r++) {
+        double length = 0;
+
+        for (int i = 0; i < D; i++)
+            length += x[0][r * D + i] * x[0][r * D + i];
+        for (int i = 0; i < D; i++)
+            y[r * D + i] = x[0][r * D + i] / fmax(sqrt(length), 1.5);
+    }
+}
+
+static void naive_above(const ak_probe *p, int shards, ak_probe_want *want)
+{
+    (void)shards;
+    ak_differences(p, formula_above, want);
+}
+
+START_TEST(rows_below_the_least_length)
+{
+    ak_probe p = make();
+
+    p.record = record_above;
+    p.naive = naive_above;
+    p.tolerance = 5e-6;
+    p.x[0] = ak_rig_values(ROWS * D, 2, 1);
+    for (int r = 0; r < ROWS; r += 2)
+        for (int i = 0; i < D; i++)
+            p.x[0][r * D + i] *= r ? 0.2f : 0;
+    ak_probe_check(&p);
+}
+END_TEST
+
 AK_TEST_MAIN(AK_CASE(against_reference), AK_CASE(long_and_short_rows),
-             AK_CASE(a_row_of_zeros_stays_zero))
+             AK_CASE(a_row_of_zeros_stays_zero), AK_CASE(rows_below_the_least_length))
