@@ -30,7 +30,7 @@ static bool factor(double *a, int n, int stride)
     return true;
 }
 
-bool ak_cholesky_solve(double *a, int n, double *b, int m)
+bool ak_cholesky_factor(double *a, int n)
 {
     for (int j = 0; j < n; j += BLOCK) {
         int width = n - j < BLOCK ? n - j : BLOCK, rest = n - j - width;
@@ -45,6 +45,13 @@ bool ak_cholesky_solve(double *a, int n, double *b, int m)
         cblas_dsyrk(CblasRowMajor, CblasLower, CblasNoTrans, rest, width, -1, below, n, 1,
                     below + width, n);
     }
+    return true;
+}
+
+bool ak_cholesky_solve(double *a, int n, double *b, int m)
+{
+    if (!ak_cholesky_factor(a, n))
+        return false;
     cblas_dtrsm(CblasRowMajor, CblasLeft, CblasLower, CblasNoTrans, CblasNonUnit, n, m, 1, a, n, b,
                 m);
     cblas_dtrsm(CblasRowMajor, CblasLeft, CblasLower, CblasTrans, CblasNonUnit, n, m, 1, a, n, b,

@@ -12,7 +12,7 @@ typedef struct ak_logistic {
     double *mean, *scale; // [d]: a feature is standardised as (x - mean) * scale
     double *w, *bias;     // [classes][d], [classes]
     double loss;          // the objective at the end
-    double slope;         // the largest |d loss / d weight| there
+    double slope;         // the largest |d loss / d weight| there, of decorrelated features
     int iterations;
 } ak_logistic;
 
@@ -22,7 +22,7 @@ typedef struct ak_logistic {
 //
 // which is scikit-learn's LogisticRegression with C = 1 on features that StandardScaler has
 // standardised; x: the rows of train (n, d) by their own mean and std (+ 1e-6).  It ends when no
-// slope is over 2e-5, when rounding hides further descent, or after 300 iterations.  The caller
+// slope is over 2e-5, when rounding hides further descent, or after 400 iterations.  The caller
 // frees *out by ak_logistic_fini (NULL-safe members).  Determinism and failures: as ak_eval_knn.
 akssl_status ak_logistic_fit(ak_logistic *out, const float *train, const int64_t *labels, int64_t n,
                              int64_t d, int64_t classes) AKSSL_MUST_CHECK;
