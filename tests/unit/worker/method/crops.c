@@ -1,154 +1,36 @@
-// tests/unit/worker/method/crops.c -- steps on local crops give the same bytes on 1, 2 and 4 ranks.
-//
-// `akssl-worker replay` with views of two sizes, and with a queue that turns and is used.
+// tests/unit/worker/method/crops.c -- steps on local crops give the same bytes on 1, 2 and 4 ranks,
+// also with a queue that turns and is used.
 
-#include <sys/wait.h>
+#include "tests/unit/worker/method/ranks.h"
 
-#include "proto/format/safetensors.h"
-#include "tests/unit/worker/rig.h"
-
-enum { STEPS = 3, BATCH = 8, SIZE = 16, LOCAL = 8, LOCALS = 3, PATHS = 700, ARGUMENTS = 32 };
-
-static void write_views(const char *path)
-{
-    ak_safetensors_writer *w = NULL;
-    char name[64];
-
-    ak_rig_ok(ak_safetensors_create(&w, path));
-    for (int pass = 0; pass < 2; pass++)
-        for (int i = 0; i < STEPS * (2 + LOCALS); i++) {
-            int view = i % (2 + LOCALS);
-            int64_t side = view < 2 ? SIZE : LOCAL, shape[4] = { BATCH, 3, side, side };
-            int64_t n = BATCH * 3 * side * side;
-            float *values = ak_rig_values(n, (uint32_t)i, 1.7);
-
-            snprintf(name, sizeof name, "step%d.view%d", i / (2 + LOCALS), view);
-            if (pass == 0)
-                ak_safetensors_declare(w, name, AK_F32, 4, shape);
-            else
-                ak_rig_ok(ak_safetensors_write(w, values, (size_t)n * sizeof *values));
-            free(values);
-        }
-    ak_rig_ok(ak_safetensors_commit(w, NULL, NULL));
-    ak_safetensors_writer_free(w);
-}
-
-static void write_spec(const char *path, const char *method, const char *norm, const char *options)
-{
-    FILE *f = fopen(path, "w");
-
-    ck_assert_ptr_nonnull(f);
-    fprintf(f,
-            "method: %s\nbackbone: resnet18\nbatch-norm: %s\nimage-size: %d\nbatch: %d\nshards: 4\n"
-            "optimizer: sgd\nlr: 0.05\nseed: 3\naugment:\n  local_size: %d\n"
-            "option:\n  num_crops: %d\n%s",
-            method, norm, SIZE, BATCH, LOCAL, LOCALS, options);
-    ck_assert_int_eq(fclose(f), 0);
-}
-
-static void replay(int ranks, char *spec, char *views, char *out)
-{
-    char number[16], steps[16];
-    char *argv[ARGUMENTS] = { "timeout", "200" };
-    char *const mpirun[] = { "mpirun", "-np", number, "--oversubscribe", "--bind-to", "none" };
-    char *const worker[] = { TEST_BIN_DIR "/akssl-worker",
-                             "replay",
-                             "--spec",
-                             spec,
-                             "--views",
-                             views,
-                             "--steps",
-                             steps,
-                             "--out",
-                             out };
-    int count = 2, status = 0;
-    pid_t child;
-
-    snprintf(number, sizeof number, "%d", ranks);
-    snprintf(steps, sizeof steps, "%d", STEPS);
-    for (size_t i = 0; ranks > 1 && i < sizeof mpirun / sizeof *mpirun; i++)
-        argv[count++] = mpirun[i];
-    for (size_t i = 0; i < sizeof worker / sizeof *worker; i++)
-        argv[count++] = worker[i];
-    child = fork();
-    if (child == 0) {
-        setenv("OMPI_ALLOW_RUN_AS_ROOT", "1", 1);
-        setenv("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1", 1);
-        execvp(argv[0], argv);
-        _exit(127);
-    }
-    ck_assert_int_gt(child, 0);
-    ck_assert_int_eq(waitpid(child, &status, 0), child);
-    ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0, "%d ranks ended with status %d",
-                  ranks, status);
-}
-
-static const void *bytes_of(const ak_safetensors *file, int i, size_t *size)
-{
-    const ak_safetensors_entry *e = ak_safetensors_at(file, i);
-
-    *size = (size_t)ak_safetensors_numel(e) * (e->dtype == AK_I64 ? 8 : 4);
-    return ak_safetensors_data(file, e);
-}
-
-static void same_files(const char *a, const char *b, const char *must_have)
-{
-    ak_safetensors *x = NULL, *y = NULL;
-
-    ak_rig_ok(ak_safetensors_open(&x, a));
-    ak_rig_ok(ak_safetensors_open(&y, b));
-    ck_assert_msg(ak_safetensors_find(x, must_have) != NULL, "no %s was written", must_have);
-    ck_assert_int_eq(ak_safetensors_count(x), ak_safetensors_count(y));
-    for (int i = 0; i < ak_safetensors_count(x); i++) {
-        size_t size, other;
-        const void *p = bytes_of(x, i, &size), *q = bytes_of(y, i, &other);
-
-        ck_assert_uint_eq(size, other);
-        ck_assert_msg(memcmp(p, q, size) == 0, "%s has other bytes", ak_safetensors_at(x, i)->name);
-    }
-    ak_safetensors_close(x);
-    ak_safetensors_close(y);
-}
-
-static void check(const char *method, const char *norm, const char *options, const char *must_have)
-{
-    char *folder = ak_rig_folder(), spec[PATHS], views[PATHS], out[3][PATHS];
-
-    snprintf(spec, sizeof spec, "%s/spec.yaml", folder);
-    snprintf(views, sizeof views, "%s/views.safetensors", folder);
-    write_spec(spec, method, norm, options);
-    write_views(views);
-    for (int i = 0; i < 3; i++) {
-        snprintf(out[i], sizeof out[i], "%s/out%d.safetensors", folder, i);
-        replay(1 << i, spec, views, out[i]);
-        same_files(out[0], out[i], must_have);
-    }
-    ak_rig_remove(folder);
-}
+enum { LOCALS = 3 };
 
 START_TEST(dino)
 {
-    check("dino", "sync",
-          "  projection_dim: 48\n  hidden_dim: 64\n  bottleneck_dim: 32\n  use_bn_in_head: true\n"
-          "  norm_last_layer: false\n",
-          "dino.center");
+    ak_ranks_check(
+        "dino", "sync", LOCALS,
+        "  projection_dim: 48\n  hidden_dim: 64\n  bottleneck_dim: 32\n  use_bn_in_head: true\n"
+        "  norm_last_layer: false\n",
+        "dino.center");
 }
 END_TEST
 
 START_TEST(dino_views_apart)
 {
-    check("dino", "shard",
-          "  projection_dim: 48\n  hidden_dim: 64\n  bottleneck_dim: 32\n  joint_views: false\n",
-          "target.projection_head.last_layer.weight_v");
+    ak_ranks_check(
+        "dino", "shard", LOCALS,
+        "  projection_dim: 48\n  hidden_dim: 64\n  bottleneck_dim: 32\n  joint_views: false\n",
+        "target.projection_head.last_layer.weight_v");
 }
 END_TEST
 
 START_TEST(swav)
 {
-    check("swav", "sync",
-          "  num_prototypes: 40\n  hidden_dim: 64\n  queue_length: 11\n  epoch_queue_starts: 0\n"
-          "  freeze_prototypes_niters: 0\n",
-          "swav.queue");
+    ak_ranks_check(
+        "swav", "sync", LOCALS,
+        "  num_prototypes: 40\n  hidden_dim: 64\n  queue_length: 11\n  epoch_queue_starts: 0\n"
+        "  freeze_prototypes_niters: 0\n",
+        "swav.queue");
 }
 END_TEST
 
