@@ -111,9 +111,12 @@ int ak_watch_gauges(const ak_health *h, ak_gauge out[AK_METHOD_GAUGES], int coun
 
 // ---- verdict
 
-enum { POINT, STUCK, ONE_PROTOTYPE, EVEN, SIGNS };
+enum { POINT, LINE, STUCK, ONE_PROTOTYPE, EVEN, SIGNS };
+
+enum { LINE_WIDTH = 8 };
 
 static const double point = 0.02; // of 1/sqrt(width)
+static const double line = 2;     // directions, of at least LINE_WIDTH
 static const double stuck = 1e-3; // of the stuck loss, or absolute below 1
 static const double few = 1.5;    // prototypes in use
 static const double even = 1e-3;  // of the greatest entropy
@@ -133,6 +136,8 @@ static bool sign(int which, const ak_health *h, const ak_gauge *gauges, int coun
     switch (which) {
     case POINT: // comparisons with NAN are false
         return value_of(gauges, count, "embedding_std") * sqrt((double)h->width) < point;
+    case LINE:
+        return h->width >= LINE_WIDTH && value_of(gauges, count, "effective_rank") < line;
     case STUCK:
         return fabs(loss - h->stuck_loss) < stuck * fmax(h->stuck_loss, 1);
     case ONE_PROTOTYPE:
@@ -153,6 +158,11 @@ static void say(ak_watch *w, int which, const ak_health *h, const ak_gauge *gaug
                  "collapse: the embeddings have become one point (standard deviation %.2g, healthy "
                  "is about %.2g)",
                  value_of(gauges, count, "embedding_std"), 1 / sqrt((double)h->width));
+        break;
+    case LINE:
+        snprintf(out, AK_WATCH_SENTENCE,
+                 "collapse: the embeddings lie on one line (effective rank %.3g of %lld)",
+                 value_of(gauges, count, "effective_rank"), (long long)h->width);
         break;
     case STUCK:
         snprintf(out, AK_WATCH_SENTENCE,

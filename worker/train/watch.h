@@ -16,7 +16,7 @@ enum {
 };
 
 typedef struct ak_watch {
-    int row[4];   // steps in a row with each sign
+    int row[5];   // steps in a row with each sign
     bool noticed; // a collapse has been told
     char sentence[AK_WATCH_SENTENCE];
 } ak_watch;

@@ -110,6 +110,23 @@ START_TEST(a_sign_must_stand)
 }
 END_TEST
 
+START_TEST(one_line_is_a_collapse)
+{
+    float *rows = ak_rig_values(ROWS * WIDTH, 1, 1e-2);
+    ak_health h = blank();
+    ak_watch w = { 0 };
+
+    for (int r = 0; r < ROWS; r++)
+        rows[r * WIDTH + 5] += r / 2 % 2 ? 1 : -1;
+    h.rows = rows;
+    h.count = ROWS;
+    h.width = WIDTH;
+    ck_assert_int_eq(speaks_after(&w, &h, -1, 50), AK_WATCH_PATIENCE);
+    ck_assert_ptr_nonnull(strstr(w.sentence, "one line"));
+    free(rows);
+}
+END_TEST
+
 START_TEST(one_prototype_is_a_collapse)
 {
     ak_health h = blank();
@@ -142,4 +159,5 @@ END_TEST
 
 AK_TEST_MAIN(AK_CASE(figures_of_random_rows), AK_CASE(effective_rank_counts_directions),
              AK_CASE(one_point_is_a_collapse), AK_CASE(a_sign_must_stand),
-             AK_CASE(one_prototype_is_a_collapse), AK_CASE(a_loss_at_ln_k_is_a_collapse))
+             AK_CASE(one_line_is_a_collapse), AK_CASE(one_prototype_is_a_collapse),
+             AK_CASE(a_loss_at_ln_k_is_a_collapse))
