@@ -52,7 +52,7 @@ static ak_labelled make(const char *kind, const char *augment, const char *epoch
     ak_small_set(&l.spec, "augment", augment);
     ak_small_set(&l.spec, "epochs", epochs);
     ak_small_set(&l.spec, "optimizer", "sgd");
-    ak_small_set(&l.spec, "lr", "0.02");
+    ak_small_set(&l.spec, "lr", "0.05");
     ak_rig_ok(ak_check_spec(&l.spec));
     return l;
 }
@@ -103,7 +103,7 @@ START_TEST(linear_learns_and_leaves_the_backbone)
                                             "recipe=crop_flip,min_scale=0.9,flip=0" };
 
     for (int i = 0; i < 2; i++) {
-        ak_labelled l = make("linear", augments[i], "20");
+        ak_labelled l = make("linear", augments[i], "8");
         ending e = run(&l, 0);
 
         ck_assert_int_eq(changed(&l), 0);
@@ -134,7 +134,7 @@ END_TEST
 
 START_TEST(finetune_trains_everything)
 {
-    ak_labelled l = make("finetune", "recipe=none", "12");
+    ak_labelled l = make("finetune", "recipe=none", "6");
     ending e = run(&l, 0);
 
     // 20 convolutions; weight, bias, mean, variance, count of 20 batch norms
