@@ -414,10 +414,11 @@ int main(int argc, char **argv)
     int failed, chosen = 0;
 
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        TCase *tcase = tcase_create(rows[i].name);
+        TCase *tcase;
 
         if (argc > 1 && strcmp(argv[1], rows[i].name) != 0)
             continue;
+        tcase = tcase_create(rows[i].name);
         tcase_set_timeout(tcase, 200);
         _tcase_add_test(tcase, rows[i].test, 0, 0, 0, methods());
         suite_add_tcase(suite, tcase);
