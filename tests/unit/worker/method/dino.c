@@ -80,7 +80,7 @@ START_TEST(teacher_follows)
         &comm, (const char *const[]){ "momentum_teacher=0.75", "momentum_teacher_end=0.75", NULL });
     int64_t n = t->model.target_size;
     float *old = ak_alloc((size_t)n, sizeof *old);
-    double moved = 0;
+    double moved = 0, off = 0;
 
     memcpy(old, t->model.targets, (size_t)n * sizeof *old);
     ak_rig_same("teacher at the start", t->model.targets, t->model.trained, n);
@@ -91,9 +91,10 @@ START_TEST(teacher_follows)
         double want = 0.75 * (double)old[i] + 0.25 * (double)t->model.trained[i];
 
         moved = fmax(moved, fabs((double)t->model.targets[i] - (double)old[i]));
-        ck_assert_double_le(fabs((double)t->model.targets[i] - want), 1e-6);
+        off = fmax(off, fabs((double)t->model.targets[i] - want));
     }
     ck_assert_double_gt(moved, 1e-3);
+    ck_assert_double_le(off, 1e-6);
     free(old);
     end(t, comm);
 }

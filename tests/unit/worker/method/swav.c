@@ -135,8 +135,7 @@ static double third_loss(const char *option, int *states)
 START_TEST(options_change_what_is_computed)
 {
     static const char *const options[] = { "use_the_queue=false", "joint_views=false",
-                                           "num_crops=0",         "temperature=0.2",
-                                           "epsilon=0.1",         "sinkhorn_iterations=1",
+                                           "num_crops=0", "sinkhorn_iterations=1",
                                            "queue_length=21" };
     int states = 0;
     double plain = third_loss("num_crops=2", &states);
