@@ -240,11 +240,37 @@ void ak_kernel_add_bias(float *y, const float *bias, int64_t rows, int64_t chann
     PIECES(rows, 1, threads, add(y + lo * channels, y + lo * channels, bias, channels));
 }
 
-void ak_kernel_column_sums(float *sums, const float *x, int64_t rows, int64_t channels)
+CLONES static void columns(float *restrict sums, const float *restrict x, int64_t rows,
+                           int64_t channels)
 {
     memcpy(sums, x, (size_t)channels * sizeof *sums);
     for (int64_t r = 1; r < rows; r++)
-        add(sums, sums, x + r * channels, channels);
+        for (int64_t c = 0; c < channels; c++)
+            sums[c] += x[r * channels + c];
+}
+
+int64_t ak_kernel_columns_room(int64_t rows, int64_t channels)
+{
+    return (rows + AK_KERNEL_ROWS - 1) / AK_KERNEL_ROWS * channels;
+}
+
+void ak_kernel_column_sums(float *sums, float *room, const float *x, int64_t rows, int64_t channels,
+                           int threads)
+{
+    PIECES(rows, AK_KERNEL_ROWS, threads,
+           columns(room + lo / AK_KERNEL_ROWS * channels, x + lo * channels, hi - lo, channels));
+    ak_kernel_fold(sums, room, (rows + AK_KERNEL_ROWS - 1) / AK_KERNEL_ROWS, channels);
+}
+
+void ak_kernel_fold(float *sums, const float *pieces, int64_t count, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) {
+        double sum = 0;
+
+        for (int64_t p = 0; p < count; p++)
+            sum += (double)pieces[p * n + i];
+        sums[i] = (float)sum;
+    }
 }
 
 enum { EXP_LANES = 16, EXP_PIECE = 1024 };

@@ -49,7 +49,14 @@ void ak_kernel_relu(float *y, const float *x, int64_t n, int threads);
 void ak_kernel_relu_backward(float *dx, const float *dy, const float *y, int64_t n, bool accumulate,
                              int threads);
 void ak_kernel_add_bias(float *y, const float *bias, int64_t rows, int64_t channels, int threads);
-void ak_kernel_column_sums(float *sums, const float *x, int64_t rows, int64_t channels);
+
+// sums[0..C) = the columns' sums over rows; room: ak_kernel_columns_room floats.
+void ak_kernel_column_sums(float *sums, float *room, const float *x, int64_t rows, int64_t channels,
+                           int threads);
+int64_t ak_kernel_columns_room(int64_t rows, int64_t channels);
+
+// sums[0..n) = the sum of pieces [count][n], in doubles.
+void ak_kernel_fold(float *sums, const float *pieces, int64_t count, int64_t n);
 
 // x[i] becomes exp(x[i] - shift); returns their sum.  Relative error under 2e-7; a piece of the
 // row at a time, so that the sum has one order.

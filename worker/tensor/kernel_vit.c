@@ -7,9 +7,10 @@
 #include <string.h>
 
 #include "worker/tensor/exp.h"
+#include "worker/tensor/kernel.h"
 #include "worker/tensor/pieces.h"
 
-enum { LANES = 16, ROWS = 64, PIECE = 16384 };
+enum { LANES = 16, ROWS = AK_KERNEL_ROWS, PIECE = 16384 };
 
 // ---- layer norm
 
@@ -138,18 +139,6 @@ int64_t ak_kernel_layer_norm_room(int64_t rows, int64_t width)
     return pieces_of(rows) * 2 * width;
 }
 
-// The pieces' sums, added up in doubles.
-static void add_pieces(float *sums, const float *room, int64_t pieces, int64_t n)
-{
-    for (int64_t i = 0; i < n; i++) {
-        double sum = 0;
-
-        for (int64_t p = 0; p < pieces; p++)
-            sum += (double)room[p * n + i];
-        sums[i] = (float)sum;
-    }
-}
-
 static void layer_norm_piece(float *dx, float *room, const float *dy, const float *x,
                              const float *stats, const float *w, int64_t rows, int64_t width,
                              bool accumulate)
@@ -169,7 +158,7 @@ void ak_kernel_layer_norm_backward(float *dx, float *sums, float *room, const fl
                             dy + lo * width, x + lo * width, stats + 2 * lo, w, hi - lo, width,
                             accumulate));
     if (sums)
-        add_pieces(sums, room, pieces_of(rows), 2 * width);
+        ak_kernel_fold(sums, room, pieces_of(rows), 2 * width);
 }
 
 // ---- activations
@@ -252,29 +241,6 @@ void ak_kernel_scale_rows(float *dx, const float *dy, const float *scale, int64_
 {
     PIECES(rows, 1, threads,
            scale_row(dx + lo * width, dy + lo * width, scale ? scale[lo] : 1, width, accumulate));
-}
-
-// ---- columns
-
-CLONES static void columns(float *restrict sums, const float *restrict x, int64_t rows,
-                           int64_t width)
-{
-    memcpy(sums, x, (size_t)width * sizeof *sums);
-    for (int64_t r = 1; r < rows; r++)
-        for (int64_t i = 0; i < width; i++)
-            sums[i] += x[r * width + i];
-}
-
-int64_t ak_kernel_columns_room(int64_t rows, int64_t width)
-{
-    return pieces_of(rows) * width;
-}
-
-void ak_kernel_columns(float *sums, float *room, const float *x, int64_t rows, int64_t width,
-                       int threads)
-{
-    PIECES(rows, ROWS, threads, columns(room + lo / ROWS * width, x + lo * width, hi - lo, width));
-    add_pieces(sums, room, pieces_of(rows), width);
 }
 
 // ---- patches

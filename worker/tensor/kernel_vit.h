@@ -38,13 +38,6 @@ void ak_kernel_residual(float *y, const float *x, const float *branch, const flo
 void ak_kernel_scale_rows(float *dx, const float *dy, const float *scale, int64_t rows,
                           int64_t width, bool accumulate, int threads);
 
-// ---- columns
-
-// sums = the columns' sums over rows; room: ak_kernel_columns_room floats.
-void ak_kernel_columns(float *sums, float *room, const float *x, int64_t rows, int64_t width,
-                       int threads);
-int64_t ak_kernel_columns_room(int64_t rows, int64_t width);
-
 // ---- patches: n images (side x side x 3), each cut in grid x grid patches of patch x patch; what
 // is left at the right and the bottom belongs to none.
 

@@ -7,7 +7,6 @@
 
 #include "worker/tensor/gemm.h"
 #include "worker/tensor/kernel.h"
-#include "worker/tensor/kernel_vit.h"
 #include "worker/tensor/op.h"
 #include "worker/tensor/ops.h"
 
@@ -53,8 +52,8 @@ static void weight_gradient(ak_op *op, ak_graph *g)
     if (!l->bias)
         return;
     for (int s = 0; s < g->world.local; s++) {
-        ak_kernel_columns(ak_tree_leaf(&g->tree), g->scratch, ak_grad(g, op->out, s), l->rows,
-                          l->out, g->world.threads);
+        ak_kernel_column_sums(ak_tree_leaf(&g->tree), g->scratch, ak_grad(g, op->out, s), l->rows,
+                              l->out, g->world.threads);
         ak_tree_push(&g->tree, l->out, g->world.threads);
     }
     memcpy(ak_op_gradient(g, op, l->bias), ak_tree_total(&g->tree), (size_t)l->out * sizeof(float));

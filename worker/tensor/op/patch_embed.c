@@ -55,8 +55,8 @@ static void weight_gradient(ak_op *op, ak_graph *g)
     memcpy(ak_op_gradient(g, op, p->w), ak_tree_total(&g->tree),
            (size_t)(p->out * p->in) * sizeof(float));
     for (int s = 0; s < g->world.local; s++) {
-        ak_kernel_columns(ak_tree_leaf(&g->tree), g->scratch + p->rows * p->in,
-                          ak_grad(g, op->out, s), p->rows, p->out, g->world.threads);
+        ak_kernel_column_sums(ak_tree_leaf(&g->tree), g->scratch + p->rows * p->in,
+                              ak_grad(g, op->out, s), p->rows, p->out, g->world.threads);
         ak_tree_push(&g->tree, p->out, g->world.threads);
     }
     memcpy(ak_op_gradient(g, op, p->bias), ak_tree_total(&g->tree), (size_t)p->out * sizeof(float));

@@ -343,13 +343,14 @@ END_TEST
 START_TEST(columns)
 {
     for (int64_t channels = 1; channels < 80; channels += 13) {
-        enum { ROWS = 37 };
+        enum { ROWS = 137 };
         float *x = ak_rig_values(ROWS * channels, 1, 2), *y = ak_rig_values(ROWS * channels, 1, 2);
         float *bias = ak_rig_values(channels, 2, 2), *sums = ak_rig_values(channels, 3, 2);
         double *want = ak_alloc((size_t)channels, sizeof *want);
+        float *room = ak_rig_values(ak_kernel_columns_room(ROWS, channels), 4, 1);
 
         ak_kernel_add_bias(y, bias, ROWS, channels, 2);
-        ak_kernel_column_sums(sums, x, ROWS, channels);
+        ak_kernel_column_sums(sums, room, x, ROWS, channels, 2);
         for (int64_t i = 0; i < ROWS * channels; i++) {
             ck_assert(y[i] == x[i] + bias[i % channels]);
             want[i % channels] += (double)x[i];
@@ -358,6 +359,7 @@ START_TEST(columns)
         free(x);
         free(y);
         free(bias);
+        free(room);
         free(sums);
         free(want);
     }
