@@ -111,13 +111,15 @@ int ak_watch_gauges(const ak_health *h, ak_gauge out[AK_METHOD_GAUGES], int coun
 
 // ---- verdict
 
+// Where images are assigned to prototypes, the assignments tell: embeddings that are still close
+// together at the start part later.
 enum { POINT, LINE, STUCK, ONE_PROTOTYPE, EVEN, SIGNS };
 
 enum { LINE_WIDTH = 8 };
 
 static const double point = 0.02; // of 1/sqrt(width)
-static const double line = 2;     // directions, of at least LINE_WIDTH
-static const double stuck = 1e-3; // of the stuck loss, or absolute below 1
+static const double line = 1.8;   // directions, of at least LINE_WIDTH
+static const double stuck = 1e-4; // of the stuck loss, or absolute below 1
 static const double few = 1.5;    // prototypes in use
 static const double even = 1e-3;  // of the greatest entropy
 
@@ -135,9 +137,11 @@ static bool sign(int which, const ak_health *h, const ak_gauge *gauges, int coun
 
     switch (which) {
     case POINT: // comparisons with NAN are false
-        return value_of(gauges, count, "embedding_std") * sqrt((double)h->width) < point;
+        return h->prototypes == 0 &&
+               value_of(gauges, count, "embedding_std") * sqrt((double)h->width) < point;
     case LINE:
-        return h->width >= LINE_WIDTH && value_of(gauges, count, "effective_rank") < line;
+        return h->prototypes == 0 && h->width >= LINE_WIDTH &&
+               value_of(gauges, count, "effective_rank") < line;
     case STUCK:
         return fabs(loss - h->stuck_loss) < stuck * fmax(h->stuck_loss, 1);
     case ONE_PROTOTYPE:

@@ -149,8 +149,8 @@ START_TEST(a_loss_at_ln_k_is_a_collapse)
     ak_watch w = { 0 };
 
     h.stuck_loss = log(3000);
-    ck_assert_int_eq(speaks_after(&w, &h, log(3000) * 0.99, 100), -1);
-    ck_assert_int_eq(speaks_after(&w, &h, log(3000) * 1.0005, 100), AK_WATCH_PATIENCE);
+    ck_assert_int_eq(speaks_after(&w, &h, log(3000) * 0.999, 100), -1);
+    ck_assert_int_eq(speaks_after(&w, &h, log(3000) * 1.00005, 100), AK_WATCH_PATIENCE);
     memset(&w, 0, sizeof w);
     h.stuck_loss = 0; // one prototype: ln 1
     ck_assert_int_eq(speaks_after(&w, &h, 0, 100), AK_WATCH_PATIENCE);
