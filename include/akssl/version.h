@@ -10,7 +10,7 @@ extern "C" {
 #endif
 
 #define AKSSL_VERSION_MAJOR 0 // changes when a program must be changed
-#define AKSSL_VERSION_MINOR 1 // changes when something is added
+#define AKSSL_VERSION_MINOR 2 // changes when something is added
 #define AKSSL_VERSION_PATCH 0 // changes when something is mended
 
 // akssl_version gives the version that the program runs with, such as "0.1.0".  Any thread.
