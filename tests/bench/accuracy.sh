@@ -49,7 +49,7 @@ run() { # METHOD SEED
         --eval knn,probe --option "$(options "$1")" --parsable)
     "$bin/akssl-client" wait "$job" >/dev/null
     folder=$dir/state/jobs/$job
-    warnings=$(grep -c 'warning: collapse' "$folder/log" || true)
+    warnings=$(grep -c 'collapse: ' "$folder/log" || true)
     [ "$first" = no ] || printf 'akssl untrained: knn %.2f probe %.2f\n' \
         "$(figure "$folder/result.json" before.knn.top1)" "$(figure "$folder/result.json" before.probe.top1)"
     first=no

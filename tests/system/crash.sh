@@ -1,5 +1,5 @@
 #!/bin/bash
-# tests/system/crash.sh WHAT METHOD -- kill it mid-run: the job ends with the bytes of a run that
+# tests/system/crash.sh WHAT METHOD [FLAG...] -- kill it mid-run: the job ends with the bytes of a run that
 # nobody killed.  WHAT: rank (kill -9 one rank), launcher (kill -9 mpirun), daemon (kill -9 it and
 # start it again), stop (SIGTERM it and start it again).
 
@@ -8,7 +8,7 @@
 
 what=$1
 method=$2
-long=("${small[@]}" --method "$method" --epochs 8 --ranks 2 --commit-every 6)
+long=("${small[@]}" --method "$method" --epochs 8 --ranks 2 --commit-every 6 "${@:3}")
 # A step's numbers must not depend on the queue's start alone: let it wrap round.
 [ "$method" = moco_v2 ] && long+=(--option K=512)
 

@@ -116,12 +116,11 @@ static akssl_status push(ak_loop *l)
     return rc;
 }
 
-// A sentence for people: with the progress from now on, and in the job's log.
+// A sentence for people, with the progress from now on; the daemon puts it into the job's log.
 static void warn(ak_loop *l, const char *sentence)
 {
     int at = l->last.warning_count;
 
-    fprintf(stderr, "akssl-worker: warning: %s\n", sentence);
     if (at == AK_LOOP_WARNINGS)
         return;
     snprintf(l->warning[at], sizeof l->warning[at], "%s", sentence);
