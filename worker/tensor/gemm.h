@@ -5,7 +5,8 @@
 
 #include <stdint.h>
 
-// ak_gemm_threads sets how many threads the products of this process use; part of the result.
+// ak_gemm_threads sets how many threads share a product of the calling thread; part of the result.
+// ak_graph_new does so too.
 void ak_gemm_threads(int threads);
 
 // c[m][n] = scale * a[m][k] b[k][n] + keep * c

@@ -13,6 +13,7 @@
 #include "proto/base/alloc.h"
 #include "proto/base/clock.h"
 #include "proto/base/error.h"
+#include "worker/tensor/gemm.h"
 #include "worker/tensor/op.h"
 #include "worker/tensor/ops.h"
 
@@ -47,6 +48,7 @@ akssl_status ak_graph_new(ak_graph **out, const ak_world *world, ak_graph_mode m
         free(g);
         return rc;
     }
+    ak_gemm_threads(world->threads);
     g->world = *world;
     g->mode = mode;
     g->lanes = 1;
