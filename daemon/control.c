@@ -82,17 +82,17 @@ void ak_control_move(ak_daemon *d, ak_job *job, ak_job_event event, const char *
         ak_watches_changed(d->watches, job, true);
 }
 
-static void enqueue(ak_daemon *d, const ak_job *job)
+void ak_control_enqueue(ak_daemon *d, const ak_job *job)
 {
     ak_scheduler_push(d->scheduler, job->id, job->spec.priority,
-                      ak_job_cores(&job->spec, d->config->slots));
+                      ak_job_cores(job, d->config->slots));
 }
 
 void ak_control_requeue(ak_daemon *d, ak_job *job, const char *reason, int64_t pause_ms)
 {
     job->not_before_ns = ak_clock_ns() + pause_ms * 1000000;
     ak_control_move(d, job, AK_JOB_REQUEUE, reason);
-    enqueue(d, job);
+    ak_control_enqueue(d, job);
 }
 
 void ak_control_retry(ak_daemon *d)
@@ -183,14 +183,13 @@ akssl_status ak_control_submit(ak_daemon *d, const ak_spec *spec, const char *ya
     ak_log_write(d->log, AK_LOG_INFO, "job %" PRId64 " submitted: %s %s on %s", job->id, spec->kind,
                  spec->method, spec->dataset);
     ak_jobs_add_take(&d->jobs, job);
-    enqueue(d, job);
+    ak_control_enqueue(d, job);
     return AKSSL_OK;
 }
 
 // ---- cancelling, pausing, resuming
 
-// find_active gives a job that has not ended.
-static akssl_status find_active(ak_daemon *d, int64_t id, ak_job **out)
+akssl_status ak_control_active(ak_daemon *d, int64_t id, ak_job **out)
 {
     ak_job *job = ak_jobs_find(&d->jobs, id), *stored = NULL;
     akssl_status rc = job ? AKSSL_OK : ak_store_find(d->store, id, &stored);
@@ -221,7 +220,7 @@ akssl_status ak_control_cancel(ak_daemon *d, int64_t id, void (*seen)(void *ctx,
 {
     bool paused;
     ak_job *job;
-    akssl_status rc = find_active(d, id, &job);
+    akssl_status rc = ak_control_active(d, id, &job);
 
     if (rc == AKSSL_OK)
         rc = wish(d, job, &job->cancel);
@@ -251,7 +250,7 @@ akssl_status ak_control_pause(ak_daemon *d, int64_t id, void (*seen)(void *ctx, 
                               void *ctx)
 {
     ak_job *job;
-    akssl_status rc = find_active(d, id, &job);
+    akssl_status rc = ak_control_active(d, id, &job);
 
     if (rc == AKSSL_OK && job->cancel)
         rc = ak_fail(AKSSL_ERR_STATE, "job %" PRId64 " is being cancelled", id);
@@ -278,7 +277,7 @@ akssl_status ak_control_resume(ak_daemon *d, int64_t id, void (*seen)(void *ctx,
 {
     char *reason;
     ak_job *job;
-    akssl_status rc = find_active(d, id, &job);
+    akssl_status rc = ak_control_active(d, id, &job);
 
     if (rc < 0)
         return rc;
@@ -302,7 +301,7 @@ akssl_status ak_control_resume(ak_daemon *d, int64_t id, void (*seen)(void *ctx,
     ak_log_write(d->log, AK_LOG_INFO, "job %" PRId64 " resumed", id);
     ak_watches_changed(d->watches, job, true);
     seen(ctx, job);
-    enqueue(d, job);
+    ak_control_enqueue(d, job);
     ak_control_schedule(d);
     return AKSSL_OK;
 }

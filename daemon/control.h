@@ -16,6 +16,9 @@ char *ak_control_folder(const ak_daemon *d, int64_t id);
 akssl_status ak_control_find(ak_daemon *d, int64_t id, const ak_job **job,
                              ak_job **stored) AKSSL_MUST_CHECK;
 
+// ak_control_active is the same for a job that has not ended; ERR_STATE for one that has.
+akssl_status ak_control_active(ak_daemon *d, int64_t id, ak_job **job) AKSSL_MUST_CHECK;
+
 // ak_control_submit stores a new job with its folder and spec.yaml, and queues it.  On failure
 // nothing of it is left.
 akssl_status ak_control_submit(ak_daemon *d, const ak_spec *spec, const char *yaml,
@@ -41,6 +44,9 @@ akssl_status ak_control_save(ak_daemon *d, ak_job *job);
 // ak_control_move applies an event that the table has, stores it and tells the watchers.  A job
 // that has ended is gone afterwards.
 void ak_control_move(ak_daemon *d, ak_job *job, ak_job_event event, const char *reason);
+
+// ak_control_enqueue lets a QUEUED job wait for the cores that it takes.
+void ak_control_enqueue(ak_daemon *d, const ak_job *job);
 
 // ak_control_requeue moves a job back to the queue, to be started pause_ms from now at the
 // earliest.

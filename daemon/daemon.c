@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "daemon/control.h"
+#include "daemon/elastic.h"
 #include "daemon/files.h"
 #include "daemon/handler/handler.h"
 #include "daemon/lock.h"
@@ -106,6 +107,7 @@ static void on_signal(uv_signal_t *signal, int number)
 static void on_tick(uv_timer_t *timer)
 {
     ak_control_retry(timer->data);
+    ak_elastic_tick(timer->data);
 }
 
 static ak_job *find_active(void *ctx, int64_t id)

@@ -3,6 +3,7 @@
 #include "daemon/job.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -93,6 +94,7 @@ ak_job *ak_job_new(const ak_spec *spec, const char *yaml)
     ak_text_set(&job->weights, NULL);
     job->submitted_ms = ak_clock_wall_ms();
     job->committed_step = -1;
+    job->asked_ranks = -1;
     return job;
 }
 
@@ -121,8 +123,10 @@ akssl_status ak_job_move(ak_job *job, ak_job_event event, const char *reason)
     ak_text_set(&job->reason, reason);
     if (event == AK_JOB_JOIN && !job->started_ms)
         job->started_ms = ak_clock_wall_ms();
-    if (next != AK_JOB_STARTING && next != AK_JOB_RUNNING)
+    if (next != AK_JOB_STARTING && next != AK_JOB_RUNNING) {
         ak_text_set(&job->run_id, NULL);
+        job->resize = false; // the next run has the ranks that are asked for
+    }
     if (next == AK_JOB_PAUSED) { // what its last run said has been carried out
         job->outcome = 0;
         job->pause = false;
@@ -134,20 +138,43 @@ akssl_status ak_job_move(ak_job *job, ak_job_event event, const char *reason)
     return AKSSL_OK;
 }
 
-int64_t ak_job_ranks(const ak_spec *spec, int64_t slots)
+int64_t ak_job_asked(const ak_job *job)
+{
+    return job->asked_ranks >= 0 ? job->asked_ranks : job->spec.ranks;
+}
+
+static bool is_allowed(const ak_job *job, int64_t ranks, int64_t slots)
+{
+    int64_t asked = ak_job_asked(job), threads = job->spec.threads_per_shard;
+
+    return job->spec.shards % ranks == 0 && (!asked || ranks <= asked) && ranks * threads <= slots;
+}
+
+int64_t ak_job_ranks(const ak_job *job, int64_t slots)
 {
     int64_t ranks = 1;
 
-    if (spec->ranks > 0)
-        return spec->ranks;
-    while (spec->shards % (ranks * 2) == 0 && ranks * 2 * spec->threads_per_shard <= slots)
+    while (is_allowed(job, ranks * 2, slots))
         ranks *= 2;
     return ranks;
 }
 
-int64_t ak_job_cores(const ak_spec *spec, int64_t slots)
+int64_t ak_job_cores(const ak_job *job, int64_t slots)
 {
-    int64_t need = ak_job_ranks(spec, slots) * spec->threads_per_shard;
+    int64_t need = ak_job_ranks(job, slots) * job->spec.threads_per_shard;
 
     return need < slots ? need : slots;
+}
+
+char *ak_job_short(const ak_job *job, int64_t slots)
+{
+    int64_t asked = ak_job_asked(job);
+    char *text = NULL;
+
+    if (!asked || job->ranks >= asked)
+        return ak_strdup("");
+    if (asprintf(&text, "%" PRId64 " ranks were asked for: akssld has %" PRId64 " cores", asked,
+                 slots) < 0)
+        return ak_strdup("");
+    return text;
 }

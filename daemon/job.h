@@ -70,8 +70,10 @@ typedef struct ak_job {
     int64_t restarts, restarts_since_commit;
     int64_t committed_step; // -1: none
     int64_t ranks;          // of the current or last run
+    int64_t asked_ranks;    // by a resize (0: as many as fit); -1: the spec's
     char *run_id;           // of the run whose processes may live; "" when none
     bool cancel, pause;     // asked for, and not over yet
+    bool resize;            // its run is to stop, and the next one to have other ranks
     ak_job_state outcome;   // what the worker's Finish said, once it has; 0
     char *weights;          // the export; ""
     ak_figures figures;
@@ -79,6 +81,8 @@ typedef struct ak_job {
     struct ak_run *run;    // while it has one; not stored
     int64_t not_before_ns; // a pause before the next launch; not stored
     bool dirty;            // the store does not have this yet; not stored
+    int64_t roomy_ns;      // since when there has been room for more ranks; 0: there is none
+    int grown;             // times that it was given more by itself, which waits longer each time
 } ak_job;
 
 // ak_job_new takes nothing: spec and yaml are copied.  A new job is QUEUED.
@@ -92,9 +96,17 @@ akssl_status ak_job_move(ak_job *job, ak_job_event event, const char *reason) AK
 // ak_text_set replaces a heap string; value may be NULL for "".
 void ak_text_set(char **field, const char *value);
 
-// ak_job_ranks is the number of ranks for spec on slots cores; ak_job_cores how many of them it
-// takes (a job that needs more than there are takes all).
-int64_t ak_job_ranks(const ak_spec *spec, int64_t slots);
-int64_t ak_job_cores(const ak_spec *spec, int64_t slots);
+// ak_job_asked is the number of ranks that people want for it; 0: as many as fit.
+int64_t ak_job_asked(const ak_job *job);
+
+// ak_job_ranks is the number of ranks for job on slots cores: what was asked for, or the largest
+// power of two below it that fits; at least one.  ak_job_cores is how many cores they take (one
+// rank that needs more than there are takes all).
+int64_t ak_job_ranks(const ak_job *job, int64_t slots);
+int64_t ak_job_cores(const ak_job *job, int64_t slots);
+
+// ak_job_short is what is to be said of ranks where more were asked for ("" where not): "8 ranks
+// were asked for: akssld has 4 cores".  Yours to free.
+char *ak_job_short(const ak_job *job, int64_t slots);
 
 #endif

@@ -51,8 +51,7 @@ static void take_up(ak_daemon *d, ak_job *job)
     else if (had_run)
         ak_control_requeue(d, job, "akssld was started again", 0);
     else if (job->state == AK_JOB_QUEUED)
-        ak_scheduler_push(d->scheduler, job->id, job->spec.priority,
-                          ak_job_cores(&job->spec, d->config->slots));
+        ak_control_enqueue(d, job);
 }
 
 akssl_status ak_control_recover(ak_daemon *d)

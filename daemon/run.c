@@ -149,15 +149,24 @@ static ak_run *run_new(ak_daemon *d, ak_job *job, int64_t cores)
     return run;
 }
 
+// move_on says, as the job's reason, if it has fewer ranks than were asked for.
+static void move_on(ak_daemon *d, ak_job *job, ak_job_event event)
+{
+    char *reason = ak_job_short(job, d->config->slots);
+
+    ak_control_move(d, job, event, reason);
+    free(reason);
+}
+
 void ak_run_start(ak_daemon *d, ak_job *job, int64_t cores)
 {
     ak_run *run = run_new(d, job, cores);
     akssl_status rc = AKSSL_OK;
 
-    job->ranks = ak_job_ranks(&job->spec, d->config->slots);
+    job->ranks = ak_job_ranks(job, d->config->slots);
     job->outcome = 0;
     ak_text_set(&job->run_id, run->id); // stored before a process has it, so that it is found
-    ak_control_move(d, job, AK_JOB_LAUNCH, NULL);
+    move_on(d, job, AK_JOB_LAUNCH);
     if (job->dirty)
         rc = ak_control_save(d, job);
     if (rc == AKSSL_OK && job->committed_step >= 0) {
@@ -180,7 +189,7 @@ void ak_run_joined(ak_run *run)
 {
     run->phase = AK_RUN_JOINED;
     uv_timer_stop(&run->timer);
-    ak_control_move(run->d, run->job, AK_JOB_JOIN, NULL);
+    move_on(run->d, run->job, AK_JOB_JOIN);
 }
 
 static void on_exit_late(uv_timer_t *timer)
@@ -272,17 +281,27 @@ void ak_run_stop(ak_run *run, const char *why)
 
 static void on_pause_long(uv_timer_t *timer)
 {
-    ak_run_end(timer->data, "it was asked to pause and did not stop in time");
+    ak_run_end(timer->data, "it was asked to stop and did not in time");
 }
 
-void ak_run_pause(ak_run *run)
+static void let_go(ak_run *run, const char *why)
 {
     if (run->pausing)
         return;
     run->pausing = true;
-    ak_run_stop(run, "paused by request");
+    ak_run_stop(run, why);
     if (run->phase == AK_RUN_JOINED && !run->lost)
         uv_timer_start(&run->timer, on_pause_long, AK_RUN_PAUSE_MS, 0);
+}
+
+void ak_run_pause(ak_run *run)
+{
+    let_go(run, "paused by request");
+}
+
+void ak_run_resize(ak_run *run)
+{
+    let_go(run, "goes on with another number of ranks");
 }
 
 static void on_tidy(ak_run *run, akssl_status rc, const char *error)
@@ -387,6 +406,8 @@ static void next(ak_daemon *d, ak_job *job, bool not_counted, const char *text)
         ak_control_move(d, job, AK_JOB_PAUSE, "paused by request");
     } else if (d->stopping) {
         ak_control_requeue(d, job, "akssld was stopped; goes on when it is started again", 0);
+    } else if (job->resize) {
+        ak_control_requeue(d, job, "goes on with another number of ranks", 0);
     } else if (not_counted) {
         ak_control_requeue(d, job, text, STORE_PAUSE_MS);
     } else {
@@ -404,8 +425,7 @@ static void conclude(ak_run *run)
     if (run->pausing && job->state == AK_JOB_RUNNING && !run->stopped && !job->outcome)
         ak_log_write(d->log, AK_LOG_WARN,
                      "job %" PRId64
-                     ": its run did not stop by itself (%s): it is paused at its last "
-                     "commit",
+                     ": its run did not stop by itself (%s): it is left at its last commit",
                      job->id, text);
     ak_state_free(run->state);
     job->run = NULL;

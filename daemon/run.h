@@ -27,7 +27,7 @@ enum {
     AK_RUN_LOST_MS = 30000, // from the loss of the stream to the end of the processes
     AK_RUN_EXIT_MS = 15000,
     AK_RUN_GRACE_MS = 5000,
-    AK_RUN_PAUSE_MS = 300000, // from a pause's Stop to the end of the processes
+    AK_RUN_PAUSE_MS = 300000, // from a pause's or a resize's Stop to the end of the processes
     AK_RUN_WARNINGS = 64,     // that a run writes to its log
     AK_RUN_STATE_MS = 60000,  // a commit waits that long for the state to reach its step
 };
@@ -59,7 +59,7 @@ typedef struct ak_run {
     bool alive, swept; // mpirun; no process is left
     bool not_counted;  // it failed for a reason that is no crash
     bool lost;         // the stream ended before Finish
-    bool pausing;      // rank 0 was asked to stop for a pause
+    bool pausing;      // rank 0 was asked to stop for a pause or a resize
     bool stopped;      // it said that it did
     int ticks;         // of the sweep
     int works;         // on the thread pool
@@ -108,6 +108,9 @@ void ak_run_stop(ak_run *run, const char *why);
 
 // ak_run_pause does so for a job that is to be paused, and ends the run if that takes too long.
 void ak_run_pause(ak_run *run);
+
+// ak_run_resize does so for a job that is to go on with another number of ranks.
+void ak_run_resize(ak_run *run);
 
 // ak_run_lost is told that the stream is gone.
 void ak_run_lost(ak_run *run);

@@ -49,6 +49,9 @@ void ak_wire_job(ak_wire *wire, const ak_job *job, const char *state_dir, ak_wir
     set_number(&m->has_restarts, &m->restarts, job->restarts);
     set_number(&m->has_committed_step, &m->committed_step, job->committed_step);
     set_number(&m->has_ranks, &m->ranks, job->ranks);
+    set_number(&m->has_asked_ranks, &m->asked_ranks, ak_job_asked(job));
+    m->has_resizing = 1;
+    m->resizing = job->resize;
     wire->folder = ak_path("%s/jobs/%" PRId64, state_dir, job->id);
     m->folder = wire->folder;
     m->weights = job->weights;

@@ -1,4 +1,5 @@
-// client/cli/act.c -- what cancel, pause and resume share: one request for each of some jobs.
+// client/cli/act.c -- what cancel, pause, resume and resize share: one request for each of some
+// jobs.
 
 #include "client/cli/act.h"
 
@@ -16,7 +17,7 @@ static int act_on(const ak_act *act, const ak_cli *cli, akssl_client *client, co
 
     if (code != AK_EXIT_DONE)
         return code;
-    rc = act->ask(client, id, &job);
+    rc = act->ask(act->self, client, id, &job);
     if (rc < 0)
         return ak_cli_failed(rc);
     if (cli->json) {
@@ -24,7 +25,7 @@ static int act_on(const ak_act *act, const ak_cli *cli, akssl_client *client, co
     } else {
         ak_line_plain(job, text, sizeof text);
         fputs(text, stdout);
-        if (!act->done(job->state))
+        if (!act->done(job))
             printf("  (%s)", act->still);
         putchar('\n');
     }

@@ -1,4 +1,4 @@
-// client/cli/act.h -- what cancel, pause and resume share: one request for each of some jobs.
+// client/cli/act.h -- what cancel, pause, resume and resize share: one request for each of some jobs.
 
 #ifndef AK_CLI_ACT_H
 #define AK_CLI_ACT_H
@@ -7,9 +7,10 @@
 
 // ak_act is what one of them asks for.
 typedef struct ak_act {
-    akssl_status (*ask)(akssl_client *client, int64_t id, akssl_job **out);
-    int (*done)(akssl_job_state state); // the job stands where it was asked to
-    const char *still;                  // said of one that does not yet: "being cancelled"
+    akssl_status (*ask)(const void *self, akssl_client *client, int64_t id, akssl_job **out);
+    int (*done)(const akssl_job *job); // the job stands where it was asked to
+    const char *still;                 // said of one that does not yet: "being cancelled"
+    const void *self;                  // what ask is handed; the command's flags
 } ak_act;
 
 // ak_act_run asks for each job that args names and prints how it stands; returns the exit code.

@@ -4,9 +4,20 @@
 
 #include "client/cli/act.h"
 
+static akssl_status ask(const void *self, akssl_client *client, int64_t id, akssl_job **out)
+{
+    (void)self;
+    return akssl_client_cancel(client, id, out);
+}
+
+static int is_over(const akssl_job *job)
+{
+    return akssl_job_state_final(job->state);
+}
+
 static int run(ak_cli *cli, const ak_args *args)
 {
-    const ak_act act = { akssl_client_cancel, akssl_job_state_final, "being cancelled" };
+    const ak_act act = { ask, is_over, "being cancelled", NULL };
 
     return ak_act_run(&act, cli, args);
 }

@@ -152,6 +152,8 @@ json_t *ak_json_job(const akssl_job *job)
     json_object_set_new(object, "restarts", json_integer(job->restarts));
     json_object_set_new(object, "committed_step", count_of(job->committed_step));
     json_object_set_new(object, "ranks", count_of(job->ranks));
+    json_object_set_new(object, "asked_ranks", count_of(job->asked_ranks));
+    json_object_set_new(object, "resizing", json_boolean(job->resizing));
     json_object_set_new(object, "folder", text_of(job->folder));
     json_object_set_new(object, "results", ak_json_values(job->results, job->result_count));
     json_object_set_new(object, "weights", text_of(job->weights));

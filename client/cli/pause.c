@@ -4,14 +4,20 @@
 
 #include "client/cli/act.h"
 
-static int is_paused(akssl_job_state state)
+static akssl_status ask(const void *self, akssl_client *client, int64_t id, akssl_job **out)
 {
-    return state == AKSSL_JOB_PAUSED;
+    (void)self;
+    return akssl_client_pause(client, id, out);
+}
+
+static int is_paused(const akssl_job *job)
+{
+    return job->state == AKSSL_JOB_PAUSED;
 }
 
 static int run(ak_cli *cli, const ak_args *args)
 {
-    const ak_act act = { akssl_client_pause, is_paused, "being paused" };
+    const ak_act act = { ask, is_paused, "being paused", NULL };
 
     return ak_act_run(&act, cli, args);
 }

@@ -108,6 +108,10 @@ static void print_job(akssl_job *job)
     put_count("restarts", job->restarts);
     put_count("last commit", job->committed_step);
     put_count("ranks", job->ranks);
+    if (job->asked_ranks == 0)
+        put("asked for", "as many ranks as fit");
+    else
+        put_count("asked for", job->asked_ranks);
     put("folder", job->folder);
     put("weights", job->weights);
     if (job->progress)

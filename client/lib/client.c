@@ -193,7 +193,7 @@ akssl_status akssl_client_dry_run(akssl_client *client, const akssl_job_spec *sp
     return rc;
 }
 
-// ---- list, show, cancel, pause, resume
+// ---- list, show, cancel, pause, resume, resize
 
 static akssl_job_list *take_list(Akssl__V1__ListReply *reply)
 {
@@ -234,16 +234,13 @@ akssl_status akssl_client_list(akssl_client *client, const akssl_job_state *stat
     return rc;
 }
 
-static akssl_status ask_job(akssl_client *client, ak_rpc_id rpc, int64_t id, akssl_job **out)
+static akssl_status ask(akssl_client *client, ak_rpc_id rpc, const ProtobufCMessage *request,
+                        akssl_job **out)
 {
-    Akssl__V1__JobRequest request = AKSSL__V1__JOB_REQUEST__INIT;
     ProtobufCMessage *reply = NULL;
     akssl_job *job;
-    akssl_status rc;
+    akssl_status rc = ak_client_call(client, rpc, request, &reply);
 
-    request.has_id = 1;
-    request.id = id;
-    rc = ak_client_call(client, rpc, &request.base, &reply);
     if (rc < 0)
         return rc;
     job = ak_job_take((Akssl__V1__Job *)reply);
@@ -252,6 +249,15 @@ static akssl_status ask_job(akssl_client *client, ak_rpc_id rpc, int64_t id, aks
     else
         akssl_job_free(job);
     return rc;
+}
+
+static akssl_status ask_job(akssl_client *client, ak_rpc_id rpc, int64_t id, akssl_job **out)
+{
+    Akssl__V1__JobRequest request = AKSSL__V1__JOB_REQUEST__INIT;
+
+    request.has_id = 1;
+    request.id = id;
+    return ask(client, rpc, &request.base, out);
 }
 
 akssl_status akssl_client_show(akssl_client *client, int64_t id, akssl_job **out)
@@ -272,6 +278,16 @@ akssl_status akssl_client_pause(akssl_client *client, int64_t id, akssl_job **ou
 akssl_status akssl_client_resume(akssl_client *client, int64_t id, akssl_job **out)
 {
     return ask_job(client, AK_RPC_resume, id, out);
+}
+
+akssl_status akssl_client_resize(akssl_client *client, int64_t id, int64_t ranks, akssl_job **out)
+{
+    Akssl__V1__ResizeRequest request = AKSSL__V1__RESIZE_REQUEST__INIT;
+
+    request.has_id = request.has_ranks = 1;
+    request.id = id;
+    request.ranks = ranks;
+    return ask(client, AK_RPC_resize, &request.base, out);
 }
 
 akssl_status akssl_client_catalogue(akssl_client *client, char **json)

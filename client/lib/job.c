@@ -100,6 +100,8 @@ akssl_job *ak_job_take(Akssl__V1__Job *message)
         .result_count = message->n_results,
         .results = b->results,
         .weights = TEXT_OF(message->weights),
+        .asked_ranks = INT_OF(message, asked_ranks),
+        .resizing = message->has_resizing && message->resizing,
     };
     if (message->progress)
         take_progress(b, message->progress);

@@ -26,6 +26,8 @@ enum {
     WEIGHTS,
     FIGURES,
     PAUSE,
+    ASKED,
+    RESIZE,
     KIND,
     NAME,
     METHOD,
@@ -40,7 +42,7 @@ static void bind_text(sqlite3_stmt *s, int at, const char *text)
     sqlite3_bind_text(s, at, text ? text : "", -1, SQLITE_TRANSIENT);
 }
 
-// bind_job binds ?1 to ?15, which insert and update have in common.
+// bind_job binds ?1 to ?17, which insert and update have in common.
 static void bind_job(sqlite3_stmt *s, const ak_job *job)
 {
     size_t size = 0;
@@ -60,6 +62,8 @@ static void bind_job(sqlite3_stmt *s, const ak_job *job)
     sqlite3_bind_int(s, OUTCOME, (int)job->outcome);
     bind_text(s, WEIGHTS, job->weights);
     sqlite3_bind_int(s, PAUSE, job->pause);
+    sqlite3_bind_int64(s, ASKED, job->asked_ranks);
+    sqlite3_bind_int(s, RESIZE, job->resize);
     if (figures)
         sqlite3_bind_blob64(s, FIGURES, figures, size, SQLITE_TRANSIENT);
     free(figures);
@@ -94,7 +98,7 @@ akssl_status ak_store_update(ak_store *store, const ak_job *job)
     if (!s)
         return AKSSL_ERR_IO;
     bind_job(s, job);
-    sqlite3_bind_int64(s, 16, job->id);
+    sqlite3_bind_int64(s, RESIZE + 1, job->id);
     return ak_store_run(store, s, "a job cannot be updated");
 }
 
@@ -130,6 +134,8 @@ static akssl_status read_row(sqlite3_stmt *s, ak_job *job)
     ak_text_set(&job->run_id, text(s, RUN_ID));
     job->cancel = sqlite3_column_int(s, CANCEL) != 0;
     job->pause = sqlite3_column_int(s, PAUSE) != 0;
+    job->asked_ranks = sqlite3_column_int64(s, ASKED);
+    job->resize = sqlite3_column_int(s, RESIZE) != 0;
     job->outcome = (ak_job_state)sqlite3_column_int(s, OUTCOME);
     ak_text_set(&job->weights, text(s, WEIGHTS));
     if (!ak_job_state_text(job->state)[0])

@@ -12,21 +12,21 @@ enum { BUSY_MS = 5000 };
 
 #define COLUMNS                                                                                    \
     "id, state, reason, submitted_ms, started_ms, ended_ms, restarts, restarts_since_commit, "     \
-    "committed_step, ranks, run_id, cancel, outcome, weights, figures, pause, kind, name, "        \
-    "method, backbone, dataset, priority"
+    "committed_step, ranks, run_id, cancel, outcome, weights, figures, pause, asked_ranks, "       \
+    "resize, kind, name, method, backbone, dataset, priority"
 
 static const char *const texts[AK_QUERY_COUNT] = {
     [AK_QUERY_INSERT] =
         "INSERT INTO jobs (state, reason, submitted_ms, started_ms, ended_ms, restarts, "
         "restarts_since_commit, committed_step, ranks, run_id, cancel, outcome, weights, figures, "
-        "pause, kind, name, method, backbone, dataset, priority, spec) "
+        "pause, asked_ranks, resize, kind, name, method, backbone, dataset, priority, spec) "
         "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, "
-        "?19, ?20, ?21, ?22)",
+        "?19, ?20, ?21, ?22, ?23, ?24)",
     [AK_QUERY_UPDATE] =
         "UPDATE jobs SET state = ?1, reason = ?2, submitted_ms = ?3, started_ms = ?4, "
         "ended_ms = ?5, restarts = ?6, restarts_since_commit = ?7, committed_step = ?8, "
         "ranks = ?9, run_id = ?10, cancel = ?11, outcome = ?12, weights = ?13, figures = ?14, "
-        "pause = ?15 WHERE id = ?16",
+        "pause = ?15, asked_ranks = ?16, resize = ?17 WHERE id = ?18",
     [AK_QUERY_FIND] = "SELECT " COLUMNS ", spec FROM jobs WHERE id = ?1",
     [AK_QUERY_ACTIVE] = "SELECT " COLUMNS ", spec FROM jobs WHERE ended_ms = 0 ORDER BY id",
     [AK_QUERY_LIST] = "SELECT " COLUMNS " FROM jobs WHERE ?1 = 0 OR (?1 >> state) & 1 "

@@ -81,6 +81,14 @@ AKSSL_API akssl_status akssl_client_pause(akssl_client *client, int64_t id,
 AKSSL_API akssl_status akssl_client_resume(akssl_client *client, int64_t id,
                                            akssl_job **out) AKSSL_MUST_CHECK;
 
+// akssl_client_resize has a job go on with another number of ranks, which changes no result: a
+// running one commits at its next step and starts again, another one starts with it.  ranks 0: as
+// many as there are cores for.  out (may be NULL) gets the job as it stands then.  ERR_INVALID:
+// ranks do not divide the shards or do not fit the daemon's cores; ERR_STATE: the job was over
+// already, or is being cancelled.
+AKSSL_API akssl_status akssl_client_resize(akssl_client *client, int64_t id, int64_t ranks,
+                                           akssl_job **out) AKSSL_MUST_CHECK;
+
 // akssl_client_state describes the tensors that the coordinator holds for a job.  Free *out with
 // akssl_tensor_list_free.
 AKSSL_API akssl_status akssl_client_state(akssl_client *client, int64_t id,

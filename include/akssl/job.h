@@ -147,6 +147,8 @@ typedef struct akssl_job {
     size_t result_count;            // how many results there are
     const akssl_value *results;     // what evaluations found
     const char *weights;            // file of the exported backbone, once there is one
+    int64_t asked_ranks;            // that people want; 0: as many as there are cores for
+    int resizing;                   // 1: its run is being stopped, to go on with other ranks
 } akssl_job;
 
 // akssl_job_free frees a job and all it points to; NULL is fine.

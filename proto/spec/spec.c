@@ -149,6 +149,15 @@ akssl_status ak_spec_set(ak_spec *spec, const char *name, const char *value)
     return rc;
 }
 
+akssl_status ak_spec_check_ranks(const ak_spec *spec, int64_t ranks)
+{
+    if (ranks && spec->shards % ranks)
+        return ak_fail(AKSSL_ERR_INVALID,
+                       "ranks %" PRId64 " do not divide shards %" PRId64 ": give 1, 2, 4, ...",
+                       ranks, spec->shards);
+    return AKSSL_OK;
+}
+
 void ak_spec_copy(ak_spec *to, const ak_spec *from)
 {
     ak_spec_init(to);

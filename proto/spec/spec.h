@@ -65,6 +65,9 @@ akssl_status ak_spec_pair(ak_spec_pairs *pairs, const char *key,
 // ak_spec_pair_find gives the value of key, or NULL.
 const char *ak_spec_pair_find(const ak_spec_pairs *pairs, const char *key);
 
+// ak_spec_check_ranks refuses a number of ranks that does not divide shards; 0 is fine.
+akssl_status ak_spec_check_ranks(const ak_spec *spec, int64_t ranks) AKSSL_MUST_CHECK;
+
 // ak_spec_copy makes an independent copy in *to, which must not hold anything yet.
 void ak_spec_copy(ak_spec *to, const ak_spec *from);
 

@@ -25,14 +25,10 @@ static akssl_status check_numbers(const ak_spec *s)
                        "batch %" PRId64 " is not divisible by shards %" PRId64
                        ": change one of them",
                        s->batch, s->shards);
-    if (s->ranks && s->shards % s->ranks)
-        return ak_fail(AKSSL_ERR_INVALID,
-                       "ranks %" PRId64 " do not divide shards %" PRId64 ": give 1, 2, 4, ...",
-                       s->ranks, s->shards);
     if (strcmp(s->precision, "fp32") != 0)
         return ak_fail(AKSSL_ERR_INVALID, "precision '%.64s': no such precision; there is fp32",
                        s->precision);
-    return AKSSL_OK;
+    return ak_spec_check_ranks(s, s->ranks);
 }
 
 // What would be given in vain, or contradicts itself.

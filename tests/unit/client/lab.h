@@ -24,7 +24,7 @@ enum { LAB_JOBS = 8, LAB_CALLS = 16, LAB_PERIOD_MS = 10, LAB_SILENT = 900 };
 typedef struct lab_job {
     const char *state, *reason;
     const char *warning; // NULL: none
-    int64_t step, total_steps;
+    int64_t step, total_steps, asked_ranks;
     double loss;
     char log[8192];
     int version; // goes up with each change
@@ -87,7 +87,11 @@ static inline Akssl__V1__Job *lab_fill(lab_message *m, const lab *l, int64_t id,
                            .submitted_ms = (int64_t)time(NULL) * 1000 - 5000,
                            .has_started_ms = 1,
                            .started_ms = 1000000,
-                           .folder = "/state/jobs/1" };
+                           .folder = "/state/jobs/1",
+                           .has_asked_ranks = 1,
+                           .asked_ranks = job->asked_ranks,
+                           .has_resizing = 1,
+                           .resizing = strncmp(job->reason, "resizing", 8) == 0 };
     if (with_spec)
         j->spec = job->spec;
     if (job->step >= 0) {
@@ -323,6 +327,22 @@ static inline void lab_one(lab *l, ak_call *call, ak_rpc_id rpc, int64_t id, boo
     }
 }
 
+static inline void lab_resize(lab *l, ak_call *call, const Akssl__V1__ResizeRequest *request)
+{
+    lab_job *job = &l->jobs[request->id - 1];
+    lab_message m;
+
+    if (request->id > l->job_count || lab_final(job->state) || request->ranks == 3) {
+        lab_one(l, call, AK_RPC_resume, request->id, false); // refused
+        return;
+    }
+    job->asked_ranks = request->ranks;
+    job->version++;
+    if (strcmp(job->state, "RUNNING") == 0)
+        job->reason = "resizing to 2 ranks";
+    ak_call_reply(call, &lab_fill(&m, l, request->id, true)->base);
+}
+
 static inline void lab_started(void *ctx, ak_call *call, ak_rpc_id rpc,
                                const ProtobufCMessage *request)
 {
@@ -344,6 +364,9 @@ static inline void lab_started(void *ctx, ak_call *call, ak_rpc_id rpc,
     case AK_RPC_logs:
         lab_one(l, call, rpc, ((const Akssl__V1__LogsRequest *)request)->id,
                 ((const Akssl__V1__LogsRequest *)request)->follow);
+        break;
+    case AK_RPC_resize:
+        lab_resize(l, call, (const Akssl__V1__ResizeRequest *)request);
         break;
     default: // the others' requests are one number
         lab_one(l, call, rpc, ((const Akssl__V1__JobRequest *)request)->id, false);

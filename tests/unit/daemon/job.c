@@ -78,8 +78,9 @@ START_TEST(ranks_fit_the_cores)
     static const int64_t rows[][6] = {
         { 0, 8, 1, 2, 2, 2 },  { 0, 8, 1, 3, 2, 2 },     { 0, 8, 1, 1, 1, 1 },
         { 0, 8, 4, 2, 1, 2 },  { 0, 4, 1, 64, 4, 4 },    { 0, 1, 1, 64, 1, 1 },
-        { 0, 8, 2, 9, 4, 8 },  { 4, 8, 1, 2, 4, 2 },     { 2, 8, 1, 16, 2, 2 },
-        { 2, 8, 3, 16, 2, 6 }, { 0, 64, 1, 63, 32, 32 },
+        { 0, 8, 2, 9, 4, 8 },  { 4, 8, 1, 2, 2, 2 },     { 2, 8, 1, 16, 2, 2 },
+        { 2, 8, 3, 16, 2, 6 }, { 0, 64, 1, 63, 32, 32 }, { 8, 8, 1, 7, 4, 4 },
+        { 8, 8, 4, 2, 1, 2 },  { 1, 8, 1, 16, 1, 1 },
     };
 
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -87,8 +88,18 @@ START_TEST(ranks_fit_the_cores)
                          .shards = rows[i][1],
                          .threads_per_shard = rows[i][2] };
 
-        ck_assert_int_eq(ak_job_ranks(&spec, rows[i][3]), rows[i][4]);
-        ck_assert_int_eq(ak_job_cores(&spec, rows[i][3]), rows[i][5]);
+        ak_job job = { .spec = spec, .asked_ranks = -1 };
+        char *said;
+
+        ck_assert_int_eq(ak_job_ranks(&job, rows[i][3]), rows[i][4]);
+        ck_assert_int_eq(ak_job_cores(&job, rows[i][3]), rows[i][5]);
+        job.asked_ranks = rows[i][0]; // by a resize: the spec's no longer counts
+        job.spec.ranks = 64;
+        ck_assert_int_eq(ak_job_ranks(&job, rows[i][3]), rows[i][4]);
+        job.ranks = rows[i][4];
+        said = ak_job_short(&job, rows[i][3]);
+        ck_assert_int_eq(said[0] != '\0', rows[i][4] < rows[i][0]);
+        free(said);
     }
 }
 END_TEST

@@ -17,6 +17,7 @@ typedef struct lab {
     char *folder, *output;
     pid_t pid;
     ak_channel *channel;
+    const char *slots; // NULL: 2
 } lab;
 
 // ---- the daemon as a process
@@ -33,7 +34,7 @@ static inline pid_t spawn(const lab *l)
         dup2(fd, 1);
         dup2(fd, 2);
         execl(TEST_BIN_DIR "/akssld", "akssld", "--state-dir", l->folder, "--worker", worker,
-              "--slots", "2", "--log-level", "debug", (char *)NULL);
+              "--slots", l->slots ? l->slots : "2", "--log-level", "debug", (char *)NULL);
         _exit(127);
     }
     free(worker);
@@ -82,6 +83,7 @@ static inline void start(lab *l)
 
 static inline void open_lab(lab *l)
 {
+    l->slots = NULL;
     l->folder = folder_make();
     l->output = ak_path("%s/../%s.out", l->folder, strrchr(l->folder, '/') + 1);
     start(l);

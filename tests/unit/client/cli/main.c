@@ -154,6 +154,9 @@ START_TEST(usage_is_2)
         { "cancel" },
         { "pause" },
         { "resume", "x" },
+        { "resize", "1" },
+        { "resize", "1", "--ranks", "-1" },
+        { "resize", "1", "--ranks", "two" },
         { "help", "nothing" },
     };
     ran r;
@@ -360,6 +363,17 @@ START_TEST(asks)
     object = parse(r.out);
     ck_assert_uint_eq(json_array_size(json_object_get(object, "jobs")), 1);
     json_decref(object);
+    run(&l, &r, ARGS("resize", "4", "--ranks", "2"));
+    expect(&r, 0, "job 4 QUEUED\n", "");
+    run(&l, &r, ARGS("show", "4"));
+    expect(&r, 0, "\nasked for       2\n", "");
+    run(&l, &r, ARGS("resize", "3", "--ranks", "0"));
+    expect(&r, 0, "job 3 RUNNING: resizing to 2 ranks  25%", "");
+    expect(&r, 0, "  (being resized)\n", "");
+    run(&l, &r, ARGS("show", "3"));
+    expect(&r, 0, "\nasked for       as many ranks as fit\n", "");
+    run(&l, &r, ARGS("resize", "3", "404", "--ranks", "2", "--json"));
+    expect(&r, 2, "\"asked_ranks\":2,\"resizing\":true", "job 404");
     run(&l, &r, ARGS("cancel", "4"));
     expect(&r, 0, "job 4 CANCELLED\n", "");
     launch(&l, &r, "/dev/full", ARGS("list"), plain_env);

@@ -114,6 +114,14 @@ START_TEST(lists_shows_cancels)
     ck_assert_int_eq(job->state, AKSSL_JOB_QUEUED);
     akssl_job_free(job);
     ck_assert_int_eq(akssl_client_pause(client, 404, NULL), AKSSL_ERR_NOT_FOUND);
+    ck_assert_int_eq(akssl_client_resize(client, 3, 4, &job), 0);
+    ck_assert(job->asked_ranks == 4 && !job->resizing);
+    akssl_job_free(job);
+    lab_move(&l, 3, "RUNNING", 1);
+    ck_assert_int_eq(akssl_client_resize(client, 3, 0, &job), 0);
+    ck_assert(job->asked_ranks == 0 && job->resizing);
+    akssl_job_free(job);
+    ck_assert_int_eq(akssl_client_resize(client, 404, 2, NULL), AKSSL_ERR_NOT_FOUND);
     close_lab(&l, client);
 }
 END_TEST

@@ -1,0 +1,142 @@
+// daemon/elastic.c -- how many ranks a job has.
+
+#include "daemon/elastic.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "daemon/control.h"
+#include "daemon/files.h"
+#include "daemon/run.h"
+#include "proto/base/clock.h"
+#include "proto/base/error.h"
+
+enum { MAX_RANKS = 4096 };
+
+static akssl_status check(const ak_daemon *d, const ak_job *job, int64_t ranks)
+{
+    int64_t slots = d->config->slots, threads = job->spec.threads_per_shard;
+    akssl_status rc;
+
+    if (ranks < 0 || ranks > MAX_RANKS)
+        return ak_fail(AKSSL_ERR_INVALID, "ranks %" PRId64 ": give 0 to %d", ranks, MAX_RANKS);
+    rc = ak_spec_check_ranks(&job->spec, ranks);
+    if (rc == AKSSL_OK && ranks > 1 && ranks * threads > slots)
+        rc = ak_fail(AKSSL_ERR_INVALID,
+                     "ranks %" PRId64 " take %" PRId64 " cores, and akssld has %" PRId64
+                     ": give fewer, or 0 for as many as fit",
+                     ranks, ranks * threads, slots);
+    return rc;
+}
+
+// runs_on says whether job has a run that will go on by itself.
+static bool runs_on(const ak_job *job)
+{
+    return job->run && job->run->phase <= AK_RUN_JOINED && !job->outcome && !job->cancel &&
+           !job->pause;
+}
+
+static void say(ak_daemon *d, ak_job *job, const char *why)
+{
+    char *text =
+        ak_path("resizing to %" PRId64 " ranks%s", ak_job_ranks(job, d->config->slots), why);
+
+    ak_text_set(&job->reason, text);
+    ak_log_write(d->log, AK_LOG_INFO, "job %" PRId64 ": %s", job->id, text);
+    free(text);
+    ak_watches_changed(d->watches, job, true);
+}
+
+static akssl_status wish(ak_daemon *d, ak_job *job, int64_t ranks)
+{
+    int64_t asked = job->asked_ranks;
+    bool resize = job->resize;
+    akssl_status rc;
+
+    job->asked_ranks = ranks;
+    job->resize |= runs_on(job) && ak_job_ranks(job, d->config->slots) != job->ranks;
+    rc = ak_control_save(d, job);
+    if (rc < 0) {
+        job->asked_ranks = asked;
+        job->resize = resize;
+    }
+    return rc;
+}
+
+akssl_status ak_elastic_resize(ak_daemon *d, int64_t id, int64_t ranks,
+                               void (*seen)(void *ctx, const ak_job *job), void *ctx)
+{
+    ak_job *job;
+    akssl_status rc = ak_control_active(d, id, &job);
+
+    if (rc == AKSSL_OK && job->cancel)
+        rc = ak_fail(AKSSL_ERR_STATE, "job %" PRId64 " is being cancelled", id);
+    if (rc == AKSSL_OK)
+        rc = check(d, job, ranks);
+    if (rc == AKSSL_OK)
+        rc = wish(d, job, ranks);
+    if (rc < 0)
+        return rc;
+    job->roomy_ns = 0;
+    job->grown = 0;
+    if (job->resize) {
+        say(d, job, "");
+        ak_run_resize(job->run);
+    } else if (job->state == AK_JOB_QUEUED) {
+        ak_scheduler_remove(d->scheduler, id); // it takes other cores now
+        ak_control_enqueue(d, job);
+    }
+    seen(ctx, job);
+    ak_control_schedule(d);
+    return AKSSL_OK;
+}
+
+// ---- by itself
+
+static void change(ak_daemon *d, ak_job *job, const char *why)
+{
+    job->roomy_ns = 0;
+    job->resize = true;
+    if (ak_control_save(d, job) < 0) {
+        job->resize = false;
+        return;
+    }
+    say(d, job, why);
+    ak_run_resize(job->run);
+}
+
+static bool has_room(const ak_daemon *d, const ak_job *job)
+{
+    int64_t slots = d->config->slots;
+
+    return ak_job_ranks(job, slots) > job->ranks && !ak_scheduler_waiting(d->scheduler) &&
+           ak_scheduler_used(d->scheduler) - job->run->cores + ak_job_cores(job, slots) <= slots;
+}
+
+static void look(ak_daemon *d, ak_job *job)
+{
+    int doublings = job->grown < AK_ELASTIC_DOUBLINGS ? job->grown : AK_ELASTIC_DOUBLINGS;
+    int64_t wait_ns = ((int64_t)AK_ELASTIC_GROW_MS * 1000000) << doublings;
+    int64_t slots = d->config->slots, now = ak_clock_ns();
+
+    if (job->ranks * job->spec.threads_per_shard > slots && ak_job_ranks(job, slots) < job->ranks) {
+        change(d, job, ": there are fewer cores now");
+    } else if (!has_room(d, job)) {
+        job->roomy_ns = 0;
+    } else if (!job->roomy_ns) {
+        job->roomy_ns = now;
+    } else if (now - job->roomy_ns >= wait_ns) {
+        job->grown++;
+        change(d, job, ": there are more cores now");
+    }
+}
+
+void ak_elastic_tick(ak_daemon *d)
+{
+    for (size_t i = 0; i < d->jobs.count && !d->stopping; i++) {
+        ak_job *job = d->jobs.at[i];
+
+        if (runs_on(job) && job->run->phase == AK_RUN_JOINED && !job->run->lost && !job->resize)
+            look(d, job);
+    }
+}
