@@ -1,0 +1,243 @@
+// tests/sim/faults.c -- what is broken, when: crashes, cuts, kills, bad disks, clocks, rogues.
+
+#include "tests/sim/faults.h"
+
+#include <inttypes.h>
+#include <signal.h>
+#include <string.h>
+
+#include "tests/sim/disk.h"
+#include "tests/sim/net.h"
+#include "tests/sim/procs.h"
+
+enum { CRASH_OPS = 80 };
+
+typedef struct fault {
+    int64_t every;
+    const char *name;
+    void (*strike)(void);
+} fault;
+
+static bool calm(void)
+{
+    return sim_here->now > sim_here->plan.faults_end;
+}
+
+// ---- akssld dies
+
+static void on_sigterm(void *ctx)
+{
+    (void)ctx;
+    if (!sim_here->dead && sim_here->d) {
+        sim_trace("gets SIGTERM");
+        sim_uv_signal(SIGTERM);
+    }
+}
+
+static void crash(void)
+{
+    sim_disk *disk = sim_here->disk;
+
+    if (!sim_here->up || sim_here->dead)
+        return;
+    if (sim_chance(sim_here->plan.stop)) {
+        sim_after(SIM_DAEMON, 0, "sigterm", on_sigterm, NULL, NULL);
+    } else if (sim_chance(sim_here->plan.crash_ops)) {
+        disk->crash_op = disk->ops + sim_range(1, CRASH_OPS);
+        disk->crash_after = sim_chance(50);
+    } else {
+        sim_trace("akssld is killed");
+        sim_here->dead = true;
+    }
+}
+
+bool sim_faults_power(void)
+{
+    return !calm() && sim_chance(sim_here->plan.power);
+}
+
+// ---- others
+
+static void kill_one(void)
+{
+    int64_t count = 0, chosen;
+
+    for (const sim_proc *p = sim_here->procs->first; p; p = p->next)
+        count += p->alive && p->run;
+    chosen = sim_range(0, count - 1);
+    for (sim_proc *p = sim_here->procs->first; p && count; p = p->next) {
+        if (!p->alive || !p->run || chosen-- > 0)
+            continue;
+        sim_trace("process %d of job %" PRId64 " is killed", p->pid, p->run->job);
+        sim_procs_signal(p, SIGKILL);
+        return;
+    }
+}
+
+static void on_room(void *ctx)
+{
+    (void)ctx;
+    sim_trace("the disk has room again");
+    sim_here->disk->full = false;
+}
+
+static void fill(void)
+{
+    sim_trace("the disk is full");
+    sim_here->disk->full = true;
+    sim_after(SIM_WORLD, sim_range(SIM_MS, 30 * SIM_S), "room", on_room, NULL, NULL);
+}
+
+static void on_well(void *ctx)
+{
+    (void)ctx;
+    sim_trace("the disk works again");
+    sim_here->disk->bad = false;
+}
+
+static void spoil(void)
+{
+    sim_trace("the disk fails");
+    sim_here->disk->bad = true;
+    sim_after(SIM_WORLD, sim_range(SIM_MS, 5 * SIM_S), "well", on_well, NULL, NULL);
+}
+
+static void jump(void)
+{
+    int64_t ms = sim_range(-86400000, 86400000);
+
+    sim_trace("the wall clock jumps by %" PRId64 " s", ms / 1000);
+    sim_here->wall_ms += ms;
+}
+
+// ---- somebody who knows a run's id, as every user of the host does, and not its secret
+
+typedef struct rogue {
+    const sim_run *run;
+    const char *what;
+} rogue;
+
+static void on_rogue_message(void *ctx, ak_call *call, const ProtobufCMessage *message)
+{
+    const rogue *r = ctx;
+
+    (void)call, (void)message;
+    sim_broken("job %" PRId64 ": %s without the run's secret was heard", r->run->job, r->what);
+}
+
+static void rogue_join(const rogue *r, const char *secret, const sim_caller *caller)
+{
+    Akssl__V1__WorkerMessage message = AKSSL__V1__WORKER_MESSAGE__INIT;
+    Akssl__V1__Hello hello = AKSSL__V1__HELLO__INIT;
+    ak_call *call = sim_net_call(AK_RPC_join, secret, r->run->id, NULL, 10000, caller);
+
+    hello.has_job = hello.has_ranks = 1;
+    hello.job = r->run->job;
+    hello.run = r->run->id;
+    hello.ranks = r->run->ranks;
+    message.body_case = AKSSL__V1__WORKER_MESSAGE__BODY_HELLO;
+    message.hello = &hello;
+    sim_net_send(call, &message.base);
+}
+
+static void rogue_finish(const rogue *r, const char *secret, const sim_caller *caller)
+{
+    Akssl__V1__FinishRequest request = AKSSL__V1__FINISH_REQUEST__INIT;
+
+    request.has_job = 1;
+    request.job = r->run->job;
+    request.run = r->run->id;
+    request.outcome = (char *)"failed";
+    request.reason = (char *)"by a rogue";
+    sim_net_call(AK_RPC_finish, secret, r->run->id, &request.base, 10000, caller);
+}
+
+static void rogue_commit(const rogue *r, const char *secret, const sim_caller *caller)
+{
+    Akssl__V1__CommitRequest request = AKSSL__V1__COMMIT_REQUEST__INIT;
+    Akssl__V1__CommitFile file = AKSSL__V1__COMMIT_FILE__INIT, *files = &file;
+
+    request.has_job = request.has_step = 1;
+    request.job = r->run->job;
+    request.run = r->run->id;
+    request.step = sim_range(0, 30);
+    file.name = (char *)"model.safetensors";
+    file.digest = (char *)"00000000000000000000000000000000";
+    file.has_size = 1;
+    request.files = &files;
+    request.n_files = 1;
+    sim_net_call(AK_RPC_commit, secret, r->run->id, &request.base, 10000, caller);
+}
+
+static void intrude(void)
+{
+    const sim_run *run = sim_here->procs->runs; // the newest
+    const char *secret = "";
+    rogue *r = sim_alloc(sizeof *r);
+    const sim_caller caller = { on_rogue_message, NULL, r };
+
+    if (!run)
+        return;
+    *r = (rogue){ run, "Join" };
+    if (run->next && run->next->secret && sim_chance(50))
+        secret = run->next->secret; // an old run's
+    if (run->next && secret == run->next->secret && run->next->job != run->job &&
+        sim_run_alive(run->next))
+        secret = ""; // that of a run which may well join
+    switch (sim_range(0, 2)) {
+    case 0:
+        rogue_join(r, secret, &caller);
+        break;
+    case 1:
+        r->what = "Finish";
+        rogue_finish(r, secret, &caller);
+        break;
+    default:
+        r->what = "Commit";
+        rogue_commit(r, secret, &caller);
+        break;
+    }
+}
+
+// ---- when
+
+static void on_fault(void *ctx)
+{
+    fault *f = ctx;
+
+    if (calm())
+        return;
+    f->strike();
+    sim_after(SIM_WORLD, sim_rare(f->every), f->name, on_fault, f, NULL);
+}
+
+static void begin(int64_t every, const char *name, void (*strike)(void))
+{
+    fault *f = sim_alloc(sizeof *f);
+
+    *f = (fault){ every, name, strike };
+    if (every)
+        sim_after(SIM_WORLD, sim_rare(every), name, on_fault, f, NULL);
+}
+
+static void on_calm(void *ctx)
+{
+    (void)ctx;
+    sim_trace("from now on nothing is broken");
+    sim_here->disk->full = sim_here->disk->bad = false;
+    sim_here->disk->crash_op = 0;
+}
+
+void sim_faults_begin(void)
+{
+    const sim_plan *plan = &sim_here->plan;
+
+    begin(plan->crash_every, "crash", crash);
+    begin(plan->cut_every, "cut", sim_net_cut_some);
+    begin(plan->kill_every, "kill", kill_one);
+    begin(plan->full_every, "full", fill);
+    begin(plan->bad_every, "bad", spoil);
+    begin(plan->jump_every, "jump", jump);
+    begin(plan->rogue_every, "rogue", intrude);
+    sim_after(SIM_WORLD, plan->faults_end - sim_here->now + 1, "calm", on_calm, NULL, NULL);
+}

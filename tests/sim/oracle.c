@@ -1,0 +1,224 @@
+// tests/sim/oracle.c -- what must hold: promises, and akssld's memory after every event.
+
+#include "tests/sim/oracle.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "daemon/daemon.h"
+#include "daemon/run.h"
+#include "tests/sim/wrap.h"
+
+void sim_oracle_begin(void)
+{
+    sim_here->oracle = sim_alloc(sizeof(sim_oracle));
+}
+
+sim_account *sim_oracle_of(int64_t job)
+{
+    sim_account *account = sim_here->oracle->accounts;
+
+    while (account && account->id != job)
+        account = account->next;
+    if (account)
+        return account;
+    account = sim_alloc(sizeof *account);
+    *account =
+        (sim_account){ .next = sim_here->oracle->accounts, .id = job, .committed = -1 };
+    return sim_here->oracle->accounts = account;
+}
+
+// ---- people
+
+void sim_oracle_submitted(int64_t job, int64_t total)
+{
+    sim_account *account = sim_oracle_of(job);
+
+    sim_trace("job %" PRId64 " is acknowledged: %" PRId64 " steps", job, total);
+    if (account->acked)
+        sim_broken("id %" PRId64 " was given twice", job);
+    account->acked = true;
+    account->total = total;
+    sim_here->oracle->count_acked++;
+}
+
+void sim_oracle_told(int64_t job, const char *text, int64_t asked_at)
+{
+    sim_account *account = sim_oracle_of(job);
+    ak_job_state state = ak_job_state_parse(text);
+
+    if (!state)
+        sim_broken("job %" PRId64 " is told to be '%s'", job, text);
+    if (account->ended && state != account->ended && asked_at >= account->ended_at)
+        sim_broken("job %" PRId64 " was told to be %s, and is now told to be %s", job,
+                   ak_job_state_text(account->ended), text);
+    if (!account->ended)
+        account->told = state;
+    if (account->ended || !ak_job_state_ended(state))
+        return;
+    sim_trace("job %" PRId64 " is seen to have ended: %s", job, text);
+    account->ended = state;
+    account->ended_at = sim_here->now;
+    if (account->cancelled && state == AK_JOB_FAILED)
+        sim_broken("job %" PRId64 " FAILED after its cancelling was acknowledged", job);
+    if (account->finish && account->finish != AK_JOB_PAUSED && state != account->finish &&
+        state != AK_JOB_CANCELLED)
+        sim_broken("job %" PRId64 ": Finish as %s was acknowledged, and it ended %s", job,
+                   ak_job_state_text(account->finish), text);
+    if (state == AK_JOB_SUCCEEDED && account->finish != AK_JOB_SUCCEEDED)
+        sim_trace("(whose Finish was not answered)");
+}
+
+// ---- runs
+
+void sim_oracle_launched(sim_run *run)
+{
+    sim_account *account = sim_oracle_of(run->job);
+
+    sim_trace("job %" PRId64 " is launched: run %s, %" PRId64 " ranks", run->job, run->id,
+              run->ranks);
+    for (const sim_run *other = sim_here->procs->runs; other; other = other->next)
+        if (other != run && other->job == run->job && sim_run_alive(other))
+            sim_broken("job %" PRId64 " is launched while %d processes of its run %s live",
+                       run->job, sim_run_alive(other), other->id);
+    if (account->cancelled)
+        sim_broken("job %" PRId64 " is launched after its cancelling was acknowledged", run->job);
+    if (account->wish == SIM_WISH_PAUSE)
+        sim_broken("job %" PRId64 " is launched after its pausing was acknowledged", run->job);
+    if (account->ended)
+        sim_broken("job %" PRId64 " is launched after it was told to be %s", run->job,
+                   ak_job_state_text(account->ended));
+}
+
+void sim_oracle_welcomed(sim_run *run, int64_t step)
+{
+    const sim_account *account = sim_oracle_of(run->job);
+
+    sim_trace("job %" PRId64 " begins at step %" PRId64, run->job, step);
+    if (step < account->committed)
+        sim_broken("job %" PRId64 " resumes at step %" PRId64 ", but the commit of step %" PRId64
+                   " was acknowledged",
+                   run->job, step, account->committed);
+}
+
+static const sim_run *newest_run(int64_t job)
+{
+    const sim_run *run = sim_here->procs->runs; // newest first
+
+    while (run && run->job != job)
+        run = run->next;
+    return run;
+}
+
+void sim_oracle_committed(sim_run *run, int64_t step)
+{
+    sim_account *account = sim_oracle_of(run->job);
+
+    sim_trace("job %" PRId64 ": the commit of step %" PRId64 " is acknowledged", run->job, step);
+    if (newest_run(run->job) != run)
+        sim_broken("job %" PRId64 ": a commit of run %s is acknowledged, which is not its newest",
+                   run->job, run->id);
+    if (step <= account->committed)
+        sim_broken("job %" PRId64 ": the commit of step %" PRId64 " is acknowledged after that of "
+                   "step %" PRId64,
+                   run->job, step, account->committed);
+    account->committed = step;
+}
+
+void sim_oracle_finished(sim_run *run, ak_job_state outcome)
+{
+    sim_account *account = sim_oracle_of(run->job);
+
+    sim_trace("job %" PRId64 ": Finish is acknowledged: %s", run->job,
+              outcome ? ak_job_state_text(outcome) : "stopped");
+    account->finish = outcome;
+}
+
+// ---- akssld's memory
+
+// job.h's table, written down again: a change of one needs a thought about the other.
+static bool may_move(ak_job_state from, ak_job_state to)
+{
+    static const unsigned table[AK_JOB_STATE_END] = {
+        [AK_JOB_QUEUED] = 1 << AK_JOB_STARTING | 1 << AK_JOB_PAUSED | 1 << AK_JOB_FAILED |
+                          1 << AK_JOB_CANCELLED,
+        [AK_JOB_STARTING] = 1 << AK_JOB_RUNNING | 1 << AK_JOB_QUEUED | 1 << AK_JOB_PAUSED |
+                            1 << AK_JOB_FAILED | 1 << AK_JOB_CANCELLED,
+        [AK_JOB_RUNNING] = 1 << AK_JOB_SUCCEEDED | 1 << AK_JOB_QUEUED | 1 << AK_JOB_PAUSED |
+                           1 << AK_JOB_FAILED | 1 << AK_JOB_CANCELLED,
+        [AK_JOB_PAUSED] = 1 << AK_JOB_QUEUED | 1 << AK_JOB_FAILED | 1 << AK_JOB_CANCELLED,
+    };
+
+    return table[from] >> to & 1;
+}
+
+akssl_status __wrap_ak_job_move(ak_job *job, ak_job_event event, const char *reason);
+akssl_status __real_ak_job_move(ak_job *job, ak_job_event event, const char *reason);
+
+akssl_status __wrap_ak_job_move(ak_job *job, ak_job_event event, const char *reason)
+{
+    ak_job_state from = job->state;
+    akssl_status rc = __real_ak_job_move(job, event, reason);
+
+    if (sim_here->dead)
+        return rc;
+    if (rc < 0)
+        sim_broken("job %" PRId64 ": akssld tries event %d in state %s", job->id, (int)event,
+                   ak_job_state_text(from));
+    if (!may_move(from, job->state))
+        sim_broken("job %" PRId64 " goes from %s to %s", job->id, ak_job_state_text(from),
+                   ak_job_state_text(job->state));
+    return rc;
+}
+
+static const ak_run *run_of(const ak_daemon *d, const char *id)
+{
+    for (size_t i = 0; i < d->jobs.count; i++)
+        if (d->jobs.at[i]->run && strcmp(d->jobs.at[i]->run->id, id) == 0)
+            return d->jobs.at[i]->run;
+    return NULL;
+}
+
+static void look_at_cores(const ak_daemon *d)
+{
+    int64_t used = 0;
+
+    for (size_t i = 0; i < d->jobs.count; i++)
+        if (d->jobs.at[i]->run)
+            used += d->jobs.at[i]->run->cores;
+    if (used != ak_scheduler_used(d->scheduler))
+        sim_broken("runs have %" PRId64 " cores, the scheduler gave %" PRId64, used,
+                   ak_scheduler_used(d->scheduler));
+    if (used > d->config->slots)
+        sim_broken("%" PRId64 " cores of %" PRId64 " are in use", used, d->config->slots);
+}
+
+void sim_oracle_look(void)
+{
+    const ak_daemon *d = sim_here->d;
+
+    if (!d || !d->server) // not there yet, or closing
+        return;
+    look_at_cores(d);
+    for (const sim_proc *p = sim_here->procs->first; p; p = p->next)
+        if (p->alive && p->run && !run_of(d, p->run->id))
+            sim_broken("process %d of job %" PRId64 " lives, and its run %s is over", p->pid,
+                       p->run->job, p->run->id);
+}
+
+// ---- the end
+
+_Noreturn void sim_oracle_late(void)
+{
+    const ak_daemon *d = sim_here->d;
+
+    for (const sim_account *a = sim_here->oracle->accounts; a; a = a->next) {
+        const ak_job *job = d ? ak_jobs_find(&d->jobs, a->id) : NULL;
+
+        if (a->acked && !a->ended)
+            sim_broken("job %" PRId64 " has not ended, long after the last fault: it is %s (%s)",
+                       a->id, job ? ak_job_state_text(job->state) : "not in memory",
+                       job ? job->reason : "");
+    }
+    sim_broken("the story does not end, though every job has");
+}

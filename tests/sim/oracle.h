@@ -1,0 +1,70 @@
+// tests/sim/oracle.h -- what must hold, whatever happens: looked at after every event.
+//
+// The oracle keeps its own account of what was promised to people and workers, and compares it
+// with akssld's memory (sim_oracle_look), with the disk after every death (sim_oracle_disk) and
+// with the end of the story.  To add an invariant, note what it needs in one of the calls below,
+// and call sim_broken where it does not hold.
+
+#ifndef AK_SIM_ORACLE_H
+#define AK_SIM_ORACLE_H
+
+#include "daemon/job.h"
+#include "tests/sim/procs.h"
+#include "tests/sim/world.h"
+
+typedef enum sim_wish { SIM_NO_WISH, SIM_WISH_RUN, SIM_WISH_PAUSE, SIM_WISH_OPEN } sim_wish;
+
+// What is known of a job: ids that were never acknowledged have an account, too, once seen.
+typedef struct sim_account {
+    struct sim_account *next;
+    int64_t id;
+    bool acked;          // its submission was
+    ak_job_state told;   // what somebody was told last; 0
+    ak_job_state ended;  // the same, if it is an end
+    int64_t ended_at;    // when it was told first
+    int64_t committed;   // the newest step whose commit was acknowledged; -1
+    int64_t total;
+    bool cancelled;      // Cancel was acknowledged
+    sim_wish wish;       // pause or not, as far as acknowledged; OPEN: the answer is not known
+    int64_t wish_at;
+    ak_job_state finish; // an acknowledged Finish; 0
+} sim_account;
+
+typedef struct sim_oracle {
+    sim_account *accounts;
+    int64_t last_acked; // id
+    int count_acked;
+} sim_oracle;
+
+void sim_oracle_begin(void);
+sim_account *sim_oracle_of(int64_t job); // made when there is none
+
+// ---- what happens
+
+void sim_oracle_submitted(int64_t job, int64_t total); // acknowledged
+// somebody who asked at asked_at saw this state
+void sim_oracle_told(int64_t job, const char *state, int64_t asked_at);
+void sim_oracle_launched(sim_run *run);                // before its processes are
+void sim_oracle_welcomed(sim_run *run, int64_t step);  // it resumes there
+void sim_oracle_committed(sim_run *run, int64_t step); // acknowledged
+void sim_oracle_finished(sim_run *run, ak_job_state outcome); // acknowledged
+void sim_oracle_moved(int64_t job, ak_job_state from, ak_job_state to);
+
+// ---- looking
+
+// sim_oracle_look compares akssld's memory with the accounts.
+void sim_oracle_look(void);
+
+// sim_oracle_disk reads the database and the commits as a new akssld would find them.
+void sim_oracle_disk(void);
+
+// sim_oracle_all_ended says whether every job that was acknowledged has ended.
+bool sim_oracle_all_ended(void);
+
+// sim_oracle_late: the time is over, and the story is not.
+_Noreturn void sim_oracle_late(void);
+
+// sim_oracle_end is the last look, when akssld has stopped.
+void sim_oracle_end(void);
+
+#endif

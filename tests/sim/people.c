@@ -1,0 +1,267 @@
+// tests/sim/people.c -- those who submit jobs, watch them and change their minds.
+
+#include "tests/sim/people.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "tests/sim/net.h"
+#include "tests/sim/oracle.h"
+
+enum { CALL_MS = 20000, MAX_JOBS = 16 };
+
+typedef struct person {
+    int number;
+    int to_submit;
+    int64_t jobs[MAX_JOBS];
+    int count;
+    int64_t job;    // that the call is about
+    int64_t steps;  // of the job being submitted
+    ak_rpc_id rpc;  // the call under way
+    sim_wish before; // of the job, before the call
+    int64_t asked_at;
+    ak_call *watch;
+    int64_t watched;
+    int64_t watched_at;
+} person;
+
+struct sim_people {
+    person at[8];
+    int count;
+};
+
+static void on_idle(void *ctx);
+
+static void idle(person *p)
+{
+    int64_t mean = sim_here->plan.person_ms * SIM_MS;
+
+    if (sim_here->now > sim_here->plan.faults_end)
+        mean = 2 * SIM_S;
+    sim_after(SIM_WORLD, sim_range(SIM_MS, 2 * mean), "person", on_idle, p, NULL);
+}
+
+// ---- what comes back
+
+static void on_message(void *ctx, ak_call *call, const ProtobufCMessage *message)
+{
+    person *p = ctx;
+
+    (void)call;
+    if (message->descriptor == &akssl__v1__job__descriptor) {
+        const Akssl__V1__Job *job = (const Akssl__V1__Job *)message;
+
+        sim_oracle_told(job->id, job->state, p->asked_at);
+    } else if (message->descriptor == &akssl__v1__submit_reply__descriptor) {
+        p->jobs[p->count++] = ((const Akssl__V1__SubmitReply *)message)->id;
+        p->to_submit--;
+        sim_oracle_submitted(p->jobs[p->count - 1], p->steps);
+    } else if (message->descriptor == &akssl__v1__list_reply__descriptor) {
+        const Akssl__V1__ListReply *list = (const Akssl__V1__ListReply *)message;
+
+        for (size_t i = 0; i < list->n_jobs; i++)
+            sim_oracle_told(list->jobs[i]->id, list->jobs[i]->state, p->asked_at);
+    }
+}
+
+// What a refusal means is known only when the wish cannot be: a disk that failed may have it.
+static bool is_refusal(akssl_status rc)
+{
+    return rc == AKSSL_ERR_STATE || rc == AKSSL_ERR_NOT_FOUND || rc == AKSSL_ERR_INVALID;
+}
+
+static void on_ended(void *ctx, ak_call *call, akssl_status rc, const char *sentence)
+{
+    person *p = ctx;
+    sim_account *account = p->job ? sim_oracle_of(p->job) : NULL;
+
+    (void)call;
+    if (account && (p->rpc == AK_RPC_pause || p->rpc == AK_RPC_resume)) {
+        if (rc == AKSSL_OK)
+            account->wish = p->rpc == AK_RPC_pause ? SIM_WISH_PAUSE : SIM_WISH_RUN;
+        else if (is_refusal(rc))
+            account->wish = p->before;
+        account->wish_at = sim_here->now;
+    }
+    if (account && p->rpc == AK_RPC_cancel && rc == AKSSL_OK)
+        account->cancelled = true;
+    if (account && rc == AKSSL_ERR_NOT_FOUND)
+        sim_broken("job %" PRId64 " was acknowledged and is not found: %s", p->job, sentence);
+    p->job = 0;
+    idle(p);
+}
+
+// ---- what is asked
+
+static void call_job(person *p, ak_rpc_id rpc, int64_t job)
+{
+    Akssl__V1__JobRequest request = AKSSL__V1__JOB_REQUEST__INIT;
+
+    request.has_id = 1;
+    request.id = job;
+    p->rpc = rpc;
+    p->job = job;
+    p->asked_at = sim_here->now;
+    p->before = sim_oracle_of(job)->wish;
+    if (rpc == AK_RPC_pause || rpc == AK_RPC_resume)
+        sim_oracle_of(job)->wish = SIM_WISH_OPEN;
+    sim_net_call(rpc, "", "", &request.base, CALL_MS, &(sim_caller){ on_message, on_ended, p });
+}
+
+static void submit(person *p)
+{
+    static const char *const methods[] = { "simclr", "moco_v2", "dino", "swav" };
+    Akssl__V1__SubmitRequest request = AKSSL__V1__SUBMIT_REQUEST__INIT;
+    Akssl__V1__JobSpec spec = AKSSL__V1__JOB_SPEC__INIT;
+
+    spec.method = (char *)methods[sim_range(0, 3)];
+    spec.dataset = (char *)"fashion-mnist";
+    spec.has_epochs = spec.has_commit_every = spec.has_shards = spec.has_ranks = 1;
+    spec.has_keep = spec.has_max_restarts = spec.has_priority = spec.has_batch = 1;
+    spec.batch = 64;
+    spec.epochs = p->steps = sim_range(1, 25);
+    spec.commit_every = sim_range(0, 6);
+    spec.shards = 8;
+    spec.ranks = INT64_C(1) << sim_range(0, 3);
+    if (sim_chance(30))
+        spec.ranks = 0;
+    spec.keep = sim_range(1, 3);
+    spec.max_restarts = sim_chance(90) ? 1000 : 3;
+    spec.priority = sim_range(-1, 1);
+    request.spec = &spec;
+    p->rpc = AK_RPC_submit;
+    p->job = 0;
+    p->asked_at = sim_here->now;
+    sim_net_call(AK_RPC_submit, "", "", &request.base, CALL_MS,
+                 &(sim_caller){ on_message, on_ended, p });
+}
+
+static void list(person *p)
+{
+    Akssl__V1__ListRequest request = AKSSL__V1__LIST_REQUEST__INIT;
+
+    p->rpc = AK_RPC_list;
+    p->job = 0;
+    p->asked_at = sim_here->now;
+    sim_net_call(AK_RPC_list, "", "", &request.base, CALL_MS,
+                 &(sim_caller){ on_message, on_ended, p });
+}
+
+static void state(person *p, int64_t job)
+{
+    Akssl__V1__StateRequest request = AKSSL__V1__STATE_REQUEST__INIT;
+
+    request.has_id = 1;
+    request.id = p->job = job;
+    p->rpc = AK_RPC_state;
+    sim_net_call(AK_RPC_state, "", "", &request.base, CALL_MS,
+                 &(sim_caller){ NULL, on_ended, p });
+}
+
+static void on_event(void *ctx, ak_call *call, const ProtobufCMessage *message)
+{
+    const Akssl__V1__Event *event = (const Akssl__V1__Event *)message;
+    person *p = ctx;
+
+    (void)call;
+    sim_oracle_told(event->job->id, event->job->state, p->watched_at);
+}
+
+static void on_watch_ended(void *ctx, ak_call *call, akssl_status rc, const char *sentence)
+{
+    (void)call, (void)rc, (void)sentence;
+    ((person *)ctx)->watch = NULL;
+}
+
+// A person watches one job, beside what it does.
+static void watch(person *p, int64_t job)
+{
+    Akssl__V1__WatchRequest request = AKSSL__V1__WATCH_REQUEST__INIT;
+
+    if (p->watch)
+        sim_net_drop(p->watch);
+    request.has_id = 1;
+    request.id = p->watched = job;
+    p->watched_at = sim_here->now;
+    p->watch = sim_net_call(AK_RPC_watch, "", "", &request.base, 0,
+                            &(sim_caller){ on_event, on_watch_ended, p });
+    idle(p);
+}
+
+static void change(person *p, int64_t job)
+{
+    int64_t what = sim_range(0, 99);
+
+    if (what < 30)
+        call_job(p, AK_RPC_show, job);
+    else if (what < 45)
+        call_job(p, AK_RPC_pause, job);
+    else if (what < 68)
+        call_job(p, AK_RPC_resume, job);
+    else if (what < 72)
+        call_job(p, AK_RPC_cancel, job);
+    else if (what < 80)
+        list(p);
+    else if (what < 85)
+        state(p, job);
+    else
+        watch(p, job);
+}
+
+// settle looks after one job that has not ended; false when there is none.
+static bool settle(person *p)
+{
+    for (int i = 0; i < p->count; i++) {
+        const sim_account *account = sim_oracle_of(p->jobs[i]);
+
+        if (account->ended)
+            continue;
+        if (account->told == AK_JOB_PAUSED && sim_chance(50))
+            call_job(p, AK_RPC_resume, p->jobs[i]);
+        else
+            call_job(p, AK_RPC_show, p->jobs[i]);
+        return true;
+    }
+    return false;
+}
+
+static void on_idle(void *ctx)
+{
+    person *p = ctx;
+    bool calm = sim_here->now > sim_here->plan.faults_end;
+
+    if (p->to_submit && p->count < MAX_JOBS && (calm || !p->count || sim_chance(40)))
+        submit(p);
+    else if (!calm && p->count)
+        change(p, p->jobs[sim_range(0, p->count - 1)]);
+    else if (!settle(p))
+        idle(p);
+}
+
+void sim_people_begin(void)
+{
+    struct sim_people *people = sim_alloc(sizeof *people);
+
+    sim_here->people = people;
+    people->count = sim_here->plan.people;
+    for (int i = 0; i < sim_here->plan.jobs; i++)
+        people->at[i % people->count].to_submit++;
+    for (int i = 0; i < people->count; i++) {
+        people->at[i].number = i;
+        idle(&people->at[i]);
+    }
+}
+
+bool sim_people_content(void)
+{
+    const struct sim_people *people = sim_here->people;
+
+    for (int i = 0; i < people->count; i++) {
+        if (people->at[i].to_submit)
+            return false;
+        for (int k = 0; k < people->at[i].count; k++)
+            if (!sim_oracle_of(people->at[i].jobs[k])->ended)
+                return false;
+    }
+    return true;
+}
