@@ -43,6 +43,8 @@ akssl_status ak_control_save(ak_daemon *d, ak_job *job)
         ak_log_write(d->log, AK_LOG_ERROR, "job %" PRId64 ": %s; it is tried again", job->id,
                      ak_error_text());
     job->dirty = rc < 0;
+    if (rc == AKSSL_OK)
+        job->stored = job->state;
     return rc;
 }
 
@@ -57,10 +59,11 @@ static akssl_status write_result(ak_daemon *d, const ak_job *job)
     return rc;
 }
 
-// finish is for a job that has ended: it leaves memory once disk has it all.
+// finish is for a job that has ended: it leaves memory once disk has it all.  Nobody is told before
+// the store knows.
 static void finish(ak_daemon *d, ak_job *job)
 {
-    if (write_result(d, job) == AKSSL_ERR_NO_SPACE)
+    if (!job->dirty && write_result(d, job) == AKSSL_ERR_NO_SPACE)
         job->dirty = true;                     // again, once there is room
     ak_watches_changed(d->watches, job, true); // after result.json, so that they find it
     if (!job->dirty)
@@ -239,8 +242,8 @@ akssl_status ak_control_cancel(ak_daemon *d, int64_t id, void (*seen)(void *ctx,
                      paused ? "cancelled while it was paused" : "cancelled before it started");
     if (rc < 0)
         return rc;
-    seen(ctx, job);
     (void)ak_control_save(d, job);
+    seen(ctx, job);
     finish(d, job);
     ak_control_schedule(d);
     return AKSSL_OK;

@@ -74,6 +74,13 @@ bool ak_job_state_ended(ak_job_state state)
     return state >= AK_JOB_SUCCEEDED;
 }
 
+ak_job_state ak_job_shown(const ak_job *job)
+{
+    bool known = job->stored == job->state || !job->stored || !ak_job_state_ended(job->state);
+
+    return known ? job->state : job->stored;
+}
+
 void ak_text_set(char **field, const char *value)
 {
     char *copy = ak_strdup(value ? value : "");

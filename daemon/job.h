@@ -81,6 +81,7 @@ typedef struct ak_job {
     struct ak_run *run;    // while it has one; not stored
     int64_t not_before_ns; // a pause before the next launch; not stored
     bool dirty;            // the store does not have this yet; not stored
+    ak_job_state stored;   // the state that it has; 0: none yet
     int64_t roomy_ns;      // since when there has been room for more ranks; 0: there is none
     int grown;             // times that it was given more by itself, which waits longer each time
 } ak_job;
@@ -92,6 +93,10 @@ void ak_job_free(ak_job *job); // NULL-safe
 // ak_job_move applies event and sets the reason (NULL: ""), the times and what belongs to a run.
 // ERR_STATE, with a sentence, when the table does not have it.
 akssl_status ak_job_move(ak_job *job, ak_job_event event, const char *reason) AKSSL_MUST_CHECK;
+
+// ak_job_shown is the state that people are told: an end only once the store has it, since a daemon
+// that dies before would take the job up again.
+ak_job_state ak_job_shown(const ak_job *job);
 
 // ak_text_set replaces a heap string; value may be NULL for "".
 void ak_text_set(char **field, const char *value);

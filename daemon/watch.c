@@ -69,7 +69,7 @@ static void tell(ak_watches *w, watch *one, const ak_job *job, bool first)
     one->stale = false;
     one->full = ak_call_send(one->call, &event.base);
     ak_wire_fini(&wire);
-    if (ak_job_state_ended(job->state))
+    if (ak_job_state_ended(ak_job_shown(job)))
         ak_call_finish(one->call);
 }
 
@@ -125,7 +125,7 @@ void ak_watches_ended(ak_watches *w, ak_call *call)
 
 void ak_watches_changed(ak_watches *w, const ak_job *job, bool moved)
 {
-    bool ended = ak_job_state_ended(job->state);
+    bool ended = ak_job_state_ended(ak_job_shown(job));
 
     for (watch *one = w->first; one; one = one->next) {
         if (one->id != job->id)

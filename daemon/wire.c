@@ -32,7 +32,7 @@ static void set_times(Akssl__V1__Job *m, const ak_job *job)
     set_number(&m->has_submitted_ms, &m->submitted_ms, job->submitted_ms);
     if (job->started_ms)
         set_number(&m->has_started_ms, &m->started_ms, job->started_ms);
-    if (job->ended_ms)
+    if (job->ended_ms && ak_job_shown(job) == job->state)
         set_number(&m->has_ended_ms, &m->ended_ms, job->ended_ms);
 }
 
@@ -43,8 +43,12 @@ void ak_wire_job(ak_wire *wire, const ak_job *job, const char *state_dir, ak_wir
     *wire = (ak_wire){ 0 };
     akssl__v1__job__init(m);
     set_number(&m->has_id, &m->id, job->id);
-    m->state = (char *)ak_job_state_text(job->state);
+    m->state = (char *)ak_job_state_text(ak_job_shown(job));
     m->reason = job->reason;
+    if (ak_job_shown(job) != job->state)
+        m->reason = wire->reason = ak_path("is %s as soon as that can be stored (akssld's log "
+                                           "says what is wrong with the disk)",
+                                           ak_job_state_text(job->state));
     set_times(m, job);
     set_number(&m->has_restarts, &m->restarts, job->restarts);
     set_number(&m->has_committed_step, &m->committed_step, job->committed_step);
@@ -71,6 +75,7 @@ void ak_wire_fini(ak_wire *wire)
     if (wire->whole)
         akssl__v1__job_spec__free_unpacked(wire->whole, NULL);
     free(wire->folder);
+    free(wire->reason);
     *wire = (ak_wire){ 0 };
 }
 

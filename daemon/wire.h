@@ -17,7 +17,7 @@ typedef struct ak_wire {
     Akssl__V1__Job job;
     Akssl__V1__JobSpec brief;
     Akssl__V1__JobSpec *whole;
-    char *folder;
+    char *folder, *reason;
 } ak_wire;
 
 void ak_wire_job(ak_wire *wire, const ak_job *job, const char *state_dir, ak_wire_spec spec);

@@ -88,6 +88,7 @@ akssl_status ak_store_insert(ak_store *store, ak_job *job)
     if (rc < 0)
         return rc;
     job->id = sqlite3_last_insert_rowid(store->db);
+    job->stored = job->state;
     return AKSSL_OK;
 }
 
@@ -122,7 +123,7 @@ static void read_brief(sqlite3_stmt *s, ak_spec *spec)
 static akssl_status read_row(sqlite3_stmt *s, ak_job *job)
 {
     job->id = sqlite3_column_int64(s, ID);
-    job->state = (ak_job_state)sqlite3_column_int(s, STATE);
+    job->state = job->stored = (ak_job_state)sqlite3_column_int(s, STATE);
     ak_text_set(&job->reason, text(s, REASON));
     job->submitted_ms = sqlite3_column_int64(s, SUBMITTED);
     job->started_ms = sqlite3_column_int64(s, STARTED);

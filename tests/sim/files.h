@@ -10,9 +10,9 @@ enum { SIM_FD_BASE = 5000, SIM_FDS = 256 };
 
 typedef struct sim_file {
     bool open, append, write;
-    sim_node *node;  // on the disk; NULL: in /proc
-    sim_proc *proc;  // /proc/PID, or a file in it; NULL with node NULL: /proc itself
-    char *text;      // of a file in it
+    sim_node *node; // on the disk; NULL: in /proc
+    sim_proc *proc; // /proc/PID, or a file in it; NULL with node NULL: /proc itself
+    char *text;     // of a file in it
     int64_t size, offset;
 } sim_file;
 

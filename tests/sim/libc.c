@@ -89,6 +89,13 @@ static int open_node(const char *path, int flags, sim_node **node)
     return error;
 }
 
+static bool is_there(const char *path)
+{
+    sim_node *node;
+
+    return sim_disk_find(path, &node) == 0;
+}
+
 int __wrap_open(const char *path, int flags, ...)
 {
     sim_node *node = NULL;
@@ -101,7 +108,7 @@ int __wrap_open(const char *path, int flags, ...)
     va_end(args);
     if (!sim_here)
         return __real_open(path, flags, mode);
-    error = sim_disk_gate("open", path, flags & O_CREAT);
+    error = sim_disk_gate("open", path, flags & O_CREAT && !is_there(path));
     if (!error)
         error = open_node(path, flags, &node);
     if (answer(error) < 0)
@@ -311,7 +318,7 @@ int __wrap_mkdir(const char *path, mode_t mode)
 
     if (!sim_here)
         return __real_mkdir(path, mode);
-    error = sim_disk_gate("mkdir", path, true);
+    error = sim_disk_gate("mkdir", path, !is_there(path));
     return answer(error ? error : sim_disk_make(path, true, &node));
 }
 

@@ -56,9 +56,11 @@ static void on_poll(void *ctx)
 
 static akssl_status run(ak_config *config)
 {
-    static char *const argv[] = { (char *)"akssld",    (char *)"--state-dir", (char *)"/state",
-                                  (char *)"--worker",  (char *)"/bin/akssl-worker",
-                                  (char *)"--log-level", (char *)"debug" };
+    static char *const argv[] = {
+        (char *)"akssld",   (char *)"--state-dir",       (char *)"/state",
+        (char *)"--worker", (char *)"/bin/akssl-worker", (char *)"--log-level",
+        (char *)"debug"
+    };
     const ak_log log = { "akssld", sim_here->trace ? AK_LOG_DEBUG : AK_LOG_ERROR };
     akssl_status rc = ak_config_parse(config, sizeof argv / sizeof *argv, (char **)argv);
 

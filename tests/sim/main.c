@@ -86,7 +86,7 @@ static int find(const options *o, uint64_t *broken)
 
 static int usage(void)
 {
-    fprintf(stderr, "usage: sim [--seeds N] [--first N] [--seed N] [--trace] [--hash]\n"
+    fprintf(stderr, "usage: simulate [--seeds N] [--first N] [--seed N] [--trace] [--hash]\n"
                     "           [--plant ack-commit|ack-submit|adopt-mark [--within N]]\n");
     return 2;
 }
@@ -142,7 +142,7 @@ int main(int argc, char **argv)
     sim_vfs_register();
     rc = find(&o, &broken);
     if (rc < 0) {
-        perror("sim");
+        perror("simulate");
         return 1;
     }
     if (o.within) {

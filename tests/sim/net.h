@@ -39,12 +39,12 @@ struct ak_call {
     sim_caller caller;
     sim_queue up, down;
     size_t down_bytes;
-    bool full;            // drained is due
-    bool here;            // akssld knows it
-    bool answered;        // by akssld: nothing more goes down
-    bool over;            // for the caller
+    bool full;     // drained is due
+    bool here;     // akssld knows it
+    bool answered; // by akssld: nothing more goes down
+    bool over;     // for the caller
     bool cut;
-    akssl_status rc;      // of the answer
+    akssl_status rc; // of the answer
     char *sentence;
     sim_event *deadline;
 };

@@ -23,8 +23,7 @@ sim_account *sim_oracle_of(int64_t job)
     if (account)
         return account;
     account = sim_alloc(sizeof *account);
-    *account =
-        (sim_account){ .next = sim_here->oracle->accounts, .id = job, .committed = -1 };
+    *account = (sim_account){ .next = sim_here->oracle->accounts, .id = job, .committed = -1 };
     return sim_here->oracle->accounts = account;
 }
 
@@ -140,8 +139,8 @@ void sim_oracle_finished(sim_run *run, ak_job_state outcome)
 static bool may_move(ak_job_state from, ak_job_state to)
 {
     static const unsigned table[AK_JOB_STATE_END] = {
-        [AK_JOB_QUEUED] = 1 << AK_JOB_STARTING | 1 << AK_JOB_PAUSED | 1 << AK_JOB_FAILED |
-                          1 << AK_JOB_CANCELLED,
+        [AK_JOB_QUEUED] =
+            1 << AK_JOB_STARTING | 1 << AK_JOB_PAUSED | 1 << AK_JOB_FAILED | 1 << AK_JOB_CANCELLED,
         [AK_JOB_STARTING] = 1 << AK_JOB_RUNNING | 1 << AK_JOB_QUEUED | 1 << AK_JOB_PAUSED |
                             1 << AK_JOB_FAILED | 1 << AK_JOB_CANCELLED,
         [AK_JOB_RUNNING] = 1 << AK_JOB_SUCCEEDED | 1 << AK_JOB_QUEUED | 1 << AK_JOB_PAUSED |

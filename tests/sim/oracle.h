@@ -18,14 +18,14 @@ typedef enum sim_wish { SIM_NO_WISH, SIM_WISH_RUN, SIM_WISH_PAUSE, SIM_WISH_OPEN
 typedef struct sim_account {
     struct sim_account *next;
     int64_t id;
-    bool acked;          // its submission was
-    ak_job_state told;   // what somebody was told last; 0
-    ak_job_state ended;  // the same, if it is an end
-    int64_t ended_at;    // when it was told first
-    int64_t committed;   // the newest step whose commit was acknowledged; -1
+    bool acked;         // its submission was
+    ak_job_state told;  // what somebody was told last; 0
+    ak_job_state ended; // the same, if it is an end
+    int64_t ended_at;   // when it was told first
+    int64_t committed;  // the newest step whose commit was acknowledged; -1
     int64_t total;
-    bool cancelled;      // Cancel was acknowledged
-    sim_wish wish;       // pause or not, as far as acknowledged; OPEN: the answer is not known
+    bool cancelled; // Cancel was acknowledged
+    sim_wish wish;  // pause or not, as far as acknowledged; OPEN: the answer is not known
     int64_t wish_at;
     ak_job_state finish; // an acknowledged Finish; 0
 } sim_account;
@@ -44,9 +44,9 @@ sim_account *sim_oracle_of(int64_t job); // made when there is none
 void sim_oracle_submitted(int64_t job, int64_t total); // acknowledged
 // somebody who asked at asked_at saw this state
 void sim_oracle_told(int64_t job, const char *state, int64_t asked_at);
-void sim_oracle_launched(sim_run *run);                // before its processes are
-void sim_oracle_welcomed(sim_run *run, int64_t step);  // it resumes there
-void sim_oracle_committed(sim_run *run, int64_t step); // acknowledged
+void sim_oracle_launched(sim_run *run);                       // before its processes are
+void sim_oracle_welcomed(sim_run *run, int64_t step);         // it resumes there
+void sim_oracle_committed(sim_run *run, int64_t step);        // acknowledged
 void sim_oracle_finished(sim_run *run, ak_job_state outcome); // acknowledged
 void sim_oracle_moved(int64_t job, ak_job_state from, ak_job_state to);
 

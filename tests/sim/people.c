@@ -15,9 +15,9 @@ typedef struct person {
     int to_submit;
     int64_t jobs[MAX_JOBS];
     int count;
-    int64_t job;    // that the call is about
-    int64_t steps;  // of the job being submitted
-    ak_rpc_id rpc;  // the call under way
+    int64_t job;     // that the call is about
+    int64_t steps;   // of the job being submitted
+    ak_rpc_id rpc;   // the call under way
     sim_wish before; // of the job, before the call
     int64_t asked_at;
     ak_call *watch;
@@ -154,8 +154,7 @@ static void state(person *p, int64_t job)
     request.has_id = 1;
     request.id = p->job = job;
     p->rpc = AK_RPC_state;
-    sim_net_call(AK_RPC_state, "", "", &request.base, CALL_MS,
-                 &(sim_caller){ NULL, on_ended, p });
+    sim_net_call(AK_RPC_state, "", "", &request.base, CALL_MS, &(sim_caller){ NULL, on_ended, p });
 }
 
 static void on_event(void *ctx, ak_call *call, const ProtobufCMessage *message)

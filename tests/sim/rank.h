@@ -50,10 +50,10 @@ typedef struct sim_rank {
     sim_run *run;
     sim_stage stage;
     struct ak_call *join;
-    bool joined;     // akssld holds all our tensors
-    bool rejoin;     // the next Hello says so
+    bool joined;      // akssld holds all our tensors
+    bool rejoin;      // the next Hello says so
     bool stop, asked; // asked by akssld
-    int64_t lost_at; // since when there is no stream; 0: there is one
+    int64_t lost_at;  // since when there is no stream; 0: there is one
     int tries;
     ak_spec spec;
     bool has_spec;

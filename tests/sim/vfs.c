@@ -216,9 +216,9 @@ static int x_open(sqlite3_vfs *vfs, const char *path, sqlite3_file *base, int fl
     memset(f, 0, sizeof *f);
     if (!path)
         return SQLITE_CANTOPEN; // no temporary files are expected
-    error = sim_disk_gate("db open", path, flags & SQLITE_OPEN_CREATE);
-    if (!error)
-        error = sim_disk_find(path, &f->node);
+    error = sim_disk_find(path, &f->node);
+    if (sim_disk_gate("db open", path, error && flags & SQLITE_OPEN_CREATE))
+        return SQLITE_CANTOPEN;
     if (error == ENOENT && flags & SQLITE_OPEN_CREATE) {
         error = sim_disk_make(path, false, &f->node);
         f->sync_folder = is_log;

@@ -133,12 +133,9 @@ void sim_after(sim_lane lane, int64_t delay_ns, const char *name, sim_action run
 {
     sim_event *e = ak_alloc(1, sizeof *e);
 
-    *e = (sim_event){ sim_here->now + (delay_ns > 0 ? delay_ns : 0),
-                      sim_here->order++,
-                      run,
-                      ctx,
-                      name,
-                      holder };
+    *e = (sim_event){
+        sim_here->now + (delay_ns > 0 ? delay_ns : 0), sim_here->order++, run, ctx, name, holder
+    };
     if (holder)
         *holder = e;
     push(&sim_here->lanes[lane], e);

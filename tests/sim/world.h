@@ -36,23 +36,23 @@ typedef struct sim_heap {
 // What a seed draws before it starts (plan.c).
 typedef struct sim_plan {
     int jobs, people, slots;
-    int64_t faults_end;   // ns; after it nothing is broken any more
-    int64_t limit;        // ns; every job must have ended
-    int64_t crash_every;  // mean time between crashes of the coordinator; 0: none
-    int64_t crash_ops;    // of them, per cent that strike in a system call
-    int64_t power;        // of them, per cent that are a loss of power
-    int64_t stop;         // of them, per cent that are SIGTERM
-    int64_t cut_every;    // mean time between lost connections; 0: none
-    int64_t kill_every;   // between kills of a process of a run; 0: none
-    int64_t full_every;   // between times with a full disk; 0: none
-    int64_t bad_every;    // between times with a failing disk; 0: none
-    int64_t jump_every;   // between jumps of the wall clock; 0: none
-    int64_t rogue_every;  // between calls of somebody without the secret; 0: none
+    int64_t faults_end;               // ns; after it nothing is broken any more
+    int64_t limit;                    // ns; every job must have ended
+    int64_t crash_every;              // mean time between crashes of the coordinator; 0: none
+    int64_t crash_ops;                // of them, per cent that strike in a system call
+    int64_t power;                    // of them, per cent that are a loss of power
+    int64_t stop;                     // of them, per cent that are SIGTERM
+    int64_t cut_every;                // mean time between lost connections; 0: none
+    int64_t kill_every;               // between kills of a process of a run; 0: none
+    int64_t full_every;               // between times with a full disk; 0: none
+    int64_t bad_every;                // between times with a failing disk; 0: none
+    int64_t jump_every;               // between jumps of the wall clock; 0: none
+    int64_t rogue_every;              // between calls of somebody without the secret; 0: none
     int64_t net_ms, work_ms, step_ms; // longest delay of a message, a work, a step
-    int64_t sync_us;      // longest time that a flush of the disk takes
-    int64_t person_ms;    // mean time between what a person does
-    bool journal;         // the disk orders its metadata, as ext4 and xfs do
-    bool loose;           // what is not flushed is lost, else: some of it
+    int64_t sync_us;                  // longest time that a flush of the disk takes
+    int64_t person_ms;                // mean time between what a person does
+    bool journal;                     // the disk orders its metadata, as ext4 and xfs do
+    bool loose;                       // what is not flushed is lost, else: some of it
 } sim_plan;
 
 // What can be broken on purpose, to show that it is found (plan.c has the names).
@@ -67,10 +67,10 @@ typedef enum sim_plant {
 typedef struct sim {
     uint64_t seed;
     uint64_t chance[4];
-    int64_t now;      // monotonic, ns
-    int64_t wall_ms;  // of the wall clock, at now = 0
-    uint64_t order;   // of the next event
-    uint64_t hash;    // of all that happened
+    int64_t now;     // monotonic, ns
+    int64_t wall_ms; // of the wall clock, at now = 0
+    uint64_t order;  // of the next event
+    uint64_t hash;   // of all that happened
     uint64_t events;
     sim_heap lanes[SIM_LANES];
     void **memory; // freed at the seed's end
@@ -79,11 +79,11 @@ typedef struct sim {
 
     sim_plan plan;
     sim_plant plant;
-    bool in_daemon; // its code runs now
-    bool up;        // it is in ak_daemon_run
-    bool dead;      // nothing that it does has an effect any more
-    bool over;      // the seed's story is told
-    int lives;      // of the coordinator, so far
+    bool in_daemon;      // its code runs now
+    bool up;             // it is in ak_daemon_run
+    bool dead;           // nothing that it does has an effect any more
+    bool over;           // the seed's story is told
+    int lives;           // of the coordinator, so far
     struct ak_daemon *d; // in its loop; NULL else
 
     struct sim_disk *disk;

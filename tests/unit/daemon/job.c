@@ -104,5 +104,21 @@ START_TEST(ranks_fit_the_cores)
 }
 END_TEST
 
-AK_TEST_MAIN(AK_CASE(every_pair), AK_CASE(states_have_names), AK_CASE(moves_keep_the_books),
+// A daemon that dies before the store has a job's end takes the job up again: nobody is told
+// before.
+START_TEST(an_end_is_shown_when_it_is_stored)
+{
+    ak_job job = { .state = AK_JOB_SUCCEEDED, .stored = AK_JOB_RUNNING };
+
+    ck_assert_int_eq(ak_job_shown(&job), AK_JOB_RUNNING);
+    job.stored = AK_JOB_SUCCEEDED;
+    ck_assert_int_eq(ak_job_shown(&job), AK_JOB_SUCCEEDED);
+    job.state = AK_JOB_RUNNING;
+    job.stored = AK_JOB_STARTING; // what is no end may be told at once
+    ck_assert_int_eq(ak_job_shown(&job), AK_JOB_RUNNING);
+}
+END_TEST
+
+AK_TEST_MAIN(AK_CASE(every_pair), AK_CASE(an_end_is_shown_when_it_is_stored),
+             AK_CASE(states_have_names), AK_CASE(moves_keep_the_books),
              AK_CASE(ranks_fit_the_cores))
