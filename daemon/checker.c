@@ -20,6 +20,7 @@ struct ak_check {
     ak_check_done done;
     void *ctx;
     char *path;    // of the spec as a file
+    char *state;   // of the state that it starts from; NULL: none
     ak_tool *tool; // NULL: waits
 };
 
@@ -84,6 +85,7 @@ static void check_free(ak_check *check)
     }
     unlink(check->path);
     free(check->path);
+    free(check->state);
     free(check);
 }
 
@@ -164,10 +166,17 @@ static void on_done(void *ctx, ak_tool_result *r)
 static akssl_status run(ak_check *check)
 {
     ak_checker *c = check->checker;
-    char *argv[] = { c->config->worker, (char *)"check", (char *)"--spec", check->path, NULL };
+    char *argv[] = {
+        c->config->worker, (char *)"check", (char *)"--spec", check->path, NULL, NULL, NULL
+    };
     ak_tool *tool;
-    akssl_status rc = ak_tool_start(&tool, c->loop, argv, TIMEOUT_MS, on_done, check);
+    akssl_status rc;
 
+    if (check->state) {
+        argv[4] = (char *)"--state";
+        argv[5] = check->state;
+    }
+    rc = ak_tool_start(&tool, c->loop, argv, TIMEOUT_MS, on_done, check);
     if (rc < 0)
         return rc;
     unlink_from(&c->waiting, check);
@@ -207,7 +216,7 @@ static akssl_status write_spec(ak_checker *c, const ak_spec *spec, char **path)
     return rc;
 }
 
-akssl_status ak_checker_start(ak_check **out, ak_checker *c, const ak_spec *spec,
+akssl_status ak_checker_start(ak_check **out, ak_checker *c, const ak_spec *spec, const char *state,
                               ak_check_done done, void *ctx)
 {
     ak_check *check, **last = &c->waiting;
@@ -223,6 +232,7 @@ akssl_status ak_checker_start(ak_check **out, ak_checker *c, const ak_spec *spec
         return rc;
     check = ak_alloc(1, sizeof *check);
     *check = (ak_check){ .checker = c, .done = done, .ctx = ctx, .path = path };
+    check->state = state ? ak_strdup(state) : NULL;
     while (*last)
         last = &(*last)->next;
     *last = check;

@@ -33,10 +33,11 @@ akssl_status ak_checker_new(ak_checker **out, uv_loop_t *loop,
                             const ak_config *config) AKSSL_MUST_CHECK;
 void ak_checker_free(ak_checker *checker); // cancels all; NULL-safe
 
-// ak_checker_start judges spec (copied); done is called later, once, unless ak_check_cancel comes
-// first.  *out lives until then.  ERR_LIMIT when too many wait.
+// ak_checker_start judges spec (copied), and with it the file of another job's state that it starts
+// from (NULL: none), which stays until then; done is called later, once, unless ak_check_cancel
+// comes first.  *out lives until then.  ERR_LIMIT when too many wait.
 akssl_status ak_checker_start(ak_check **out, ak_checker *checker, const ak_spec *spec,
-                              ak_check_done done, void *ctx) AKSSL_MUST_CHECK;
+                              const char *state, ak_check_done done, void *ctx) AKSSL_MUST_CHECK;
 void ak_check_cancel(ak_check *check); // NULL-safe
 
 #endif

@@ -12,6 +12,7 @@
 #include "daemon/files.h"
 #include "daemon/result.h"
 #include "daemon/run.h"
+#include "daemon/seed.h"
 #include "proto/base/clock.h"
 #include "proto/base/error.h"
 
@@ -112,8 +113,10 @@ void ak_control_retry(ak_daemon *d)
 
 // make_folder makes jobs/ID.  A folder of that name that no row knows of (a restored database) is
 // somebody's data: it is moved aside.
-static akssl_status make_folder(ak_daemon *d, const char *folder, const char *yaml)
+static akssl_status make_folder(ak_daemon *d, const char *folder, const char *yaml,
+                                const char *seed)
 {
+    char *seeded = ak_path("%s/" AK_SEED_FILE, folder);
     char *path = ak_path("%s/spec.yaml", folder);
     char *aside = ak_path("%s.old-%" PRId64, folder, ak_clock_wall_ms());
     akssl_status rc = AKSSL_OK;
@@ -123,18 +126,22 @@ static akssl_status make_folder(ak_daemon *d, const char *folder, const char *ya
                      aside);
     if (mkdir(folder, 0700) < 0)
         rc = ak_fail_errno(errno, "folder '%s' cannot be made", folder);
+    if (rc == AKSSL_OK && seed && rename(seed, seeded) < 0)
+        rc = ak_fail_errno(errno, "file '%s' cannot be made", seeded);
     if (rc == AKSSL_OK)
-        rc = ak_files_write(path, yaml, strlen(yaml));
+        rc = ak_files_write(path, yaml, strlen(yaml)); // and flushes the folder
     if (rc < 0) {
+        unlink(seeded);
         unlink(path);
         rmdir(folder);
     }
+    free(seeded);
     free(aside);
     free(path);
     return rc;
 }
 
-static akssl_status store_new(ak_daemon *d, ak_job *job)
+static akssl_status store_new(ak_daemon *d, ak_job *job, const char *seed)
 {
     char *folder = NULL;
     char *parent = ak_path("%s/jobs", d->config->state_dir);
@@ -144,7 +151,7 @@ static akssl_status store_new(ak_daemon *d, ak_job *job)
         rc = ak_store_insert(d->store, job);
         if (rc == AKSSL_OK) {
             folder = ak_control_folder(d, job->id);
-            rc = make_folder(d, folder, job->yaml);
+            rc = make_folder(d, folder, job->yaml, seed);
         }
         if (rc == AKSSL_OK)
             rc = ak_files_sync(parent);
@@ -166,7 +173,8 @@ static akssl_status store_new(ak_daemon *d, ak_job *job)
     return rc;
 }
 
-akssl_status ak_control_submit(ak_daemon *d, const ak_spec *spec, const char *yaml, int64_t *id)
+akssl_status ak_control_submit(ak_daemon *d, const ak_spec *spec, const char *yaml,
+                               const char *seed, int64_t *id)
 {
     ak_job *job;
     akssl_status rc;
@@ -177,7 +185,7 @@ akssl_status ak_control_submit(ak_daemon *d, const ak_spec *spec, const char *ya
         return ak_fail(AKSSL_ERR_LIMIT, "%d jobs have not ended yet: cancel some",
                        AK_DAEMON_MAX_ACTIVE);
     job = ak_job_new(spec, yaml);
-    rc = store_new(d, job);
+    rc = store_new(d, job, seed);
     if (rc < 0) {
         ak_job_free(job);
         return rc;

@@ -12,6 +12,7 @@
 
 #include "daemon/files.h"
 #include "daemon/launcher/launcher.h"
+#include "daemon/seed.h"
 #include "daemon/work.h"
 #include "proto/base/alloc.h"
 #include "proto/base/error.h"
@@ -25,9 +26,10 @@ typedef void (*launch_done)(ak_run *run, akssl_status rc, const char *error);
 typedef struct job_work {
     ak_run *run;
     launch_done done;
-    ak_state *state;
+    ak_state *state, *seed;
     int64_t *steps; // that the store knows
     int count;
+    const char *state_digest; // of the state to start from; NULL: none
 } job_work;
 
 static akssl_status load_state(job_work *w)
@@ -62,6 +64,8 @@ static akssl_status prepare(void *ctx)
         rc = load_state(w);
     else
         w->state = ak_state_new();
+    if (w->state_digest && rc == AKSSL_OK)
+        rc = ak_seed_read(&w->seed, w->run->folder, w->state_digest);
     return rc < 0 ? rc : sweep(w);
 }
 
@@ -85,19 +89,28 @@ static void on_done(void *ctx, akssl_status rc, const char *error)
         ak_state_free(w->state);
     else if (w->state)
         run->state = w->state;
+    if (w->seed)
+        run->seed = w->seed;
     free(w->steps);
     free(w);
     done(run, rc, error);
     ak_run_work_done(run);
 }
 
-static void start(ak_run *run, ak_work_run what, launch_done done)
+static job_work *work_new(ak_run *run, launch_done done)
 {
     job_work *w = ak_alloc(1, sizeof *w);
-    akssl_status rc;
 
     w->run = run;
     w->done = done;
+    return w;
+}
+
+static void start(job_work *w, ak_work_run what)
+{
+    ak_run *run = w->run;
+    akssl_status rc;
+
     run->works++;
     rc = ak_store_commit_steps(run->d->store, run->job->id, &w->steps, &w->count);
     if (rc < 0) // without the list nothing may be removed
@@ -108,12 +121,16 @@ static void start(ak_run *run, ak_work_run what, launch_done done)
 
 void ak_launch_prepare(ak_run *run, launch_done done)
 {
-    start(run, prepare, done);
+    job_work *w = work_new(run, done);
+
+    if (!run->resuming && run->job->spec.state_from)
+        w->state_digest = run->job->spec.state_digest;
+    start(w, prepare);
 }
 
 void ak_launch_tidy(ak_run *run, launch_done done)
 {
-    start(run, tidy, done);
+    start(work_new(run, done), tidy);
 }
 
 // ---- spawn

@@ -5,8 +5,9 @@
 
 #include "daemon/run.h"
 
-// ak_launch_prepare verifies run->resume, if resuming, and reads its state, on the thread pool;
-// commits that the store does not know of are removed.  done gets the outcome, with run->state set.
+// ak_launch_prepare verifies run->resume, if resuming, and reads its state, or the one that the job
+// starts from, on the thread pool; commits that the store does not know of are removed.  done gets
+// the outcome, with run->state, and run->seed where there is one, set.
 void ak_launch_prepare(ak_run *run, void (*done)(ak_run *run, akssl_status rc, const char *error));
 
 // ak_launch_spawn starts the launcher's command with its output appended to the job's log.

@@ -169,7 +169,7 @@ void ak_run_start(ak_daemon *d, ak_job *job, int64_t cores)
     move_on(d, job, AK_JOB_LAUNCH);
     if (job->dirty)
         rc = ak_control_save(d, job);
-    if (rc == AKSSL_OK && job->committed_step >= 0) {
+    if (rc == AKSSL_OK && job->committed_step > 0) { // step 0 is the start
         run->resuming = true;
         rc = ak_store_find_commit(d->store, job->id, &run->resume);
     }
@@ -428,6 +428,7 @@ static void conclude(ak_run *run)
                      ": its run did not stop by itself (%s): it is left at its last commit",
                      job->id, text);
     ak_state_free(run->state);
+    ak_state_free(run->seed);
     job->run = NULL;
     ak_scheduler_release(d->scheduler, run->cores);
     uv_close((uv_handle_t *)&run->timer, on_closed);

@@ -69,6 +69,7 @@ typedef struct ak_run {
     bool resuming;
     ak_commit resume;
     ak_state *state;
+    ak_state *seed; // another job's state, to start from; NULL: none, or it was sent
     ak_call *join;
     bool sent;          // the whole state was sent, or none had to be
     ak_state *sending;  // what is being sent

@@ -111,7 +111,7 @@ static void send_welcome(ak_run *run)
     welcome.has_resume_step = welcome.has_restored = 1;
     welcome.resume_step = run->resuming ? run->resume.step : 0;
     welcome.commit = commit;
-    welcome.restored = run->resuming;
+    welcome.restored = run->resuming || run->seed;
     m.body_case = AKSSL__V1__COORDINATOR_MESSAGE__BODY_WELCOME;
     m.welcome = &welcome;
     ak_call_send(run->join, &m.base);
@@ -158,9 +158,10 @@ static akssl_status take_hello(ak_run *run, const Akssl__V1__Hello *hello)
                        hello->ranks, job->ranks);
     ak_run_joined(run);
     send_welcome(run);
-    run->sent = !run->resuming;
-    if (run->resuming) {
-        run->sending = ak_state_freeze(run->state);
+    run->sent = !run->resuming && !run->seed;
+    if (!run->sent) {
+        run->sending = run->seed ? run->seed : ak_state_freeze(run->state);
+        run->seed = NULL;
         run->sending_tensor = 0;
         run->sending_offset = -1;
         pump(run);

@@ -3,6 +3,8 @@
 // The reply goes out only once the row is durable, so that a client that holds an id can find its
 // job again even if the daemon dies on the very next line.  A client that is gone before the
 // worker's check is done gets no job.
+//
+//     [state_from: copy the other job's state (daemon/seed.h) ->] check -> row and folder -> reply
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -12,6 +14,7 @@
 #include "daemon/control.h"
 #include "daemon/files.h"
 #include "daemon/handler/handler.h"
+#include "daemon/seed.h"
 #include "proto/base/alloc.h"
 #include "proto/base/error.h"
 
@@ -20,6 +23,8 @@ typedef struct submission {
     ak_call *call;
     bool dry_run;
     ak_check *check; // while it is under way
+    ak_seed *seed;   // the state to start from; NULL: none
+    ak_spec spec;    // until the check
 } submission;
 
 // Of a source's augmentation a job that trains a classifier takes how pixels are prepared, not what
@@ -98,7 +103,8 @@ static void on_checked(void *ctx, const ak_check_result *result)
 
     s->check = NULL;
     if (rc == AKSSL_OK && !s->dry_run) {
-        rc = ak_control_submit(s->d, result->spec, result->yaml, &id);
+        rc = ak_control_submit(s->d, result->spec, result->yaml,
+                               s->seed ? ak_seed_path(s->seed) : NULL, &id);
         sentence = ak_error_text();
     }
     if (rc < 0) {
@@ -109,11 +115,52 @@ static void on_checked(void *ctx, const ak_check_result *result)
     ak_control_schedule(s->d);
 }
 
+static akssl_status start_check(submission *s)
+{
+    const char *state = s->seed ? ak_seed_path(s->seed) : NULL;
+
+    return ak_checker_start(&s->check, s->d->checker, &s->spec, state, on_checked, s);
+}
+
+static void on_seeded(void *ctx, akssl_status rc, const char *error)
+{
+    submission *s = ctx;
+
+    if (rc == AKSSL_OK) {
+        rc = start_check(s);
+        error = ak_error_text();
+    }
+    if (rc < 0)
+        ak_call_fail(s->call, rc, error);
+}
+
+static akssl_status start_submission(submission *s, const Akssl__V1__JobSpec *given)
+{
+    akssl_status rc = ak_rpc_spec_decode(&s->spec, given);
+
+    if (rc == AKSSL_OK && s->spec.from_job)
+        rc = resolve_from_job(s->d, &s->spec, given);
+    if (rc == AKSSL_OK && s->spec.state_digest[0] && !s->spec.state_from)
+        rc = ak_fail(AKSSL_ERR_INVALID, "state_digest is of state_from's state, and there is none: "
+                                        "give both or neither");
+    if (rc < 0)
+        return rc;
+    return s->spec.state_from ? ak_seed_start(&s->seed, s->d, &s->spec, on_seeded, s)
+                              : start_check(s);
+}
+
+static void submission_free(submission *s)
+{
+    ak_check_cancel(s->check);
+    ak_seed_free(s->seed);
+    ak_spec_fini(&s->spec);
+    free(s);
+}
+
 static akssl_status started(ak_daemon *d, ak_call *call, const ProtobufCMessage *request)
 {
     const Akssl__V1__SubmitRequest *message = (const Akssl__V1__SubmitRequest *)request;
     submission *s;
-    ak_spec spec;
     akssl_status rc;
 
     if (!message->spec)
@@ -122,15 +169,10 @@ static akssl_status started(ak_daemon *d, ak_call *call, const ProtobufCMessage 
         return ak_fail(AKSSL_ERR_UNAVAILABLE, "akssld is stopping: submit again once it is back");
     s = ak_alloc(1, sizeof *s);
     *s = (submission){ .d = d, .call = call, .dry_run = message->dry_run };
-    ak_spec_init(&spec);
-    rc = ak_rpc_spec_decode(&spec, message->spec);
-    if (rc == AKSSL_OK && spec.from_job)
-        rc = resolve_from_job(d, &spec, message->spec);
-    if (rc == AKSSL_OK)
-        rc = ak_checker_start(&s->check, d->checker, &spec, on_checked, s);
-    ak_spec_fini(&spec);
+    ak_spec_init(&s->spec);
+    rc = start_submission(s, message->spec);
     if (rc < 0)
-        free(s);
+        submission_free(s);
     else
         ak_call_set_user(call, s);
     return rc;
@@ -141,10 +183,8 @@ static void ended(ak_daemon *d, ak_call *call)
     submission *s = ak_call_user(call);
 
     (void)d;
-    if (!s)
-        return;
-    ak_check_cancel(s->check);
-    free(s);
+    if (s)
+        submission_free(s);
 }
 
 const ak_handler ak_handler_submit = { .started = started, .ended = ended };

@@ -1,5 +1,5 @@
-// worker/command/check.c -- `akssl-worker check --spec FILE`: prints the resolved spec, or says
-// what is wrong with it.
+// worker/command/check.c -- `akssl-worker check --spec FILE [--state FILE]`: prints the resolved
+// spec, or says what is wrong with it.
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -9,13 +9,15 @@
 #include "worker/command/command.h"
 #include "worker/train/check.h"
 #include "worker/train/estimate.h"
+#include "worker/train/seed.h"
 
 typedef struct check {
-    char *spec;
+    char *spec, *state;
 } check;
 
 static const ak_option options[] = {
     AK_OPTION_STRING(check, spec, "", NULL, "the job's spec, YAML"),
+    AK_OPTION_STRING(check, state, "", NULL, "the state of another job that it is to start from"),
     AK_OPTION_END,
 };
 
@@ -51,6 +53,8 @@ static int run(void *self)
         rc = ak_check_spec(&spec);
     if (rc == AKSSL_OK)
         rc = ak_check_data(&spec, &images);
+    if (rc == AKSSL_OK && c->state[0])
+        rc = ak_seed_check(&spec, c->state);
     if (rc == AKSSL_OK)
         rc = print(&spec, images);
     ak_spec_fini(&spec);

@@ -11,10 +11,13 @@
 #include "proto/base/error.h"
 #include "worker/command/command.h"
 #include "worker/train/check.h"
+#include "worker/train/seed.h"
 #include "worker/train/session.h"
 #include "worker/uplink.h"
 
 enum { SECRET = 256, PATH = 4096, GRACE = 10 }; // bytes, bytes, seconds
+
+_Static_assert((int)AK_UPLINK_DIMS == (int)AK_SEED_DIMS, "seed() copies shapes");
 
 typedef struct run_flags {
     char *server, *run, *secret_file;
@@ -50,6 +53,25 @@ static akssl_status restore(void *ctx, ak_state *state)
     state->filled = t->filled;
     state->position = t->position;
     return AKSSL_OK;
+}
+
+// Another job's tensors came instead of this run's own.
+static akssl_status seed(void *ctx, ak_state *state)
+{
+    ak_seed seeds[AK_UPLINK_TENSORS];
+    int count = ak_uplink_tensor_count(ctx);
+
+    for (int i = 0; i < count; i++) {
+        const ak_uplink_tensor *t = ak_uplink_tensor_at(ctx, i);
+
+        seeds[i] = (ak_seed){ .name = t->name,
+                              .dims = t->dims,
+                              .filled = t->filled,
+                              .position = t->position,
+                              .rows = t->data };
+        memcpy(seeds[i].shape, t->shape, sizeof seeds[i].shape);
+    }
+    return ak_seed_take(state, seeds, count);
 }
 
 static ak_uplink_tensor tensor_of(const ak_state *state)
@@ -179,6 +201,7 @@ static akssl_status run_session(ak_comm *comm, ak_uplink *uplink, const start *s
                                 ak_outcome *outcome)
 {
     const ak_link link = { .restore = restore,
+                           .seed = seed,
                            .declare = declare,
                            .push = push,
                            .replace = replace,

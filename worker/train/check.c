@@ -79,6 +79,26 @@ static akssl_status settle_decay(ak_spec *s, const ak_optim *optim)
     return AKSSL_OK;
 }
 
+static akssl_status check_state_from(const ak_spec *s)
+{
+    const ak_method *method;
+    akssl_status rc;
+
+    if (!s->state_from)
+        return AKSSL_OK;
+    if (strcmp(s->kind, "pretrain") != 0)
+        return ak_fail(AKSSL_ERR_INVALID,
+                       "state-from is for kind pretrain: kind %s has no state at the coordinator",
+                       s->kind);
+    rc = ak_method_find(&method, s->method);
+    if (rc == AKSSL_OK && !method->states)
+        rc = ak_fail(AKSSL_ERR_INVALID,
+                     "state-from: method %s has no state at the coordinator to start from: leave "
+                     "it out",
+                     method->name);
+    return rc;
+}
+
 static akssl_status check_names(ak_spec *s)
 {
     const ak_backbone *backbone;
@@ -175,6 +195,8 @@ akssl_status ak_check_spec(ak_spec *s)
         rc = check_names(s);
     if (rc == AKSSL_OK)
         rc = check_eval(s);
+    if (rc == AKSSL_OK)
+        rc = check_state_from(s);
     if (rc < 0)
         return rc;
     if (!pretrain && !s->weights[0])

@@ -22,11 +22,24 @@ akssl_status ak_loop_agree(const ak_loop *l, akssl_status rc)
 
 // ---- state
 
+// Rank 0's replica becomes everybody's.
+static void share_state(ak_loop *l, ak_state *state)
+{
+    int64_t numbers[3] = { state->version, state->filled, state->position };
+
+    ak_comm_broadcast(l->session->comm, numbers, sizeof numbers);
+    state->version = numbers[0];
+    state->filled = numbers[1];
+    state->position = numbers[2];
+    state->sent = state->version;
+    ak_comm_broadcast(l->session->comm, state->rows,
+                      (size_t)(state->length * state->width) * sizeof(float));
+}
+
 // A replica from what the coordinator holds: rank 0 asks, all receive.
 static akssl_status restore_state(ak_loop *l, ak_state *state)
 {
     akssl_status rc = AKSSL_OK;
-    int64_t numbers[3];
 
     if (l->session->link)
         rc = l->session->link->restore(l->session->link->ctx, state);
@@ -36,19 +49,9 @@ static akssl_status restore_state(ak_loop *l, ak_state *state)
                      ": they do not belong together",
                      state->name, state->version, l->session->resume_step);
     rc = ak_loop_agree(l, rc);
-    if (rc < 0)
-        return rc;
-    numbers[0] = state->version;
-    numbers[1] = state->filled;
-    numbers[2] = state->position;
-    ak_comm_broadcast(l->session->comm, numbers, sizeof numbers);
-    state->version = numbers[0];
-    state->filled = numbers[1];
-    state->position = numbers[2];
-    state->sent = state->version;
-    ak_comm_broadcast(l->session->comm, state->rows,
-                      (size_t)(state->length * state->width) * sizeof(float));
-    return AKSSL_OK;
+    if (rc == AKSSL_OK)
+        share_state(l, state);
+    return rc;
 }
 
 static akssl_status restore_states(ak_loop *l)
@@ -60,10 +63,30 @@ static akssl_status restore_states(ak_loop *l)
     return rc;
 }
 
+// From another job's state.  Prototypes are parameters: a momentum network starts from them, too.
+static akssl_status seed_states(ak_loop *l)
+{
+    const ak_link *link = l->session->link;
+    bool params = false;
+    akssl_status rc = AKSSL_OK;
+
+    for (int i = 0; i < l->trainer->state_count && rc == AKSSL_OK; i++) {
+        ak_state *state = l->trainer->states[i];
+
+        rc = ak_loop_agree(l, link ? link->seed(link->ctx, state) : AKSSL_OK);
+        if (rc == AKSSL_OK)
+            share_state(l, state);
+        params |= state->param != NULL;
+    }
+    if (params)
+        ak_model_follow(&l->trainer->model, 0, l->trainer->world.threads);
+    return rc;
+}
+
 static akssl_status start_states(ak_loop *l)
 {
     const ak_link *link = l->session->link;
-    akssl_status rc = AKSSL_OK;
+    akssl_status rc = l->session->spec->state_from ? seed_states(l) : AKSSL_OK;
 
     for (int i = 0; link && i < l->trainer->state_count && rc == AKSSL_OK; i++)
         rc = link->declare(link->ctx, l->trainer->states[i]);

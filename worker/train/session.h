@@ -22,6 +22,9 @@ typedef struct ak_link {
     // restore gives back what the coordinator holds for state->name, if anything: fills rows,
     // version, filled, position.  ERR_CORRUPT when it is of another shape.
     akssl_status (*restore)(void *ctx, ak_state *state);
+    // seed gives the state of a fresh run the rows of another job's that the spec's state_from
+    // names (seed.h).  Needed only then.
+    akssl_status (*seed)(void *ctx, ak_state *state);
     akssl_status (*declare)(void *ctx, const ak_state *state); // a fresh run's state
     akssl_status (*push)(void *ctx, const ak_state *state, const float *rows, int64_t count);
     akssl_status (*replace)(void *ctx, const ak_state *state); // a whole's rows

@@ -119,7 +119,7 @@ static inline Akssl__V1__CoordinatorMessage *fake_receive(fake *f, int64_t timeo
 }
 
 // fake_welcome takes the start: spec, resume step, and the state, whose ring must be what the
-// steps up to there made it.
+// steps up to there made it; at step 0, another job's state.
 static inline void fake_welcome(fake *f)
 {
     Akssl__V1__CoordinatorMessage *m = fake_receive(f, 20000);
@@ -140,9 +140,13 @@ static inline void fake_welcome(fake *f)
         m = fake_receive(f, 20000);
         if (!m)
             fake_die("no state");
-        if (m->body_case == AKSSL__V1__COORDINATOR_MESSAGE__BODY_HEAD &&
-            (m->head->version != f->step || (strcmp(m->head->name, "moco.queue") == 0 &&
-                                             m->head->position != f->step * FAKE_PUSH % FAKE_ROWS)))
+        if (m->body_case == AKSSL__V1__COORDINATOR_MESSAGE__BODY_HEAD && f->step == 0)
+            fprintf(stderr, "fake takes %s of version %" PRId64 "\n", m->head->name,
+                    m->head->version);
+        else if (m->body_case == AKSSL__V1__COORDINATOR_MESSAGE__BODY_HEAD &&
+                 (m->head->version != f->step ||
+                  (strcmp(m->head->name, "moco.queue") == 0 &&
+                   m->head->position != f->step * FAKE_PUSH % FAKE_ROWS)))
             fake_die("the state is not of the resume step");
         more = m->body_case != AKSSL__V1__COORDINATOR_MESSAGE__BODY_STATE_END;
     }
@@ -364,7 +368,7 @@ static inline int fake_act(fake *f)
         return 7;
     if (strcmp(f->mode, "deaf") == 0)
         signal(SIGTERM, SIG_IGN);
-    if (!f->restored)
+    if (f->step == 0)
         fake_declare(f);
     if (strcmp(f->mode, "fail") == 0)
         fake_finish(f, "failed", "the data set is damaged: get it again");
@@ -432,7 +436,7 @@ static inline int fake_run(int argc, char **argv)
 
 static inline int fake_main(int argc, char **argv)
 {
-    if (strcmp(argv[1], "check") == 0 && argc == 4)
+    if (strcmp(argv[1], "check") == 0 && (argc == 4 || argc == 6))
         return fake_check(argv[3]);
     if (strcmp(argv[1], "catalogue") == 0) {
         printf("{\"methods\": [{\"name\": \"simclr\"}]}\n");

@@ -51,6 +51,8 @@ static const row bad[] = {
     { { "eval", "knn," }, AKSSL_ERR_INVALID, { "eval 'knn,'", "commas" } },
     { { "eval", ",knn" }, AKSSL_ERR_INVALID, { "eval ',knn'", "commas" } },
     { { "eval", "knn,,probe" }, AKSSL_ERR_INVALID, { "eval 'knn,,probe'", "commas" } },
+    { { "state-from", "7" }, AKSSL_ERR_INVALID, { "method simclr has no state", "leave it out" } },
+    { { "state-from", "7", "kind", "linear" }, AKSSL_ERR_INVALID, { "state-from", "kind linear" } },
     { { "kind", "knn" }, AKSSL_ERR_INVALID, { "kind knn", "--weights" } },
     { { "kind", "probe" }, AKSSL_ERR_INVALID, { "kind probe", "--from-job" } },
     { { "kind", "linear" }, AKSSL_ERR_INVALID, { "kind linear", "--from-job" } },
