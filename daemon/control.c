@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "daemon/fallback.h"
 #include "daemon/files.h"
 #include "daemon/result.h"
 #include "daemon/run.h"
@@ -303,15 +304,10 @@ akssl_status ak_control_pause(ak_daemon *d, int64_t id, void (*seen)(void *ctx, 
     return AKSSL_OK;
 }
 
-akssl_status ak_control_resume(ak_daemon *d, int64_t id, void (*seen)(void *ctx, const ak_job *job),
-                               void *ctx)
+static akssl_status check_paused(const ak_daemon *d, const ak_job *job)
 {
-    char *reason;
-    ak_job *job;
-    akssl_status rc = ak_control_active(d, id, &job);
+    int64_t id = job->id;
 
-    if (rc < 0)
-        return rc;
     if (d->stopping)
         return ak_fail(AKSSL_ERR_UNAVAILABLE, "akssld is stopping: resume again once it is back");
     if (job->pause)
@@ -320,6 +316,22 @@ akssl_status ak_control_resume(ak_daemon *d, int64_t id, void (*seen)(void *ctx,
     if (job->state != AK_JOB_PAUSED)
         return ak_fail(AKSSL_ERR_STATE, "job %" PRId64 " is %s: only a PAUSED job is resumed", id,
                        ak_job_state_text(job->state));
+    return AKSSL_OK;
+}
+
+akssl_status ak_control_resume(ak_daemon *d, int64_t id, bool from_start,
+                               void (*seen)(void *ctx, const ak_job *job), void *ctx)
+{
+    char *reason;
+    ak_job *job;
+    akssl_status rc = ak_control_active(d, id, &job);
+
+    if (rc == AKSSL_OK)
+        rc = check_paused(d, job);
+    if (rc == AKSSL_OK && from_start)
+        rc = ak_fallback_to_start(d, job);
+    if (rc < 0)
+        return rc;
     reason = ak_path("%s", job->reason);
     rc = ak_job_move(job, AK_JOB_RESUME, NULL);
     if (rc == AKSSL_OK)
@@ -329,7 +341,8 @@ akssl_status ak_control_resume(ak_daemon *d, int64_t id, void (*seen)(void *ctx,
     free(reason);
     if (rc < 0)
         return rc;
-    ak_log_write(d->log, AK_LOG_INFO, "job %" PRId64 " resumed", id);
+    ak_log_write(d->log, AK_LOG_INFO, "job %" PRId64 " resumed%s", id,
+                 from_start ? " from the start" : "");
     ak_watches_changed(d->watches, job, true);
     seen(ctx, job);
     ak_control_enqueue(d, job);
