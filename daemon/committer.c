@@ -83,27 +83,50 @@ static void remove_pruned(ak_run *run, const int64_t *steps, int count)
 
 // ---- the transaction
 
-static akssl_status record(ak_run *run)
+static akssl_status store_rows(ak_run *run, int64_t **steps, int *count)
+{
+    ak_store *store = run->d->store;
+    akssl_status rc = ak_store_begin(store);
+
+    if (rc < 0)
+        return rc;
+    rc = ak_store_add_commit(store, &run->commit);
+    if (rc == AKSSL_OK)
+        rc = ak_store_update(store, run->job);
+    if (rc == AKSSL_OK)
+        rc = ak_store_commit_steps(store, run->job->id, steps, count);
+    if (rc == AKSSL_OK)
+        rc = ak_store_prune(store, run->job->id, run->job->spec.keep);
+    if (rc == AKSSL_OK)
+        return ak_store_commit(store);
+    ak_store_rollback(store);
+    return rc;
+}
+
+akssl_status ak_committer_record(ak_run *run)
 {
     ak_job *job = run->job;
     int64_t committed = job->committed_step, since = job->restarts_since_commit;
-    int64_t *pruned = NULL;
+    int64_t *steps = NULL;
     int count = 0;
     akssl_status rc;
 
     job->committed_step = run->commit.step;
     job->restarts_since_commit = 0;
-    rc = ak_store_record(run->d->store, job, &run->commit, &pruned, &count);
+    rc = store_rows(run, &steps, &count);
     if (rc < 0) {
         job->committed_step = committed;
         job->restarts_since_commit = since;
-        return rc;
+    } else {
+        int keep = (int)job->spec.keep;
+
+        if (count > keep)
+            remove_pruned(run, steps + keep, count - keep);
+        ak_log_write(run->d->log, AK_LOG_INFO, "job %" PRId64 " committed step %" PRId64, job->id,
+                     job->committed_step);
+        ak_watches_changed(run->d->watches, job, false);
     }
-    remove_pruned(run, pruned, count);
-    ak_log_write(run->d->log, AK_LOG_INFO, "job %" PRId64 " committed step %" PRId64, job->id,
-                 job->committed_step);
-    ak_watches_changed(run->d->watches, job, false);
-    free(pruned);
+    free(steps);
     return rc;
 }
 
@@ -119,20 +142,6 @@ static akssl_status make(void *ctx)
     return rc;
 }
 
-// refuse tells the worker, and pauses the job if a person can put it right; else it is the worker's
-// to say how its run ends.
-static void refuse(ak_run *run, akssl_status rc, const char *error)
-{
-    char *why = ak_path("%s; the job is paused: put that right, then resume it", error);
-    bool hold = ak_run_passes(rc);
-
-    ak_log_write(run->d->log, AK_LOG_ERROR, "job %" PRId64 ": %s", run->job->id, error);
-    answer(run, rc, hold ? why : error);
-    if (hold)
-        ak_run_hold(run, error);
-    free(why);
-}
-
 static void on_made(void *ctx, akssl_status rc, const char *error)
 {
     ak_run *run = ctx;
@@ -142,16 +151,16 @@ static void on_made(void *ctx, akssl_status rc, const char *error)
     ak_state_free(run->frozen);
     run->frozen = NULL;
     if (rc == AKSSL_OK) {
-        rc = record(run);
+        rc = ak_committer_record(run);
         error = ak_error_text();
     }
-    if (rc == AKSSL_OK) {
-        answer(run, rc, NULL);
-    } else {
-        why = ak_path("%s", error);
-        refuse(run, rc, why);
-        free(why);
-    }
+    why = ak_path("%s%s", error, rc == AKSSL_ERR_NO_SPACE ? " (free some and submit again)" : "");
+    answer(run, rc, why);
+    if (rc < 0)
+        ak_log_write(run->d->log, AK_LOG_ERROR, "job %" PRId64 ": %s", run->job->id, why);
+    if (rc == AKSSL_ERR_NO_SPACE)
+        ak_run_fail(run, why);
+    free(why);
     ak_run_work_done(run);
 }
 
@@ -177,6 +186,16 @@ static void on_late(uv_timer_t *timer)
     answer(run, AKSSL_ERR_DEADLINE, ak_error_text());
 }
 
+// Calls overtake the stream: a tensor that was declared before may not be there yet.
+static akssl_status has_reached(const ak_run *run, bool *reached)
+{
+    akssl_status rc = ak_state_reached(run->state, run->commit.step, reached);
+
+    if (rc == AKSSL_OK && run->state->count < run->commit_tensors)
+        *reached = false;
+    return rc;
+}
+
 void ak_committer_poll(ak_run *run)
 {
     bool reached;
@@ -184,7 +203,7 @@ void ak_committer_poll(ak_run *run)
 
     if (!run->waiting_for_state)
         return;
-    rc = ak_state_reached(run->state, run->commit.step, &reached);
+    rc = has_reached(run, &reached);
     if (rc < 0)
         answer(run, rc, ak_error_text());
     else if (reached)
@@ -238,6 +257,17 @@ akssl_status ak_committer_request(ak_run *run, ak_call *call,
 
     if (run->phase != AK_RUN_JOINED)
         return ak_fail(AKSSL_ERR_STATE, "commit: the run is not one that trains");
+    if ((run->committing || run->waiting_for_state) && run->commit.step == request->step) {
+        ak_call *before = run->commit_call; // the worker has lost it
+
+        run->commit_call = call;
+        ak_call_set_user(call, run);
+        if (before) {
+            ak_call_set_user(before, NULL);
+            ak_call_fail(before, AKSSL_ERR_UNAVAILABLE, "commit: another call takes its place");
+        }
+        return AKSSL_OK;
+    }
     if (run->committing || run->waiting_for_state)
         return ak_fail(AKSSL_ERR_STATE, "commit: that of step %" PRId64 " is still under way",
                        run->commit.step);
@@ -246,10 +276,11 @@ akssl_status ak_committer_request(ak_run *run, ak_call *call,
         return rc;
     if (commit.step <= run->job->committed_step)
         return repeat(run, call, &commit);
-    rc = ak_state_reached(run->state, commit.step, &reached);
+    run->commit = commit;
+    run->commit_tensors = request->tensors;
+    rc = has_reached(run, &reached);
     if (rc < 0)
         return ak_wrap(rc, "commit of step %" PRId64, commit.step);
-    run->commit = commit;
     run->commit_call = call;
     ak_call_set_user(call, run);
     run->waiting_for_state = true;
@@ -269,5 +300,8 @@ void ak_committer_ended(ak_run *run)
 
 void ak_committer_drop(ak_run *run)
 {
-    answer(run, AKSSL_ERR_CANCELLED, "the run is over");
+    if (run->leaving)
+        answer(run, AKSSL_ERR_UNAVAILABLE, "akssld is stopping: ask again");
+    else
+        answer(run, AKSSL_ERR_CANCELLED, "the run is over");
 }

@@ -13,9 +13,12 @@
 #include "daemon/run.h"
 
 // ak_committer_request takes a Commit call; it is answered once the commit is durable.  The same
-// commit again is answered at once.
+// commit again, from a worker that did not hear the answer, is answered as it was, or when it is.
 akssl_status ak_committer_request(ak_run *run, ak_call *call,
                                   const Akssl__V1__CommitRequest *request) AKSSL_MUST_CHECK;
+
+// ak_committer_record stores run->commit, which is made: one transaction, then the reply may go.
+akssl_status ak_committer_record(ak_run *run) AKSSL_MUST_CHECK;
 
 // ak_committer_poll looks whether the state has reached the step that a commit waits for.
 void ak_committer_poll(ak_run *run);

@@ -24,13 +24,20 @@ static const ak_option table[] = {
                      "what to log on stderr"),
     AK_OPTION_STRING(ak_config, worker, "", NULL,
                      "akssl-worker (default: beside akssld, else in PATH)"),
+    AK_OPTION_STRING(ak_config, on_term, "leave", "leave|stop",
+                     "what SIGTERM does to runs (SIGINT stops them)"),
+    AK_OPTION_INT(ak_config, adopt_timeout, 60, 1, 86400,
+                  "seconds that a run has to come back to akssld (default 60)"),
+    AK_OPTION_INT(ak_config, orphan_timeout, 3600, 1, 31536000,
+                  "seconds that a run goes on without akssld (default 3600)"),
     AK_OPTION_END,
 };
 
 void ak_config_help(FILE *out)
 {
     fprintf(out, "usage: akssld --state-dir DIR [--socket PATH] [--slots N] [--log-level LEVEL] "
-                 "[--worker PATH]\n       akssld --help | --version\n\n");
+                 "[--worker PATH]\n              [--on-term leave|stop] [--adopt-timeout S] "
+                 "[--orphan-timeout S]\n       akssld --help | --version\n\n");
     for (const ak_option *row = table; row->name; row++) {
         char flag[32];
 
@@ -38,7 +45,7 @@ void ak_config_help(FILE *out)
         for (char *c = flag; *c; c++)
             if (*c == '_')
                 *c = '-';
-        fprintf(out, "  %-14s %s%s%s\n", flag, row->help, row->choices ? ": " : "",
+        fprintf(out, "  %-17s %s%s%s\n", flag, row->help, row->choices ? ": " : "",
                 row->choices ? row->choices : "");
     }
 }

@@ -12,7 +12,8 @@
 // Strings are the config's own.  After ak_config_settle every one is set and absolute.
 typedef struct ak_config {
     char *state_dir, *socket, *worker, *log_level;
-    int64_t slots;
+    char *on_term;                                // what SIGTERM does to runs: "leave" or "stop"
+    int64_t slots, adopt_timeout, orphan_timeout; // the last two: seconds
     bool help, version;
     char *self; // this program's own file
 } ak_config;

@@ -34,9 +34,8 @@ akssl_status ak_control_cancel(ak_daemon *d, int64_t id, void (*seen)(void *ctx,
 akssl_status ak_control_pause(ak_daemon *d, int64_t id, void (*seen)(void *ctx, const ak_job *job),
                               void *ctx) AKSSL_MUST_CHECK;
 
-// ak_control_resume queues a PAUSED job again, to go on from its last commit, or from_start.
-akssl_status ak_control_resume(ak_daemon *d, int64_t id, bool from_start,
-                               void (*seen)(void *ctx, const ak_job *job),
+// ak_control_resume queues a PAUSED job again.
+akssl_status ak_control_resume(ak_daemon *d, int64_t id, void (*seen)(void *ctx, const ak_job *job),
                                void *ctx) AKSSL_MUST_CHECK;
 
 // ak_control_save stores a job as it is; what fails is tried again every second.
@@ -56,8 +55,7 @@ void ak_control_requeue(ak_daemon *d, ak_job *job, const char *reason, int64_t p
 // ak_control_schedule starts what fits.
 void ak_control_schedule(ak_daemon *d);
 
-// ak_control_recover takes up the store's jobs at start: ends what is left of old runs (this
-// blocks) and queues what had not ended.
+// ak_control_recover takes up the store's jobs at start: adopts what runs and queues what waits.
 akssl_status ak_control_recover(ak_daemon *d) AKSSL_MUST_CHECK;
 
 // ak_control_retry stores again what could not be stored.

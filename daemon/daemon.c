@@ -1,7 +1,9 @@
 // daemon/daemon.c -- the program: what it owns, how it starts and ends.
 //
 //     start: loop, locks, store, jobs of the store, server, then jobs run
-//     end:   signal -> runs commit and stop (30 s) -> server closes -> handles close -> loop ends
+//     end:   signal -> runs are left, or commit and stop (30 s) -> server closes -> handles close
+//     ->
+//            loop ends
 
 #include "daemon/daemon.h"
 
@@ -91,14 +93,17 @@ static void on_signal(uv_signal_t *signal, int number)
     ak_daemon *d = signal->data;
 
     if (d->stopping) {
-        each_run(d, ak_run_kill);
+        if (d->ending)
+            each_run(d, ak_run_kill);
         return;
     }
     d->stopping = true;
-    ak_log_write(d->log, AK_LOG_INFO, "signal %d: stopping, %d runs commit first", number, d->runs);
-    each_run(d, stop_run);
+    d->ending = number == SIGINT || strcmp(d->config->on_term, "stop") == 0;
+    ak_log_write(d->log, AK_LOG_INFO, "signal %d: stopping, %d runs %s", number, d->runs,
+                 d->ending ? "commit first" : "are left");
     uv_timer_start(&d->stop, on_stop_late, AK_DAEMON_STOP_MS, 0);
-    if (!d->runs)
+    each_run(d, d->ending ? stop_run : ak_run_leave);
+    if (!d->runs && !d->closing)
         begin_close(d);
 }
 

@@ -32,7 +32,7 @@ static akssl_status check(const ak_daemon *d, const ak_job *job, int64_t ranks)
 // runs_on says whether job has a run that will go on by itself.
 static bool runs_on(const ak_job *job)
 {
-    return job->run && job->run->phase <= AK_RUN_JOINED && !job->outcome && !job->cancel &&
+    return job->run && job->run->phase <= AK_RUN_ADOPTING && !job->outcome && !job->cancel &&
            !job->pause;
 }
 

@@ -1,4 +1,4 @@
-// daemon/guard.c -- the parent of mpirun, which outlives the daemon just long enough.
+// daemon/guard.c -- the parent of mpirun, which outlives the daemon.
 
 #include "daemon/guard.h"
 
@@ -9,14 +9,77 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "daemon/files.h"
 #include "daemon/process.h"
 #include "proto/base/clock.h"
+#include "proto/base/error.h"
 
-enum { GRACE_MS = 4000, LEFTOVER_MS = 1500 };
+enum { GRACE_MS = 4000, LEFTOVER_MS = 1500, MAX_EXIT = 64 };
+
+// ---- the scratch folder: OpenMPI 4.1's names, then 5.0's
+
+static char *scratch_of(const char *run)
+{
+    return ak_path("/dev/shm/akssl-%s", run);
+}
+
+static void make_scratch(const char *run)
+{
+    static const char *const names[] = { "OMPI_MCA_btl_vader_backing_directory",
+                                         "OMPI_MCA_btl_sm_backing_directory",
+                                         "OMPI_MCA_orte_tmpdir_base", "PRTE_MCA_prte_tmpdir_base" };
+    char *folder = scratch_of(run);
+
+    if (mkdir(folder, 0700) == 0) // else OpenMPI's own places do
+        for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+            setenv(names[i], folder, 0);
+    free(folder);
+}
+
+void ak_guard_clean(const char *run)
+{
+    char *folder = scratch_of(run);
+
+    if (ak_files_remove(folder) < 0)
+        fprintf(stderr, "akssld: %s\n", ak_error_text());
+    free(folder);
+}
+
+// ---- how it ended
+
+static akssl_status write_exit(const char *path, int status)
+{
+    char text[MAX_EXIT];
+    int n = snprintf(text, sizeof text, "code %d signal %d\n",
+                     WIFEXITED(status) ? WEXITSTATUS(status) : 0,
+                     WIFSIGNALED(status) ? WTERMSIG(status) : 0);
+
+    return ak_files_write(path, text, (size_t)n);
+}
+
+akssl_status ak_guard_read_exit(const char *path, int *code, int *signal)
+{
+    ak_str text = AK_STR_INIT;
+    int used = 0;
+    akssl_status rc;
+
+    if (access(path, F_OK) < 0 && errno == ENOENT)
+        return AKSSL_ERR_NOT_FOUND;
+    rc = ak_files_read(path, MAX_EXIT, &text);
+    if (rc == AKSSL_OK &&
+        (!text.length || sscanf(text.text, "code %d signal %d\n%n", code, signal, &used) != 2 ||
+         !used))
+        rc = ak_fail(AKSSL_ERR_CORRUPT, "'%s' does not say how a run ended", path);
+    ak_str_fini(&text);
+    return rc;
+}
+
+// ---- the command
 
 static pid_t start(char **command, const sigset_t *signals)
 {
@@ -68,34 +131,41 @@ static int wait_for(pid_t child, const sigset_t *signals)
     return status;
 }
 
+static void block_signals(sigset_t *signals)
+{
+    sigemptyset(signals);
+    sigaddset(signals, SIGTERM);
+    sigaddset(signals, SIGINT);
+    sigaddset(signals, SIGHUP);
+    sigaddset(signals, SIGCHLD);
+    sigprocmask(SIG_BLOCK, signals, NULL);
+}
+
 int ak_guard(char **argv)
 {
-    pid_t parent = argv[0] ? (pid_t)strtol(argv[0], NULL, 10) : 0, child;
     const char *mark = getenv("AKSSL_RUN");
     sigset_t signals;
     int status;
+    pid_t child;
 
-    if (parent <= 1 || !argv[1] || !mark) {
+    if (!argv[0] || !argv[1] || !mark || !mark[0] || strchr(mark, '/')) {
         fprintf(stderr, "akssld: --guard is for akssld alone\n");
         return 2;
     }
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGTERM);
-    sigaddset(&signals, SIGINT);
-    sigaddset(&signals, SIGHUP);
-    sigaddset(&signals, SIGCHLD);
-    sigprocmask(SIG_BLOCK, &signals, NULL);
+    block_signals(&signals);
+    setsid(); // fails when it leads a group already, as akssld starts it
     prctl(PR_SET_CHILD_SUBREAPER, 1);
-    prctl(PR_SET_PDEATHSIG, SIGTERM);
-    if (getppid() != parent)
-        return 1; // it died before the kernel knew
+    make_scratch(mark);
     child = start(argv + 1, &signals);
     if (child < 0) {
         fprintf(stderr, "akssld: no process for the run: %s\n", strerror(errno));
+        ak_guard_clean(mark);
         return 126;
     }
     status = wait_for(child, &signals);
-    if (getppid() != parent) // else the daemon looks after what is left
-        ak_process_end_marked(mark, LEFTOVER_MS);
+    ak_process_end_marked(mark, LEFTOVER_MS);
+    ak_guard_clean(mark);
+    if (write_exit(argv[0], status) < 0)
+        fprintf(stderr, "akssld: %s\n", ak_error_text());
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }

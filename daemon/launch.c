@@ -10,8 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "daemon/fallback.h"
 #include "daemon/files.h"
+#include "daemon/guard.h"
 #include "daemon/launcher/launcher.h"
 #include "daemon/seed.h"
 #include "daemon/work.h"
@@ -28,40 +28,31 @@ typedef struct job_work {
     ak_run *run;
     launch_done done;
     ak_state *state, *seed;
-    ak_commit *commits; // that the store knows, newest first
+    int64_t *steps; // that the store knows
     int count;
-    int chosen;               // the one to resume from
-    ak_str wrong;             // with those before it
     const char *state_digest; // of the state to start from; NULL: none
 } job_work;
 
-// choose takes the newest commit that is whole.
-static akssl_status choose(job_work *w)
+static akssl_status load_state(job_work *w)
 {
-    char *folder = ak_path("%s/commits", w->run->folder);
-    akssl_status rc =
-        ak_commit_choose(w->commits, w->count, folder, &w->chosen, &w->state, &w->wrong);
+    ak_run *run = w->run;
+    char *folder = ak_path("%s/commits/step-%" PRId64, run->folder, run->resume.step);
+    char *path = ak_path("%s/%s", folder, AK_COMMIT_STATE_FILE);
+    akssl_status rc = ak_commit_verify(&run->resume, folder);
 
+    if (rc == AKSSL_OK)
+        rc = ak_state_read(&w->state, path);
+    free(path);
     free(folder);
-    if (rc == AKSSL_ERR_CORRUPT)
-        return ak_wrap(rc,
-                       "no commit is whole: put its files back and resume, or begin again with "
-                       "`akssl-client resume --from-start %" PRId64 "`",
-                       w->run->job->id);
-    return rc < 0 ? ak_wrap(rc, "its commits cannot be read") : AKSSL_OK;
+    return rc < 0 ? ak_wrap(rc, "resume refused") : AKSSL_OK;
 }
 
 static akssl_status sweep(job_work *w)
 {
-    char *folder = ak_path("%s/commits", w->run->folder);
-    int64_t *steps = ak_alloc((size_t)w->count + 1, sizeof *steps);
-    akssl_status rc;
+    char *commits = ak_path("%s/commits", w->run->folder);
+    akssl_status rc = ak_commit_sweep(commits, w->steps, w->count);
 
-    for (int i = 0; i < w->count; i++)
-        steps[i] = w->commits[i].step;
-    rc = ak_commit_sweep(folder, steps, w->count);
-    free(steps);
-    free(folder);
+    free(commits);
     return rc;
 }
 
@@ -71,7 +62,7 @@ static akssl_status prepare(void *ctx)
     akssl_status rc = AKSSL_OK;
 
     if (w->run->resuming)
-        rc = choose(w);
+        rc = load_state(w);
     else
         w->state = ak_state_new();
     if (w->state_digest && rc == AKSSL_OK)
@@ -82,11 +73,12 @@ static akssl_status prepare(void *ctx)
 static akssl_status tidy(void *ctx)
 {
     job_work *w = ctx;
-    char *secret = ak_path("%s/secret", w->run->folder);
+    char *folder = ak_path("%s/run", w->run->folder);
+    akssl_status rc = ak_files_remove(folder);
 
-    unlink(secret);
-    free(secret);
-    return sweep(w);
+    free(folder);
+    ak_guard_clean(w->run->id);
+    return rc < 0 ? rc : sweep(w);
 }
 
 static void on_done(void *ctx, akssl_status rc, const char *error)
@@ -95,18 +87,13 @@ static void on_done(void *ctx, akssl_status rc, const char *error)
     ak_run *run = w->run;
     launch_done done = w->done;
 
-    if (rc == AKSSL_OK && w->chosen > 0) {
-        rc = ak_fallback_take(run, w->commits, w->chosen, w->wrong.text);
-        error = ak_error_text();
-    }
     if (w->state && run->state)
         ak_state_free(w->state);
     else if (w->state)
         run->state = w->state;
     if (w->seed)
         run->seed = w->seed;
-    free(w->commits);
-    ak_str_fini(&w->wrong);
+    free(w->steps);
     free(w);
     done(run, rc, error);
     ak_run_work_done(run);
@@ -127,7 +114,7 @@ static void start(job_work *w, ak_work_run what)
     akssl_status rc;
 
     run->works++;
-    rc = ak_store_commits(run->d->store, run->job->id, &w->commits, &w->count);
+    rc = ak_store_commit_steps(run->d->store, run->job->id, &w->steps, &w->count);
     if (rc < 0) // without the list nothing may be removed
         on_done(w, rc, ak_error_text());
     else
@@ -150,13 +137,36 @@ void ak_launch_tidy(ak_run *run, launch_done done)
 
 // ---- spawn
 
+char *ak_launch_file(const ak_run *run, const char *kind)
+{
+    return ak_path("%s/run/%s.%s", run->folder, run->id, kind);
+}
+
 static akssl_status write_secret(const ak_run *run, const char *path)
 {
-    akssl_status rc;
+    char *folder = ak_path("%s/run", run->folder);
+    akssl_status rc = ak_files_make(folder);
 
-    unlink(path);
-    rc = ak_files_write(path, run->secret, strlen(run->secret));
+    if (rc == AKSSL_OK)
+        rc = ak_files_write(path, run->secret, strlen(run->secret));
+    free(folder);
     return rc < 0 ? ak_wrap(rc, "the run's secret") : AKSSL_OK;
+}
+
+akssl_status ak_launch_read_secret(ak_run *run)
+{
+    char *path = ak_launch_file(run, "secret");
+    ak_str text = AK_STR_INIT;
+    akssl_status rc = ak_files_read(path, sizeof run->secret, &text);
+
+    if (rc == AKSSL_OK && (text.length != sizeof run->secret - 1 ||
+                           strspn(text.text, "0123456789abcdef") != text.length))
+        rc = ak_fail(AKSSL_ERR_CORRUPT, "'%s' holds no secret", path);
+    if (rc == AKSSL_OK)
+        memcpy(run->secret, text.text, sizeof run->secret);
+    ak_str_fini(&text);
+    free(path);
+    return rc;
 }
 
 static akssl_status open_log(ak_run *run, int *fd)
@@ -178,9 +188,12 @@ static akssl_status make_command(ak_run *run, const char *secret, ak_args *argv,
 {
     const ak_launch launch = { run->d->config, run->job, run->id, secret, run->job->ranks };
 
-    ak_args_add(argv, "%s", run->d->config->self); // guard.h: mpirun dies with us
+    char *exit_file = ak_launch_file(run, "exit");
+
+    ak_args_add(argv, "%s", run->d->config->self); // guard.h
     ak_args_add(argv, "--guard");
-    ak_args_add(argv, "%ld", (long)getpid());
+    ak_args_add(argv, "%s", exit_file);
+    free(exit_file);
     for (char **at = environ; *at; at++)
         ak_args_add(env, "%s", *at);
     return ak_launcher_find("local")->command(&launch, argv, env);
@@ -216,7 +229,7 @@ static akssl_status spawn(ak_run *run, const ak_args *argv, const ak_args *env, 
 
 akssl_status ak_launch_spawn(ak_run *run, uv_exit_cb exited)
 {
-    char *secret = ak_path("%s/secret", run->folder);
+    char *secret = ak_launch_file(run, "secret");
     ak_args argv = { 0 }, env = { 0 };
     int log = -1;
     akssl_status rc = write_secret(run, secret);

@@ -5,17 +5,27 @@
 
 #include "daemon/run.h"
 
-// ak_launch_prepare reads through the newest commit, if resuming, and its state, on the thread pool;
-// if that is damaged, the one before it and so on, and run->resume becomes what is whole
-// (fallback.h).  Else it reads the state that the job starts from, if there is one.  Commits that
-// the store does not know of are removed.  done gets the outcome, with run->state, and run->seed
-// where there is one, set.
+//
+//     JOB/run/ID.secret   the run's secret, mode 0600: who has it is the run
+//     JOB/run/ID.exit     how mpirun ended (guard.h)
+//     JOB/run/ID.commit   the manifest of a commit that the worker made by itself (adopt.h), and
+//     JOB/run/ID.state    its replica of the coordinator's state
+
+// ak_launch_file gives the path of one of these, by its last word; yours to free.
+char *ak_launch_file(const ak_run *run, const char *kind);
+
+// ak_launch_prepare verifies run->resume, if resuming, and reads its state, or the one that the job
+// starts from, on the thread pool; commits that the store does not know of are removed.  done gets
+// the outcome, with run->state, and run->seed where there is one, set.
 void ak_launch_prepare(ak_run *run, void (*done)(ak_run *run, akssl_status rc, const char *error));
 
 // ak_launch_spawn starts the launcher's command with its output appended to the job's log.
 akssl_status ak_launch_spawn(ak_run *run, uv_exit_cb exited) AKSSL_MUST_CHECK;
 
-// ak_launch_tidy removes, on the thread pool, what the run leaves: secret, commits cut off.
+// ak_launch_read_secret reads the secret of a run that an earlier daemon has started.
+akssl_status ak_launch_read_secret(ak_run *run) AKSSL_MUST_CHECK;
+
+// ak_launch_tidy removes, on the thread pool, what the run leaves: JOB/run, commits cut off.
 void ak_launch_tidy(ak_run *run, void (*done)(ak_run *run, akssl_status rc, const char *error));
 
 // ak_launch_last_words gives the line of the run's log that says best why it ended; "" when there

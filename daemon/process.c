@@ -6,11 +6,13 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -50,41 +52,82 @@ static int holds(int folder, const char *file, const char *mark, ak_str *text)
     return text->length && memmem(text->text, text->length, mark, strlen(mark));
 }
 
-static int is_marked(int proc, const char *pid, const char *mark, ak_str *text)
-{
-    int folder = openat(proc, pid, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    struct stat st;
-    int found;
+// What is looked for, and what was found.
+typedef struct hunt {
+    const char *mark;
+    bool guard; // the guard only
+    int signal;
+    ak_str text;
+    int count;
+} hunt;
 
+static bool is_guard(int folder, ak_str *text)
+{
+    size_t name;
+
+    read_proc(folder, "cmdline", text);
+    name = text->length ? strlen(text->text) + 1 : 0;
+    return name < text->length && strcmp(text->text + name, "--guard") == 0;
+}
+
+static bool is_wanted(int folder, hunt *h)
+{
+    struct stat st;
+
+    return fstat(folder, &st) == 0 && st.st_uid == geteuid() && !is_zombie(folder, &h->text) &&
+           (holds(folder, "cmdline", h->mark, &h->text) ||
+            holds(folder, "environ", h->mark, &h->text)) &&
+           (!h->guard || is_guard(folder, &h->text));
+}
+
+// The signal goes to the process whose folder in /proc was read, or to none: its number may have
+// become another's meanwhile.
+static void send_signal(int folder, pid_t pid, int signal)
+{
+    if (syscall(SYS_pidfd_send_signal, folder, signal, NULL, 0) < 0 &&
+        (errno == ENOSYS || errno == EBADF))
+        kill(pid, signal);
+}
+
+static void visit(int proc, const char *name, hunt *h)
+{
+    long pid = strtol(name, NULL, 10);
+    int folder;
+
+    if (!isdigit((unsigned char)name[0]) || pid <= 1 || pid == getpid())
+        return;
+    folder = openat(proc, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (folder < 0)
-        return 0;
-    found = fstat(folder, &st) == 0 && st.st_uid == geteuid() && !is_zombie(folder, text) &&
-            (holds(folder, "cmdline", mark, text) || holds(folder, "environ", mark, text));
+        return;
+    if (is_wanted(folder, h)) {
+        h->count++;
+        if (h->signal)
+            send_signal(folder, (pid_t)pid, h->signal);
+    }
     close(folder);
-    return found;
+}
+
+static int go_through(hunt h)
+{
+    DIR *proc = strlen(h.mark) < MIN_MARK ? NULL : opendir("/proc");
+    struct dirent *entry;
+
+    while (proc && (entry = readdir(proc)))
+        visit(dirfd(proc), entry->d_name, &h);
+    if (proc)
+        closedir(proc);
+    ak_str_fini(&h.text);
+    return h.count;
 }
 
 int ak_process_signal(const char *mark, int signal)
 {
-    DIR *proc = strlen(mark) < MIN_MARK ? NULL : opendir("/proc");
-    ak_str text = AK_STR_INIT;
-    struct dirent *entry;
-    int count = 0;
+    return go_through((hunt){ .mark = mark, .signal = signal, .text = AK_STR_INIT });
+}
 
-    while (proc && (entry = readdir(proc))) {
-        long pid = strtol(entry->d_name, NULL, 10);
-
-        if (!isdigit((unsigned char)entry->d_name[0]) || pid <= 1 || pid == getpid() ||
-            !is_marked(dirfd(proc), entry->d_name, mark, &text))
-            continue;
-        count++;
-        if (signal)
-            kill((pid_t)pid, signal);
-    }
-    if (proc)
-        closedir(proc);
-    ak_str_fini(&text);
-    return count;
+int ak_process_signal_guard(const char *mark, int signal)
+{
+    return go_through((hunt){ .mark = mark, .guard = true, .signal = signal, .text = AK_STR_INIT });
 }
 
 int ak_process_end_marked(const char *mark, int64_t grace_ms)

@@ -18,8 +18,11 @@
 // found).  Returns their number.
 int ak_process_signal(const char *mark, int signal);
 
+// ak_process_signal_guard does so to the run's guard alone (guard.h): 1, or 0 when it is gone.
+int ak_process_signal_guard(const char *mark, int signal);
+
 // ak_process_end_marked sends SIGTERM, then SIGKILL after grace_ms, and waits until none is left,
-// at most grace_ms + 5 s.  Blocks: for start-up only.  Returns how many there still are.
+// at most grace_ms + 5 s.  Blocks: for the guard.  Returns how many there still are.
 int ak_process_end_marked(const char *mark, int64_t grace_ms);
 
 // An ak_reaper waits for orphans that the kernel hands to us as their sub-reaper; children that

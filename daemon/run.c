@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/adopt.h"
 #include "daemon/committer.h"
 #include "daemon/control.h"
 #include "daemon/files.h"
@@ -19,9 +20,11 @@ enum {
     SWEEP_KILL = 20,     // ticks until what is left is killed: ranks leave by themselves in 1 s
     SWEEP_GIVE_UP = 150, // ticks until a process that cannot be killed is reported and left
     STORE_PAUSE_MS = 10000,
+    COLLECT_MS = 1000, // between tries to record what the run has committed alone
 };
 
 static void conclude(ak_run *run);
+static void let_go(ak_run *run);
 static void begin_sweep(ak_run *run);
 
 // ---- small things
@@ -44,11 +47,11 @@ static void random_text(char *text, size_t digits)
     text[digits] = '\0';
 }
 
-// Takes as long whatever b is, but for its length, which is no secret.
+// Takes as long whatever b is, but for its length, which is no secret.  No secret equals none.
 static bool same_secret(const char *a, const char *b)
 {
     size_t length = strlen(a);
-    unsigned different = strlen(b) != length;
+    unsigned different = !length || strlen(b) != length;
     const char *other = different ? a : b;
 
     for (size_t i = 0; i < length; i++)
@@ -73,6 +76,8 @@ akssl_status ak_run_find(ak_daemon *d, int64_t job, const char *id, const char *
     ak_job *found = ak_jobs_find(&d->jobs, job);
     ak_run *r = found ? found->run : NULL;
 
+    if (d->stopping && (!r || r->leaving)) // it has been let go of
+        return ak_fail(AKSSL_ERR_UNAVAILABLE, "akssld is stopping: come back");
     if (!r || !id || strcmp(r->id, id) != 0 || !same_secret(r->secret, secret))
         return ak_fail(AKSSL_ERR_PERMISSION,
                        "job %" PRId64 ": this is not its current run: only akssld starts runs",
@@ -88,17 +93,20 @@ static void on_join_late(uv_timer_t *timer)
     ak_run_end(timer->data, "rank 0 did not join within 60 s");
 }
 
-static void on_exit_(uv_process_t *process, int64_t code, int signal)
+void ak_run_gone(ak_run *run, int code, int signal)
 {
-    ak_run *run = process->data;
-
     run->alive = false;
-    run->exit_code = (int)code;
+    run->exit_code = code;
     run->exit_signal = signal;
     ak_log_write(run->d->log, AK_LOG_DEBUG,
                  "job %" PRId64 " run %s: mpirun ended: code %d signal %d", run->job->id, run->id,
-                 run->exit_code, signal);
+                 code, signal);
     begin_sweep(run);
+}
+
+static void on_exit_(uv_process_t *process, int64_t code, int signal)
+{
+    ak_run_gone(process->data, (int)code, signal);
 }
 
 static void on_prepared(ak_run *run, akssl_status rc, const char *error)
@@ -112,8 +120,10 @@ static void on_prepared(ak_run *run, akssl_status rc, const char *error)
         error = ak_error_text();
     }
     if (rc < 0) {
-        if (ak_run_passes(rc))
-            ak_run_hold(run, error);
+        run->not_counted = rc == AKSSL_ERR_NO_SPACE; // the next try may find room
+        run->pause_ms = STORE_PAUSE_MS;
+        if (run->not_counted)
+            ak_run_end(run, error);
         else
             ak_run_fail(run, error);
         begin_sweep(run);
@@ -134,27 +144,24 @@ static ak_run *run_new(ak_daemon *d, ak_job *job, int64_t cores)
     run->d = d;
     run->job = job;
     run->cores = cores;
-    run->phase = AK_RUN_PREPARING;
-    random_text(run->id, sizeof run->id - 1);
-    random_text(run->secret, sizeof run->secret - 1);
     run->folder = ak_control_folder(d, job->id);
     ak_text_set(&run->why, NULL);
     uv_timer_init(&d->loop, &run->timer);
     uv_timer_init(&d->loop, &run->commit_timer);
-    run->timer.data = run->commit_timer.data = run;
-    run->handles = 2;
+    uv_timer_init(&d->loop, &run->watch);
+    run->timer.data = run->commit_timer.data = run->watch.data = run;
+    run->handles = 3;
     job->run = run;
     d->runs++;
     return run;
 }
 
-// move_on says, as the job's reason, what the note does, or else that it has fewer ranks than were
-// asked for.
-static void move_on(ak_daemon *d, ak_job *job, ak_job_event event, const char *note)
+// move_on says, as the job's reason, if it has fewer ranks than were asked for.
+static void move_on(ak_daemon *d, ak_job *job, ak_job_event event)
 {
-    char *reason = note ? NULL : ak_job_short(job, d->config->slots);
+    char *reason = ak_job_short(job, d->config->slots);
 
-    ak_control_move(d, job, event, note ? note : reason);
+    ak_control_move(d, job, event, reason);
     free(reason);
 }
 
@@ -163,10 +170,13 @@ void ak_run_start(ak_daemon *d, ak_job *job, int64_t cores)
     ak_run *run = run_new(d, job, cores);
     akssl_status rc = AKSSL_OK;
 
+    run->phase = AK_RUN_PREPARING;
+    random_text(run->id, sizeof run->id - 1);
+    random_text(run->secret, sizeof run->secret - 1);
     job->ranks = ak_job_ranks(job, d->config->slots);
     job->outcome = 0;
     ak_text_set(&job->run_id, run->id); // stored before a process has it, so that it is found
-    move_on(d, job, AK_JOB_LAUNCH, NULL);
+    move_on(d, job, AK_JOB_LAUNCH);
     if (job->dirty)
         rc = ak_control_save(d, job);
     if (rc == AKSSL_OK && job->committed_step > 0) { // step 0 is the start
@@ -174,14 +184,26 @@ void ak_run_start(ak_daemon *d, ak_job *job, int64_t cores)
         rc = ak_store_find_commit(d->store, job->id, &run->resume);
     }
     if (rc < 0) {
-        char *error = ak_path("%s", ak_error_text());
-
-        ak_run_hold(run, error);
+        run->not_counted = true;
+        run->pause_ms = STORE_PAUSE_MS;
+        set_why(run, ak_error_text());
+        run->phase = AK_RUN_ENDING;
         begin_sweep(run);
-        free(error);
         return;
     }
     ak_launch_prepare(run, on_prepared);
+}
+
+ak_run *ak_run_take_up(ak_daemon *d, ak_job *job)
+{
+    int64_t need = job->ranks * job->spec.threads_per_shard, slots = d->config->slots;
+    ak_run *run = run_new(d, job, need < slots ? need : slots);
+
+    run->phase = AK_RUN_ADOPTING;
+    run->adopted = run->alive = true;
+    memcpy(run->id, job->run_id, strnlen(job->run_id, sizeof run->id - 1));
+    ak_scheduler_take(d->scheduler, run->cores);
+    return run;
 }
 
 // ---- rank 0's words
@@ -189,8 +211,34 @@ void ak_run_start(ak_daemon *d, ak_job *job, int64_t cores)
 void ak_run_joined(ak_run *run)
 {
     run->phase = AK_RUN_JOINED;
+    run->lost = false;
     uv_timer_stop(&run->timer);
-    move_on(run->d, run->job, AK_JOB_JOIN, run->note);
+    if (run->job->state == AK_JOB_STARTING)
+        move_on(run->d, run->job, AK_JOB_JOIN);
+}
+
+static void on_pause_long(uv_timer_t *timer)
+{
+    ak_run_end(timer->data, "it was asked to stop and did not in time");
+}
+
+// ask_to_leave asks rank 0 to stop, with a deadline; one that is not there is asked when it is.
+static void ask_to_leave(ak_run *run, const char *why)
+{
+    run->pausing = true;
+    ak_run_stop(run, why);
+    if (run->phase == AK_RUN_JOINED && run->join)
+        uv_timer_start(&run->timer, on_pause_long, AK_RUN_PAUSE_MS, 0);
+}
+
+void ak_run_greet(ak_run *run)
+{
+    if (run->job->pause)
+        ask_to_leave(run, "paused by request");
+    else if (run->job->resize)
+        ask_to_leave(run, "goes on with another number of ranks");
+    else if (run->d->ending)
+        ak_uplink_stop(run, "akssld is stopping");
 }
 
 static void on_exit_late(uv_timer_t *timer)
@@ -203,8 +251,10 @@ void ak_run_finished(ak_run *run, ak_job_state outcome, const char *reason)
     ak_job *job = run->job;
 
     // A run that is being ended (mpirun was killed, say) fails in ways that are not the job's.
-    if (outcome == AK_JOB_FAILED && run->phase != AK_RUN_JOINED)
+    if (run->phase > AK_RUN_FINISHED && outcome == AK_JOB_FAILED)
         return;
+    if (run->phase == AK_RUN_FINISHED && (job->outcome || !outcome))
+        return; // it has not heard our answer, and says it again
     if (outcome) {
         job->outcome = outcome;
         ak_text_set(&job->reason, outcome == AK_JOB_SUCCEEDED ? "" : reason);
@@ -213,7 +263,7 @@ void ak_run_finished(ak_run *run, ak_job_state outcome, const char *reason)
         run->stopped = true;
         set_why(run, reason && reason[0] ? reason : "the worker stopped by itself");
     }
-    if (run->phase != AK_RUN_JOINED)
+    if (run->phase > AK_RUN_FINISHED)
         return; // is being ended
     run->phase = AK_RUN_FINISHED;
     uv_timer_start(&run->timer, on_exit_late, AK_RUN_EXIT_MS, 0);
@@ -221,7 +271,7 @@ void ak_run_finished(ak_run *run, ak_job_state outcome, const char *reason)
 
 static void on_lost_long(uv_timer_t *timer)
 {
-    ak_run_end(timer->data, "rank 0 lost its stream and did not end");
+    ak_run_end(timer->data, "rank 0 lost its stream and did not come back");
 }
 
 void ak_run_lost(ak_run *run)
@@ -229,7 +279,7 @@ void ak_run_lost(ak_run *run)
     if (run->phase != AK_RUN_JOINED || run->lost)
         return;
     run->lost = true;
-    uv_timer_start(&run->timer, on_lost_long, AK_RUN_LOST_MS, 0);
+    uv_timer_start(&run->timer, on_lost_long, (uint64_t)run->d->config->adopt_timeout * 1000, 0);
 }
 
 // ---- the end
@@ -247,43 +297,30 @@ void ak_run_end(ak_run *run, const char *why)
     run->phase = AK_RUN_ENDING;
     if (!run->alive)
         return; // still preparing: on_prepared sees it
-    uv_process_kill(&run->process, SIGTERM);
+    if (!run->adopted)
+        uv_process_kill(&run->process, SIGTERM);
+    else if (!ak_process_signal_guard(run->id, SIGTERM))
+        ak_process_signal(run->id, SIGKILL); // nobody is left who would take it
     uv_timer_start(&run->timer, on_grace_over, AK_RUN_GRACE_MS, 0);
 }
 
-static void end_as(ak_run *run, ak_job_state outcome, const char *why)
+void ak_run_fail(ak_run *run, const char *why)
 {
     ak_job *job = run->job;
 
     if (!job->outcome) {
-        job->outcome = outcome;
+        job->outcome = AK_JOB_FAILED;
         ak_text_set(&job->reason, why);
         (void)ak_control_save(run->d, job);
     }
     ak_run_end(run, why);
 }
 
-void ak_run_fail(ak_run *run, const char *why)
-{
-    end_as(run, AK_JOB_FAILED, why);
-}
-
-void ak_run_hold(ak_run *run, const char *why)
-{
-    end_as(run, AK_JOB_PAUSED, why);
-}
-
-bool ak_run_passes(akssl_status rc)
-{
-    return rc == AKSSL_ERR_NO_SPACE || rc == AKSSL_ERR_IO || rc == AKSSL_ERR_PERMISSION ||
-           rc == AKSSL_ERR_CORRUPT || rc == AKSSL_ERR_LIMIT || rc == AKSSL_ERR_NO_MEMORY;
-}
-
 void ak_run_kill(ak_run *run)
 {
     if (run->phase != AK_RUN_SWEEPING)
         run->phase = AK_RUN_ENDING;
-    if (run->alive)
+    if (run->alive && !run->adopted)
         uv_process_kill(&run->process, SIGKILL);
     ak_process_signal(run->id, SIGKILL);
 }
@@ -292,39 +329,43 @@ void ak_run_stop(ak_run *run, const char *why)
 {
     if (run->phase == AK_RUN_JOINED && run->join)
         ak_uplink_stop(run, why);
-    else if (run->phase != AK_RUN_FINISHED)
+    else if (run->phase == AK_RUN_PREPARING || run->phase == AK_RUN_LAUNCHED)
         ak_run_end(run, why);
-}
-
-static void on_pause_long(uv_timer_t *timer)
-{
-    ak_run_end(timer->data, "it was asked to stop and did not in time");
-}
-
-static void let_go(ak_run *run, const char *why)
-{
-    if (run->pausing)
-        return;
-    run->pausing = true;
-    ak_run_stop(run, why);
-    if (run->phase == AK_RUN_JOINED && !run->lost)
-        uv_timer_start(&run->timer, on_pause_long, AK_RUN_PAUSE_MS, 0);
 }
 
 void ak_run_pause(ak_run *run)
 {
-    let_go(run, "paused by request");
+    if (!run->pausing)
+        ask_to_leave(run, "paused by request");
 }
 
 void ak_run_resize(ak_run *run)
 {
-    let_go(run, "goes on with another number of ranks");
+    if (!run->pausing)
+        ask_to_leave(run, "goes on with another number of ranks");
 }
 
 static void on_tidy(ak_run *run, akssl_status rc, const char *error)
 {
     if (rc < 0)
         ak_log_write(run->d->log, AK_LOG_WARN, "job %" PRId64 ": %s", run->job->id, error);
+}
+
+static void on_sweep(uv_timer_t *timer);
+
+static void on_collected(ak_run *run, akssl_status rc, const char *error)
+{
+    if (rc == AKSSL_ERR_NO_SPACE && !run->d->stopping) { // it stays where it is until there is room
+        ak_log_write(run->d->log, AK_LOG_ERROR, "job %" PRId64 ": %s", run->job->id, error);
+        uv_timer_start(&run->timer, on_sweep, COLLECT_MS, SWEEP_MS);
+        return;
+    }
+    if (rc < 0)
+        ak_log_write(run->d->log, AK_LOG_WARN,
+                     "job %" PRId64 ": the commit that its run made alone does not count: %s",
+                     run->job->id, error);
+    run->collected = true;
+    uv_timer_start(&run->timer, on_sweep, 0, SWEEP_MS);
 }
 
 static void on_sweep(uv_timer_t *timer)
@@ -334,27 +375,36 @@ static void on_sweep(uv_timer_t *timer)
 
     if (left && ++run->ticks < SWEEP_GIVE_UP)
         return;
+    ak_uplink_drop(run);
+    ak_committer_drop(run);
+    if (run->works)
+        return; // a commit
+    uv_timer_stop(timer);
+    if (!run->collected) {
+        ak_adopt_collect(run, on_collected);
+        return;
+    }
     if (left)
         ak_log_write(run->d->log, AK_LOG_ERROR,
                      "job %" PRId64 ": %d processes of run %s cannot be killed: look at them",
                      run->job->id, left, run->id);
-    uv_timer_stop(timer);
     run->swept = true;
-    ak_uplink_drop(run);
-    ak_committer_drop(run);
     ak_launch_tidy(run, on_tidy); // conclude follows when all work is done
 }
 
 static void begin_sweep(ak_run *run)
 {
     run->phase = AK_RUN_SWEEPING;
+    uv_timer_stop(&run->watch);
     uv_timer_start(&run->timer, on_sweep, 0, SWEEP_MS);
 }
 
 void ak_run_work_done(ak_run *run)
 {
     run->works--;
-    if (run->swept && !run->works && !run->alive)
+    if (run->leaving && !run->works)
+        let_go(run);
+    else if (run->swept && !run->works && !run->alive)
         conclude(run);
 }
 
@@ -366,7 +416,6 @@ static void on_closed(uv_handle_t *handle)
         return;
     free(run->folder);
     free(run->why);
-    free(run->note);
     free(run);
 }
 
@@ -410,7 +459,7 @@ static void crash(ak_daemon *d, ak_job *job, const char *text)
 }
 
 // next moves the job on, now that nothing of its run is left.
-static void next(ak_daemon *d, ak_job *job, bool not_counted, const char *text)
+static void next(ak_daemon *d, ak_job *job, const ak_run *run, const char *text)
 {
     if (job->outcome == AK_JOB_SUCCEEDED) {
         ak_control_move(d, job, AK_JOB_SUCCEED, NULL);
@@ -426,35 +475,72 @@ static void next(ak_daemon *d, ak_job *job, bool not_counted, const char *text)
         ak_control_requeue(d, job, "akssld was stopped; goes on when it is started again", 0);
     } else if (job->resize) {
         ak_control_requeue(d, job, "goes on with another number of ranks", 0);
-    } else if (not_counted) {
-        ak_control_requeue(d, job, text, STORE_PAUSE_MS);
+    } else if (run->committed_alone) {
+        ak_control_requeue(d, job, "its run was without akssld for too long, and has committed", 0);
+    } else if (run->stopped) {
+        ak_control_requeue(d, job, text, 0);
+    } else if (run->not_counted) {
+        ak_control_requeue(d, job, text, run->pause_ms);
     } else {
         crash(d, job, text);
     }
+}
+
+static void release(ak_run *run)
+{
+    ak_state_free(run->state);
+    ak_state_free(run->seed);
+    run->job->run = NULL;
+    ak_scheduler_release(run->d->scheduler, run->cores);
+    uv_close((uv_handle_t *)&run->timer, on_closed);
+    uv_close((uv_handle_t *)&run->commit_timer, on_closed);
+    uv_close((uv_handle_t *)&run->watch, on_closed);
+    if (run->process.data)
+        uv_close((uv_handle_t *)&run->process, on_closed);
+    run->d->runs--;
 }
 
 static void conclude(ak_run *run)
 {
     ak_daemon *d = run->d;
     ak_job *job = run->job;
-    bool not_counted = run->not_counted;
-    char *text = not_counted ? ak_path("%s", run->why) : crash_text(run);
+    char *text = run->not_counted ? ak_path("%s", run->why) : crash_text(run);
 
     if (run->pausing && job->state == AK_JOB_RUNNING && !run->stopped && !job->outcome)
         ak_log_write(d->log, AK_LOG_WARN,
                      "job %" PRId64
                      ": its run did not stop by itself (%s): it is left at its last commit",
                      job->id, text);
-    ak_state_free(run->state);
-    ak_state_free(run->seed);
-    job->run = NULL;
-    ak_scheduler_release(d->scheduler, run->cores);
-    uv_close((uv_handle_t *)&run->timer, on_closed);
-    uv_close((uv_handle_t *)&run->commit_timer, on_closed);
-    if (run->process.data)
-        uv_close((uv_handle_t *)&run->process, on_closed);
-    d->runs--;
-    next(d, job, not_counted, text);
+    release(run);
+    next(d, job, run, text); // run lives until its handles are closed
     free(text);
     ak_daemon_run_over(d);
+}
+
+// ---- leaving
+
+static void let_go(ak_run *run)
+{
+    ak_daemon *d = run->d;
+
+    ak_log_write(d->log, AK_LOG_INFO, "job %" PRId64 " run %s is left running", run->job->id,
+                 run->id);
+    (void)ak_control_save(d, run->job); // its figures
+    release(run);
+    ak_daemon_run_over(d);
+}
+
+void ak_run_leave(ak_run *run)
+{
+    if (run->phase == AK_RUN_PREPARING)
+        ak_run_end(run, "akssld is stopping");
+    if (run->phase >= AK_RUN_ENDING || run->leaving)
+        return;
+    run->leaving = true;
+    uv_timer_stop(&run->timer);
+    uv_timer_stop(&run->watch);
+    ak_uplink_drop(run);
+    ak_committer_drop(run);
+    if (!run->works)
+        let_go(run);
 }

@@ -6,15 +6,20 @@
 //                                                                                     |
 //                       over <-- nothing left <-- SWEEPING <-- mpirun is gone --------+
 //
-// PREPARING   the newest commit that is whole is looked for, and its state read (thread pool)
+//   a later daemon: adopt -> ADOPTING --Hello--> JOINED, or --Finish--> FINISHED, or end
+//
+// PREPARING   the newest commit is verified and its state read (thread pool)
 // LAUNCHED    mpirun runs; rank 0 has AK_RUN_JOIN_MS to join
-// JOINED      rank 0's stream is open (uplink.h); it may commit (committer.h)
+// JOINED      rank 0 has joined: it streams (uplink.h), and may commit (committer.h); a stream that
+//             is lost has config->adopt_timeout seconds to come back
+// ADOPTING    another daemon has started it; it has as long to join this one (adopt.h)
 // FINISHED    rank 0 has said how it went; the processes have AK_RUN_EXIT_MS to go
 // ENDING      mpirun got SIGTERM; after AK_RUN_GRACE_MS it and all ranks get SIGKILL
 // SWEEPING    processes that outlive mpirun are waited for, then killed
 //
 // mpirun may also go by itself in any state.  When no process is left and no work is under way, the
-// job moves on: run.c's conclude decides how.  Loop thread only.
+// job moves on: run.c's conclude decides how.  A daemon that is stopped leaves its runs: they go
+// on, and the next one adopts them.  Loop thread only.
 
 #ifndef AK_DAEMON_RUN_H
 #define AK_DAEMON_RUN_H
@@ -24,7 +29,6 @@
 
 enum {
     AK_RUN_JOIN_MS = 60000,
-    AK_RUN_LOST_MS = 30000, // from the loss of the stream to the end of the processes
     AK_RUN_EXIT_MS = 15000,
     AK_RUN_GRACE_MS = 5000,
     AK_RUN_PAUSE_MS = 300000, // from a pause's or a resize's Stop to the end of the processes
@@ -36,6 +40,7 @@ typedef enum ak_run_phase {
     AK_RUN_PREPARING = 1,
     AK_RUN_LAUNCHED,
     AK_RUN_JOINED,
+    AK_RUN_ADOPTING,
     AK_RUN_FINISHED,
     AK_RUN_ENDING,
     AK_RUN_SWEEPING,
@@ -50,28 +55,36 @@ typedef struct ak_run {
     char id[33], secret[65];
     char *folder; // the job's
     char *why;    // the first reason to end it, "" when none
-    char *note;   // the job's reason while it runs; NULL: none
     int64_t log_start;
     int warnings; // that were written to the log
 
     uv_process_t process;
-    uv_timer_t timer, commit_timer;
-    int handles;       // of the three, not closed yet
-    bool alive, swept; // mpirun; no process is left
-    bool not_counted;  // it failed for a reason that is no crash
-    bool lost;         // the stream ended before Finish
-    bool pausing;      // rank 0 was asked to stop for a pause or a resize
-    bool stopped;      // it said that it did
-    int ticks;         // of the sweep
-    int works;         // on the thread pool
+    uv_timer_t timer, commit_timer, watch; // watch: of an adopted run's processes
+    int handles;                           // not closed yet
+    bool alive, swept;                     // mpirun; no process is left
+    bool adopted;                          // an earlier daemon has started it
+    bool not_counted;                      // it failed for a reason that is no crash
+    int64_t pause_ms;                      // then, before the next launch
+    bool leaving;                          // it is being let go of, and goes on
+    bool collected, committed_alone;       // adopt.h: its own commit was looked for; there was one
+    bool lost;                             // the stream ended before Finish
+    bool pausing;                          // rank 0 was asked to stop for a pause or a resize
+    bool stopped;                          // it said that it did
+    int ticks;                             // of the sweep
+    int works;                             // on the thread pool
     int exit_code, exit_signal;
+    int looks; // of the watch
 
     // The commit to resume from, while resuming; the state; rank 0's stream.
     bool resuming;
     ak_commit resume;
     ak_state *state;
-    ak_state *seed; // another job's state, to start from; NULL: none, or it was sent
+    ak_state *seed; // another job's state, to start from; NULL: none, or the run has begun
     ak_call *join;
+    bool greeted;       // the stream has said Hello
+    bool rejoined;      // the state is the worker's: nothing was restored
+    bool changed;       // the worker has sent some of the state
+    bool preparing;     // an adopted run starts from its commit, which is being read
     bool sent;          // the whole state was sent, or none had to be
     ak_state *sending;  // what is being sent
     int sending_tensor; // index, and bytes of it that are sent; -1 for its head
@@ -82,12 +95,24 @@ typedef struct ak_run {
     ak_call *commit_call;
     ak_commit commit;
     ak_state *frozen;
+    int64_t commit_tensors; // that the state must have
     bool committing, waiting_for_state;
 } ak_run;
 
 // ak_run_start moves a QUEUED job to STARTING on cores of the scheduler, which get released when
 // it is over.
 void ak_run_start(ak_daemon *d, ak_job *job, int64_t cores);
+
+// ak_run_take_up makes the run of a job that an earlier daemon has started: ADOPTING, on cores that
+// are taken, with its secret still to be read.
+ak_run *ak_run_take_up(ak_daemon *d, ak_job *job);
+
+// ak_run_gone is told that mpirun has ended.
+void ak_run_gone(ak_run *run, int code, int signal);
+
+// ak_run_leave lets go of a run that is to go on without this daemon; one that has no processes
+// yet is ended first, and one that is being ended stays until it is over.
+void ak_run_leave(ak_run *run);
 
 // ak_run_joined is told by uplink.c that rank 0 said Hello.
 void ak_run_joined(ak_run *run);
@@ -102,15 +127,11 @@ void ak_run_end(ak_run *run, const char *why);
 // ak_run_fail does so for a job that is not to be started again.
 void ak_run_fail(ak_run *run, const char *why);
 
-// ak_run_hold does so for a job that is to be PAUSED, at its last commit, until a person has put
-// right what is wrong with the disk or the machine: ak_run_passes says that rc is of that kind.
-void ak_run_hold(ak_run *run, const char *why);
-bool ak_run_passes(akssl_status rc);
-
 // ak_run_kill ends the processes without a grace time.
 void ak_run_kill(ak_run *run);
 
-// ak_run_stop asks rank 0 to commit and finish; a run that has not joined is ended.
+// ak_run_stop asks rank 0 to commit and finish; a run that has not joined is ended, and one whose
+// stream is lost is asked when it comes back (ak_run_greet).
 void ak_run_stop(ak_run *run, const char *why);
 
 // ak_run_pause does so for a job that is to be paused, and ends the run if that takes too long.
@@ -118,6 +139,9 @@ void ak_run_pause(ak_run *run);
 
 // ak_run_resize does so for a job that is to go on with another number of ranks.
 void ak_run_resize(ak_run *run);
+
+// ak_run_greet asks a rank 0 that has just joined to stop if that is wished already.
+void ak_run_greet(ak_run *run);
 
 // ak_run_lost is told that the stream is gone.
 void ak_run_lost(ak_run *run);

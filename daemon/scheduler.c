@@ -90,6 +90,11 @@ int64_t ak_scheduler_start(ak_scheduler *s)
     return cores;
 }
 
+void ak_scheduler_take(ak_scheduler *s, int64_t cores)
+{
+    s->used += cores;
+}
+
 void ak_scheduler_release(ak_scheduler *s, int64_t cores)
 {
     s->used -= cores;

@@ -25,6 +25,10 @@ void ak_scheduler_remove(ak_scheduler *scheduler, int64_t id);
 int64_t ak_scheduler_head(const ak_scheduler *scheduler, int *fits);
 int64_t ak_scheduler_start(ak_scheduler *scheduler);
 
+// ak_scheduler_take takes cores for a run that is there already, be they free or not: nothing
+// starts until they are free again.
+void ak_scheduler_take(ak_scheduler *scheduler, int64_t cores);
+
 // ak_scheduler_release gives cores back.
 void ak_scheduler_release(ak_scheduler *scheduler, int64_t cores);
 

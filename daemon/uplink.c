@@ -9,6 +9,7 @@
 
 #include "daemon/committer.h"
 #include "daemon/files.h"
+#include "daemon/launch.h"
 #include "proto/base/error.h"
 
 // violated ends a run whose worker does not keep to the protocol; the sentence is stored.
@@ -144,11 +145,77 @@ void ak_uplink_stop(ak_run *run, const char *why)
 
 // ---- receiving
 
-static akssl_status take_hello(ak_run *run, const Akssl__V1__Hello *hello)
+// begin sends what the run starts from.
+static void begin(ak_run *run)
+{
+    ak_run_joined(run);
+    send_welcome(run);
+    run->sent = !run->resuming && !run->seed;
+    if (!run->sent) {
+        run->sending = ak_state_freeze(run->seed ? run->seed : run->state);
+        run->sending_tensor = 0;
+        run->sending_offset = -1;
+        pump(run);
+    }
+    ak_run_greet(run);
+}
+
+static void on_prepared(ak_run *run, akssl_status rc, const char *error)
+{
+    run->preparing = false;
+    if (run->phase != AK_RUN_ADOPTING && run->phase != AK_RUN_JOINED)
+        return;
+    if (rc < 0)
+        ak_run_fail(run, error);
+    else if (run->join && run->greeted)
+        begin(run);
+}
+
+// prepare reads the state for an adopted run whose worker has not got it from the daemon that
+// started it.
+static akssl_status prepare(ak_run *run)
+{
+    if (run->preparing)
+        return AKSSL_OK;
+    if (run->job->committed_step > 0) { // step 0 is the start
+        akssl_status rc = ak_store_find_commit(run->d->store, run->job->id, &run->resume);
+
+        if (rc < 0)
+            return rc;
+        run->resuming = true;
+    }
+    run->preparing = true;
+    uv_timer_stop(&run->timer);
+    ak_launch_prepare(run, on_prepared);
+    return AKSSL_OK;
+}
+
+// rejoin takes a run that goes on: its state comes whole, whatever we have of it.
+static void rejoin(ak_run *run)
+{
+    Akssl__V1__CoordinatorMessage m = AKSSL__V1__COORDINATOR_MESSAGE__INIT;
+    Akssl__V1__Welcome welcome = AKSSL__V1__WELCOME__INIT;
+
+    ak_state_free(run->state);
+    run->state = ak_state_new();
+    run->rejoined = run->sent = true;
+    ak_run_joined(run);
+    welcome.spec_yaml = run->job->yaml;
+    welcome.folder = run->folder;
+    welcome.has_rejoined = welcome.rejoined = 1;
+    m.body_case = AKSSL__V1__COORDINATOR_MESSAGE__BODY_WELCOME;
+    m.welcome = &welcome;
+    ak_call_send(run->join, &m.base);
+    ak_log_write(run->d->log, AK_LOG_INFO, "job %" PRId64 " run %s has come back", run->job->id,
+                 run->id);
+    ak_run_greet(run);
+}
+
+static akssl_status check_hello(const ak_run *run, const Akssl__V1__Hello *hello)
 {
     const ak_job *job = run->job;
 
-    if (run->phase != AK_RUN_LAUNCHED)
+    if (run->greeted)
         return ak_fail(AKSSL_ERR_STATE, "join: a second Hello");
     if (hello->job != job->id || !hello->run || strcmp(hello->run, run->id) != 0)
         return ak_fail(AKSSL_ERR_PERMISSION, "join: job %" PRId64 " and its secret do not fit",
@@ -156,19 +223,27 @@ static akssl_status take_hello(ak_run *run, const Akssl__V1__Hello *hello)
     if (hello->ranks != job->ranks)
         return ak_fail(AKSSL_ERR_INVALID, "join: %" PRId64 " ranks came, %" PRId64 " were started",
                        hello->ranks, job->ranks);
-    ak_run_joined(run);
-    send_welcome(run);
-    run->sent = !run->resuming && !run->seed;
-    if (!run->sent) {
-        run->sending = run->seed ? run->seed : ak_state_freeze(run->state);
-        run->seed = NULL;
-        run->sending_tensor = 0;
-        run->sending_offset = -1;
-        pump(run);
-    }
-    if (run->d->stopping)
-        ak_uplink_stop(run, "akssld is stopping");
+    if (hello->rejoin && run->phase == AK_RUN_LAUNCHED)
+        return ak_fail(AKSSL_ERR_STATE, "join: a run that has not joined cannot come back");
+    if (!hello->rejoin && (run->changed || run->rejoined))
+        return ak_fail(AKSSL_ERR_STATE, "join: the run has begun: it can only come back");
     return AKSSL_OK;
+}
+
+static akssl_status take_hello(ak_run *run, const Akssl__V1__Hello *hello)
+{
+    akssl_status rc = check_hello(run, hello);
+
+    if (rc < 0)
+        return rc;
+    run->greeted = true;
+    if (hello->rejoin)
+        rejoin(run);
+    else if (!run->state || run->preparing)
+        rc = prepare(run);
+    else
+        begin(run);
+    return rc;
 }
 
 static akssl_status take_head(ak_run *run, const Akssl__V1__TensorHead *head)
@@ -190,7 +265,7 @@ static akssl_status take_head(ak_run *run, const Akssl__V1__TensorHead *head)
     memcpy(info.shape, head->shape, head->n_shape * sizeof *info.shape);
     if (ak_state_holds(run->state, info.name))
         return ak_state_replace(run->state, &info);
-    if (run->resuming)
+    if (run->resuming && !run->rejoined)
         return ak_fail(AKSSL_ERR_STATE,
                        "tensor %s: this run's state was restored from a commit, without it",
                        info.name);
@@ -225,8 +300,14 @@ static akssl_status take_push(ak_run *run, const Akssl__V1__RingPush *push)
 
 static akssl_status take(ak_run *run, const Akssl__V1__WorkerMessage *m)
 {
-    if (m->body_case != AKSSL__V1__WORKER_MESSAGE__BODY_HELLO && run->phase != AK_RUN_JOINED)
+    if (m->body_case != AKSSL__V1__WORKER_MESSAGE__BODY_HELLO &&
+        (!run->greeted || run->phase != AK_RUN_JOINED))
         return ak_fail(AKSSL_ERR_STATE, "join: the first message must be Hello");
+    if (!run->changed && m->body_case != AKSSL__V1__WORKER_MESSAGE__BODY_HELLO) {
+        run->changed = true;
+        ak_state_free(run->seed);
+        run->seed = NULL;
+    }
     switch (m->body_case) {
     case AKSSL__V1__WORKER_MESSAGE__BODY_HELLO:
         return take_hello(run, m->hello);
@@ -245,7 +326,7 @@ void ak_uplink_receive(ak_run *run, const Akssl__V1__WorkerMessage *message)
 {
     akssl_status rc;
 
-    if (!message || run->phase > AK_RUN_JOINED)
+    if (!message || run->phase > AK_RUN_ADOPTING)
         return; // the worker has said all, or what it says no longer counts
     rc = take(run, message);
     if (rc < 0)
@@ -260,12 +341,20 @@ akssl_status ak_uplink_open(ak_daemon *d, ak_call *call, ak_run **out)
 {
     ak_run *run = ak_run_by_secret(d, ak_call_secret(call));
 
+    if (d->stopping && (!run || run->leaving)) // it has been let go of
+        return ak_fail(AKSSL_ERR_UNAVAILABLE, "akssld is stopping: come back");
     if (!run)
         return ak_fail(AKSSL_ERR_PERMISSION,
                        "join: the secret is no current run's: only akssld starts runs");
-    if (run->phase != AK_RUN_LAUNCHED || run->join)
+    if (run->phase == AK_RUN_PREPARING || run->phase > AK_RUN_ADOPTING)
         return ak_fail(AKSSL_ERR_STATE, "join: rank 0 of job %" PRId64 " is not waited for",
                        run->job->id);
+    if (run->join) { // the worker has lost it, and we have not noticed yet
+        ak_call_set_user(run->join, NULL);
+        ak_call_fail(run->join, AKSSL_ERR_UNAVAILABLE, "join: another stream takes its place");
+        stop_sending(run);
+    }
+    run->greeted = false;
     run->join = call;
     *out = run;
     return AKSSL_OK;
@@ -293,7 +382,10 @@ void ak_uplink_drop(ak_run *run)
 {
     if (run->join) {
         ak_call_set_user(run->join, NULL);
-        ak_call_fail(run->join, AKSSL_ERR_CANCELLED, "the run is over");
+        if (run->leaving)
+            ak_call_fail(run->join, AKSSL_ERR_UNAVAILABLE, "akssld is stopping: come back");
+        else
+            ak_call_fail(run->join, AKSSL_ERR_CANCELLED, "the run is over");
     }
     run->join = NULL;
     stop_sending(run);

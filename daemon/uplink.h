@@ -6,6 +6,10 @@
 //
 // The head of a tensor that is there already brings it a new value (state.h).
 //
+// A stream may be lost and come again, to this daemon or to another one: Hello then says `rejoin`,
+// the answer is a Welcome that says `rejoined`, and the worker sends each tensor whole, at the
+// version that it has.  A worker that was still starting says Hello as at first.
+//
 // A message out of place is a mistake of the worker's that a restart would repeat: the job fails.
 // Loop thread only.
 

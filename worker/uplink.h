@@ -1,13 +1,22 @@
 // worker/uplink.h -- rank 0's link to the coordinator: what the run starts from, the changes of
 // the state that the coordinator holds, progress, commits, the end.
 //
-// Two threads of its own: one sends (pushes and reports, from a bounded queue), one receives.  A
-// training step therefore waits for the coordinator only when AK_UPLINK_QUEUE bytes of pushes are
-// ahead of it.  Every function is for one thread, the caller's; stop_requested, lost and
-// stop_reason may be asked from any.
+// Two threads of its own: one sends (pushes and reports, from a bounded queue), one keeps the
+// stream: it receives, and connects again.  A training step therefore waits for the coordinator
+// only when AK_UPLINK_QUEUE bytes of pushes are ahead of it.  Every function is for one thread, the
+// caller's; stop_requested, lost and stop_reason may be asked from any.
 //
-//     open -> state, take_tensor | declare*
+//     open -> state, tensor_find | declare*
 //          -> (push | replace | report | commit)* -> finish -> close
+//
+// When the stream or the coordinator is lost, the run goes on.  The uplink holds a copy of every
+// tensor as the coordinator should have it, so that nothing has to be kept for later: after a
+// reconnect (0.2 s, doubling to 5 s) it sends each whole.  Of reports the newest is kept, which
+// has every result and warning so far.  A commit that falls due is held, with the tensors of its
+// step; a second one waits for the first.  Commit and Finish are asked again until they are
+// answered: the coordinator answers the same one in the same way.  After target->orphan_ms without
+// a coordinator the run is to stop, and commit makes its files durable with a manifest
+// (proto/format/manifest.h) beside the job, for a coordinator that comes later.
 
 #ifndef AK_WORKER_UPLINK_H
 #define AK_WORKER_UPLINK_H
@@ -25,6 +34,7 @@ enum {
     AK_UPLINK_TENSORS = 64,     // that the coordinator may send
     AK_UPLINK_STATE_GB = 16,    // of all of them
     AK_UPLINK_NAME = 128,       // bytes of a name, with its NUL
+    AK_UPLINK_FILES = 15,       // of a commit
     AK_UPLINK_METRICS = 64,     // gauges, or results, in one report
     AK_UPLINK_WARNINGS = 8,     // in one report
     AK_UPLINK_WARNING = 256,    // bytes of one, with its NUL
@@ -73,27 +83,30 @@ typedef struct ak_uplink_file {
     const char *digest; // XXH3-128, hexadecimal
 } ak_uplink_file;
 
-// ak_uplink_open joins the run at server ("unix:/path") as rank 0 of ranks and waits, up to two
-// minutes, until the coordinator has sent what the run starts from, state included.  Fails with
-// the coordinator's sentence (ERR_PERMISSION: the secret is not this run's), or ERR_UNAVAILABLE.
-akssl_status ak_uplink_open(ak_uplink **out, const char *server, const char *secret, int64_t job,
-                            const char *run, int64_t ranks) AKSSL_MUST_CHECK;
+// Which run it is, and where; borrowed for the call.
+typedef struct ak_uplink_target {
+    const char *server; // "unix:/path"
+    const char *secret, *run;
+    int64_t job, ranks;
+    int64_t join_ms;   // how long the start may take, with a coordinator that is not there yet
+    int64_t orphan_ms; // how long the run may be without one
+} ak_uplink_target;
+
+// ak_uplink_open joins the run as its rank 0 and waits until the coordinator has sent what the
+// run starts from, state included.  Fails with the coordinator's sentence
+// (ERR_PERMISSION: the secret is not this run's), or ERR_UNAVAILABLE.
+akssl_status ak_uplink_open(ak_uplink **out, const ak_uplink_target *target) AKSSL_MUST_CHECK;
 
 // ak_uplink_close ends the link at once; NULL-safe.  What was pushed but not sent is dropped.
 void ak_uplink_close(ak_uplink *uplink);
 
 const ak_uplink_welcome *ak_uplink_state(const ak_uplink *uplink);
 
-// The tensors that the coordinator sent, in its order; borrowed.  find gives NULL when there is
-// none of that name.
+// The tensors that the coordinator sent, in its order; borrowed until the first push or replace.
+// find gives NULL when there is none of that name.
 int ak_uplink_tensor_count(const ak_uplink *uplink);
 const ak_uplink_tensor *ak_uplink_tensor_at(const ak_uplink *uplink, int index);
 const ak_uplink_tensor *ak_uplink_tensor_find(const ak_uplink *uplink, const char *name);
-
-// ak_uplink_take_tensor gives the data of a tensor away (free it with free()) and fills *tensor,
-// whose name stays the uplink's.  ERR_NOT_FOUND when there is none of that name, or it was taken.
-akssl_status ak_uplink_take_tensor(ak_uplink *uplink, const char *name,
-                                   ak_uplink_tensor *tensor) AKSSL_MUST_CHECK;
 
 // ak_uplink_declare gives the coordinator a tensor of a run without commits.  It is queued as
 // pushes are, a megabyte at a time.
@@ -108,8 +121,9 @@ typedef struct ak_uplink_rows {
 
 // ak_uplink_push queues rows that enter the ring called name; version is the tensor's new one (the
 // old one + 1).  rows are copied; what does not fit one message goes in pieces, which take effect
-// together.  It blocks only while AK_UPLINK_QUEUE bytes wait, for at most two minutes
-// (ERR_DEADLINE).  A failure to send is reported by every later declare, push, replace and commit.
+// together.  It blocks only while AK_UPLINK_QUEUE bytes wait; a coordinator that takes none of them
+// for half a minute is left, and joined again.  What the coordinator refuses is told by every later
+// declare, push, replace and commit.
 akssl_status ak_uplink_push(ak_uplink *uplink, const char *name, int64_t version,
                             const ak_uplink_rows *rows) AKSSL_MUST_CHECK;
 
@@ -125,7 +139,9 @@ void ak_uplink_report(ak_uplink *uplink, const ak_uplink_progress *progress,
                       const ak_uplink_metric *results, int count);
 
 // ak_uplink_commit waits until all pushes are sent, then asks the coordinator to commit step with
-// these files of its folder commits/step-N, and waits for the answer (two minutes).
+// these files of its folder commits/step-N, and waits for the answer.  Without a coordinator it
+// returns at once, and the commit is asked for as soon as there is one; but it waits while another
+// one is pending.
 akssl_status ak_uplink_commit(ak_uplink *uplink, int64_t step, const ak_uplink_file *files,
                               int count) AKSSL_MUST_CHECK;
 
@@ -137,12 +153,12 @@ akssl_status ak_uplink_finish(ak_uplink *uplink, const char *outcome, const char
                               const char *weights) AKSSL_MUST_CHECK;
 
 // ak_uplink_stop_requested says that the run must commit at the next step boundary and finish as
-// "stopped": the coordinator asked for it, or the link is lost.  ak_uplink_stop_reason says why,
-// in a sentence ("" while nothing was asked).
+// "stopped": the coordinator asked for it, there was none for too long, or it refuses the run.
+// ak_uplink_stop_reason says why, in a sentence ("" while nothing was asked).
 bool ak_uplink_stop_requested(const ak_uplink *uplink);
 const char *ak_uplink_stop_reason(const ak_uplink *uplink);
 
-// ak_uplink_lost says that the stream to the coordinator has ended or broken: no commit can
+// ak_uplink_lost says that the coordinator has refused the run or what it sent: no commit can
 // succeed any more, so leave.
 bool ak_uplink_lost(const ak_uplink *uplink);
 

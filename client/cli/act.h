@@ -1,5 +1,4 @@
-// client/cli/act.h -- what cancel, pause, resume and resize share: one request for each of some
-// jobs.
+// client/cli/act.h -- what cancel, pause, resume and resize share: one request for each of some jobs.
 
 #ifndef AK_CLI_ACT_H
 #define AK_CLI_ACT_H

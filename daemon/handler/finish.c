@@ -41,7 +41,7 @@ static akssl_status started(ak_daemon *d, ak_call *call, const ProtobufCMessage 
     akssl_status rc;
 
     rc = ak_run_find(d, message->job, message->run, ak_call_secret(call), &run);
-    if (rc == AKSSL_OK && run->phase == AK_RUN_LAUNCHED)
+    if (rc == AKSSL_OK && (run->phase == AK_RUN_PREPARING || run->phase == AK_RUN_LAUNCHED))
         rc = ak_fail(AKSSL_ERR_STATE, "finish: rank 0 has not joined");
     if (rc == AKSSL_OK)
         rc = read_outcome(message, &outcome);

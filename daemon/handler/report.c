@@ -3,17 +3,33 @@
 // Kept in memory and stored with the next commit or the end: a run that is cut off repeats the
 // steps since, and their figures.
 
-#include "daemon/handler/handler.h"
-#include "daemon/notice.h"
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <unistd.h>
 
-// note writes a new warning down.
+#include "daemon/files.h"
+#include "daemon/handler/handler.h"
+#include "daemon/run.h"
+
+// note writes a new warning to the daemon's log and to the job's, where its reader looks first.
 static void note(ak_run *run, const char *warning)
 {
+    char *path;
+    int fd;
+
     if (run->warnings == AK_RUN_WARNINGS)
         return;
     if (++run->warnings == AK_RUN_WARNINGS)
         warning = "there were many warnings: those that follow are not written down";
-    ak_notice_write(run, AK_LOG_WARN, warning);
+    ak_log_write(run->d->log, AK_LOG_WARN, "job %" PRId64 ": %s", run->job->id, warning);
+    path = ak_path("%s/log", run->folder);
+    fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
+    if (fd >= 0) {
+        ak_log_write_to(run->d->log, fd, AK_LOG_WARN, "%s", warning);
+        close(fd);
+    }
+    free(path);
 }
 
 // find_new gives, as bits, which warnings the last report did not have.
@@ -47,7 +63,7 @@ static akssl_status started(ak_daemon *d, ak_call *call, const ProtobufCMessage 
             note(run, message->progress->warnings[i]);
     ak_watches_changed(d->watches, run->job, false);
     reply.has_stop = 1;
-    reply.stop = d->stopping || run->job->pause || run->job->resize || run->phase > AK_RUN_FINISHED;
+    reply.stop = d->ending || run->job->pause || run->job->resize || run->phase > AK_RUN_FINISHED;
     ak_call_reply(call, &reply.base);
     return AKSSL_OK;
 }

@@ -73,6 +73,8 @@ static akssl_status command(const ak_launch *l, ak_args *argv, ak_args *env)
     ak_args_add(argv, "%s", l->run);
     ak_args_add(argv, "--secret-file");
     ak_args_add(argv, "%s", l->secret_file);
+    ak_args_add(argv, "--orphan-timeout");
+    ak_args_add(argv, "%" PRId64, l->config->orphan_timeout);
     set_environment(l, env);
     return AKSSL_OK;
 }

@@ -1,7 +1,7 @@
 #!/bin/bash
 # tests/system/crash.sh WHAT METHOD [FLAG...] -- kill it mid-run: the job ends with the bytes of a run that
 # nobody killed.  WHAT: rank (kill -9 one rank), launcher (kill -9 mpirun), daemon (kill -9 it and
-# start it again), stop (SIGTERM it and start it again).
+# start it again), stop (SIGINT it and start it again).
 
 # shellcheck source=tests/system/lib.sh
 . "$(dirname "$0")/lib.sh"

@@ -106,13 +106,17 @@ start_daemon() {
     wait_for 30 client list || fail "the daemon does not answer"
 }
 
-stop_daemon() {
+# stop_daemon ends the runs too; leave_daemon leaves them to the next one.
+stop_daemon() { end_daemon INT; }
+leave_daemon() { end_daemon TERM; }
+
+end_daemon() {
     local status=0
-    kill -TERM "$daemon" || fail "the daemon is not running"
-    wait_for 60 gone "$daemon" || fail "the daemon still runs 60 s after SIGTERM"
+    kill "-$1" "$daemon" || fail "the daemon is not running"
+    wait_for 60 gone "$daemon" || fail "the daemon still runs 60 s after SIG$1"
     wait "$daemon" || status=$?
     daemon=
-    [ "$status" -eq 0 ] || fail "the daemon ended with $status after SIGTERM"
+    [ "$status" -eq 0 ] || fail "the daemon ended with $status after SIG$1"
 }
 
 kill_daemon() {

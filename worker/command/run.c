@@ -10,18 +10,19 @@
 #include "proto/base/alloc.h"
 #include "proto/base/error.h"
 #include "worker/command/command.h"
+#include "worker/leash.h"
 #include "worker/train/check.h"
 #include "worker/train/seed.h"
 #include "worker/train/session.h"
 #include "worker/uplink.h"
 
-enum { SECRET = 256, PATH = 4096, GRACE = 10 }; // bytes, bytes, seconds
+enum { SECRET = 256, PATH = 4096, GRACE = 10, JOIN = 120 }; // bytes, bytes, seconds, seconds
 
 _Static_assert((int)AK_UPLINK_DIMS == (int)AK_SEED_DIMS, "seed() copies shapes");
 
 typedef struct run_flags {
     char *server, *run, *secret_file;
-    int64_t job;
+    int64_t job, orphan_timeout;
 } run_flags;
 
 static const ak_option options[] = {
@@ -29,6 +30,8 @@ static const ak_option options[] = {
     AK_OPTION_INT(run_flags, job, 0, 0, 9007199254740991, "the job's id"),
     AK_OPTION_STRING(run_flags, run, "", NULL, "the run's id"),
     AK_OPTION_STRING(run_flags, secret_file, "", NULL, "file that holds the run's secret"),
+    AK_OPTION_INT(run_flags, orphan_timeout, 3600, 1, 31536000,
+                  "seconds that the run goes on without the daemon"),
     AK_OPTION_END,
 };
 
@@ -183,7 +186,13 @@ static akssl_status join(const run_flags *f, ak_comm *comm, ak_uplink **uplink, 
                        "run needs --server, --job, --run and --secret-file: akssld gives them");
     rc = read_secret(f->secret_file, secret);
     if (rc == AKSSL_OK)
-        rc = ak_uplink_open(uplink, f->server, secret, f->job, f->run, ak_comm_size(comm));
+        rc = ak_uplink_open(uplink, &(ak_uplink_target){ .server = f->server,
+                                                         .secret = secret,
+                                                         .run = f->run,
+                                                         .job = f->job,
+                                                         .ranks = ak_comm_size(comm),
+                                                         .join_ms = JOIN * 1000,
+                                                         .orphan_ms = f->orphan_timeout * 1000 });
     if (rc < 0)
         return rc;
     welcome = ak_uplink_state(*uplink);
@@ -228,8 +237,8 @@ static akssl_status run_session(ak_comm *comm, ak_uplink *uplink, const start *s
     return rc;
 }
 
-// Rank 0 tells the daemon how it ended.  A run that lost the daemon, or that a signal ends, tells
-// nothing: the daemon takes it up again from its last commit.
+// Rank 0 tells the daemon how it ended.  A run that was without one for too long, or that a signal
+// ends, tells nothing: the next daemon takes the job up again from its last commit.
 static akssl_status finish(ak_uplink *uplink, akssl_status rc, ak_outcome *outcome)
 {
     const char *how = rc < 0             ? "failed"
@@ -287,8 +296,11 @@ static int run(void *self)
 {
     ak_comm *comm;
     start *s = ak_alloc(1, sizeof *s);
-    akssl_status rc = ak_comm_open(&comm);
+    akssl_status rc;
     int code;
+
+    ak_leash_start();
+    rc = ak_comm_open(&comm);
 
     if (rc < 0) {
         free(s);

@@ -92,21 +92,20 @@ static akssl_status check_state(const ak_uplink *u)
     return AKSSL_OK;
 }
 
-akssl_status ak_uplink_next(ak_uplink *u, int64_t limit_ns, ProtobufCMessage **message)
+akssl_status ak_uplink_next(ak_stream *stream, int64_t limit_ns, ProtobufCMessage **message)
 {
     int64_t left = (limit_ns - ak_clock_ns()) / AK_UPLINK_MS;
     akssl_status rc;
 
     if (left < 1)
-        return ak_fail(AKSSL_ERR_DEADLINE, "the coordinator has not sent the run's start in %d s",
-                       AK_UPLINK_OPEN_MS / 1000);
-    rc = ak_stream_receive(u->stream, left, message);
+        return ak_fail(AKSSL_ERR_DEADLINE, "the coordinator has not sent the run's start in time");
+    rc = ak_stream_receive(stream, left, message);
     if (rc == 0 && !*message)
-        rc = ak_fail(AKSSL_ERR_UNAVAILABLE, "the coordinator has ended the run's stream");
+        rc = ak_fail(AKSSL_ERR_CANCELLED, "the coordinator has ended the run's stream");
     return rc;
 }
 
-akssl_status ak_uplink_receive_state(ak_uplink *u, int64_t limit_ns)
+akssl_status ak_uplink_receive_state(ak_uplink *u, ak_stream *stream, int64_t limit_ns)
 {
     akssl_status rc = AKSSL_OK;
     bool end = false;
@@ -115,7 +114,7 @@ akssl_status ak_uplink_receive_state(ak_uplink *u, int64_t limit_ns)
         ProtobufCMessage *message;
         Akssl__V1__CoordinatorMessage *m;
 
-        rc = ak_uplink_next(u, limit_ns, &message);
+        rc = ak_uplink_next(stream, limit_ns, &message);
         if (rc < 0)
             return rc;
         m = (Akssl__V1__CoordinatorMessage *)message;
@@ -156,13 +155,76 @@ const ak_uplink_tensor *ak_uplink_tensor_find(const ak_uplink *uplink, const cha
     return t ? &t->info : NULL;
 }
 
-akssl_status ak_uplink_take_tensor(ak_uplink *uplink, const char *name, ak_uplink_tensor *out)
-{
-    ak_uplink_slot *t = tensor_find(uplink, name);
+// ---- what was told since
 
-    if (!t || !t->info.data)
-        return ak_fail(AKSSL_ERR_NOT_FOUND, "the coordinator holds no '%s' of this run", name);
-    *out = t->info;
-    t->info.data = NULL;
+static ak_uplink_slot *slot_new(ak_uplink *u, const ak_uplink_tensor *tensor)
+{
+    ak_uplink_slot *t = &u->tensors[u->tensor_count];
+
+    memset(t, 0, sizeof *t);
+    t->info.data = ak_try_alloc(tensor->size, 1);
+    if (!t->info.data)
+        return NULL;
+    t->info.name = ak_strdup(tensor->name);
+    t->info.dims = tensor->dims;
+    memcpy(t->info.shape, tensor->shape, sizeof t->info.shape);
+    t->info.size = t->got = tensor->size;
+    u->tensor_count++;
+    return t;
+}
+
+akssl_status ak_uplink_note_whole(ak_uplink *u, const ak_uplink_tensor *tensor)
+{
+    ak_uplink_slot *t;
+
+    if (u->seeded)
+        ak_uplink_forget_state(u);
+    t = tensor_find(u, tensor->name);
+    if (!t && u->tensor_count == AK_UPLINK_TENSORS)
+        return ak_fail(AKSSL_ERR_LIMIT, "tensor '%s': a run has at most %d", tensor->name,
+                       AK_UPLINK_TENSORS);
+    if (t && (t->info.size != tensor->size || t->info.shape[0] != tensor->shape[0]))
+        return ak_fail(AKSSL_ERR_INVALID, "tensor '%s' changes its shape", tensor->name);
+    if (!t)
+        t = slot_new(u, tensor);
+    if (!t)
+        return ak_wrap(AKSSL_ERR_NO_MEMORY, "tensor '%s'", tensor->name);
+    memcpy(t->info.data, tensor->data, tensor->size);
+    t->info.version = tensor->version;
+    t->info.filled = tensor->filled;
+    t->info.position = tensor->position;
     return AKSSL_OK;
+}
+
+void ak_uplink_note_push(ak_uplink *u, const char *name, int64_t version,
+                         const ak_uplink_rows *rows)
+{
+    ak_uplink_slot *t = tensor_find(u, name);
+    int64_t length, width, count;
+
+    if (!t)
+        return;
+    length = t->info.shape[0];
+    width = (int64_t)(t->info.size / (size_t)length);
+    count = (int64_t)rows->bytes / width;
+    t->info.position = (t->info.position + rows->skipped) % length;
+    for (int64_t i = 0; i < count; i++) {
+        memcpy((uint8_t *)t->info.data + t->info.position * width,
+               (const uint8_t *)rows->rows + i * width, (size_t)width);
+        t->info.position = (t->info.position + 1) % length;
+    }
+    count += rows->skipped;
+    t->info.filled = t->info.filled + count < length ? t->info.filled + count : length;
+    t->info.version = version;
+}
+
+void ak_uplink_forget_state(ak_uplink *u)
+{
+    for (int i = 0; i < u->tensor_count; i++) {
+        free((char *)u->tensors[i].info.name);
+        free(u->tensors[i].info.data);
+    }
+    u->tensor_count = 0;
+    u->state_bytes = 0;
+    u->seeded = false;
 }

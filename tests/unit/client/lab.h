@@ -27,8 +27,7 @@ typedef struct lab_job {
     int64_t step, total_steps, asked_ranks;
     double loss;
     char log[8192];
-    int version;     // goes up with each change
-    bool from_start; // as it was resumed last
+    int version; // goes up with each change
     Akssl__V1__JobSpec *spec;
 } lab_job;
 
@@ -282,29 +281,6 @@ static inline void lab_state(ak_call *call)
     ak_call_reply(call, &reply.base);
 }
 
-// lab_verify: the second of two commits is damaged.
-static inline void lab_verify(ak_call *call)
-{
-    Akssl__V1__VerifyReply reply = AKSSL__V1__VERIFY_REPLY__INIT;
-    Akssl__V1__VerifiedCommit good = AKSSL__V1__VERIFIED_COMMIT__INIT, bad = good;
-    Akssl__V1__VerifiedCommit *commits[] = { &good, &bad };
-    char *others[] = { "aside-step-40" };
-
-    good.has_step = good.has_files = good.has_bytes = good.has_made_ms = 1;
-    good.step = 200;
-    good.files = 3;
-    good.bytes = 5000000000;
-    good.made_ms = 12;
-    bad = good;
-    bad.step = 100;
-    bad.wrong = "file 'm' has digest 00, but 11 was committed";
-    reply.commits = commits;
-    reply.n_commits = 2;
-    reply.others = others;
-    reply.n_others = 1;
-    ak_call_reply(call, &reply.base);
-}
-
 static inline const char *lab_catalogue(void)
 {
     return "{\"version\":\"0.1.0\",\"methods\":[{\"name\":\"simclr\",\"title\":\"two views\","
@@ -313,14 +289,13 @@ static inline const char *lab_catalogue(void)
            "\"resnet18\",\"help\":\"11 million weights\"}],\"strange\":7}";
 }
 
-// lab_change cancels, pauses or resumes (from_start?) a job that is not over.
-static inline bool lab_change(lab_job *job, ak_rpc_id rpc, bool from_start)
+// lab_change cancels, pauses or resumes a job that is not over.
+static inline bool lab_change(lab_job *job, ak_rpc_id rpc)
 {
     bool paused = strcmp(job->state, "PAUSED") == 0;
 
     if (rpc == AK_RPC_resume && !paused)
         return false;
-    job->from_start = from_start;
     if (rpc == AK_RPC_pause && strcmp(job->state, "RUNNING") == 0)
         job->reason = "is being paused";
     else
@@ -341,13 +316,11 @@ static inline void lab_one(lab *l, ak_call *call, ak_rpc_id rpc, int64_t id, boo
         ak_call_reply(call, &lab_fill(&m, l, id, true)->base);
     } else if (rpc == AK_RPC_state) {
         lab_state(call);
-    } else if (rpc == AK_RPC_verify) {
-        lab_verify(call);
     } else if (rpc == AK_RPC_watch || rpc == AK_RPC_logs) {
         lab_follow(l, call, id, rpc == AK_RPC_logs, follow);
     } else if (lab_final(l->jobs[id - 1].state)) {
         ak_call_fail(call, AKSSL_ERR_STATE, "the job is over");
-    } else if (lab_change(&l->jobs[id - 1], rpc, follow)) {
+    } else if (lab_change(&l->jobs[id - 1], rpc)) {
         ak_call_reply(call, &lab_fill(&m, l, id, true)->base);
     } else {
         ak_call_fail(call, AKSSL_ERR_STATE, "only a PAUSED job is resumed");
@@ -391,10 +364,6 @@ static inline void lab_started(void *ctx, ak_call *call, ak_rpc_id rpc,
     case AK_RPC_logs:
         lab_one(l, call, rpc, ((const Akssl__V1__LogsRequest *)request)->id,
                 ((const Akssl__V1__LogsRequest *)request)->follow);
-        break;
-    case AK_RPC_resume:
-        lab_one(l, call, rpc, ((const Akssl__V1__ResumeRequest *)request)->id,
-                ((const Akssl__V1__ResumeRequest *)request)->from_start);
         break;
     case AK_RPC_resize:
         lab_resize(l, call, (const Akssl__V1__ResizeRequest *)request);

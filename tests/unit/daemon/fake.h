@@ -11,23 +11,33 @@
 //   quit         ends without a word
 //   whole        holds a centre too, which it replaces every second step, around the queue's push
 //   whole_crash  the same, but is killed once at step CRASH_AT
+//   whole_pause  the same, but a step takes 100 ms
 //   collapse     warns, and finishes as paused at step CRASH_AT, once; then as plain
+//   alone        commits by itself at step CRASH_AT, once, and ends without a word
+//   alone_bad    the same, but what it leaves is damaged
+//
+// When the daemon goes it comes back to the next one, for MEND_S seconds: with its replica, as the
+// real one does.
 
 #ifndef AK_TESTS_DAEMON_FAKE_H
 #define AK_TESTS_DAEMON_FAKE_H
 
+#include <dirent.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "daemon/files.h"
+#include "daemon/state/state.h"
 #include "proto/base/error.h"
 #include "proto/format/digest.h"
+#include "proto/format/manifest.h"
 #include "proto/rpc/channel.h"
 
 enum {
@@ -38,7 +48,8 @@ enum {
     FAKE_WIDTH = 4,
     FAKE_PUSH = 3,
     FAKE_WIDE = 5000, // of the centre
-    FAKE_SLOW_STEPS = 2000
+    FAKE_SLOW_STEPS = 2000,
+    FAKE_MEND_S = 40,
 };
 
 typedef struct fake {
@@ -47,8 +58,10 @@ typedef struct fake {
     ak_channel *channel;
     ak_stream *stream;
     char folder[4096], mode[32];
-    int64_t step;
-    bool restored;
+    int64_t step, ranks;
+    bool restored, broken; // broken: the stream
+    float queue[FAKE_ROWS * FAKE_WIDTH], centre[FAKE_WIDE];
+    int64_t centre_version;
 } fake;
 
 static inline void fake_sleep(int ms)
@@ -86,13 +99,22 @@ static inline int fake_check(const char *path)
     return code;
 }
 
-static inline void fake_send(fake *f, Akssl__V1__WorkerMessage *m)
+static inline bool fake_passes(akssl_status rc)
 {
-    if (ak_stream_send(f->stream, &m->base) < 0)
-        fake_die("send");
+    return rc == AKSSL_ERR_UNAVAILABLE || rc == AKSSL_ERR_DEADLINE;
 }
 
-static inline void fake_hello(fake *f, int64_t ranks)
+// What cannot be sent is part of what fake_mend sends.
+static inline void fake_send(fake *f, Akssl__V1__WorkerMessage *m)
+{
+    akssl_status rc = f->broken ? AKSSL_OK : ak_stream_send(f->stream, &m->base);
+
+    if (rc < 0 && !fake_passes(rc))
+        fake_die("send");
+    f->broken |= rc < 0;
+}
+
+static inline void fake_hello(fake *f, bool rejoin)
 {
     Akssl__V1__WorkerMessage m = AKSSL__V1__WORKER_MESSAGE__INIT;
     Akssl__V1__Hello hello = AKSSL__V1__HELLO__INIT;
@@ -100,7 +122,9 @@ static inline void fake_hello(fake *f, int64_t ranks)
     hello.has_job = hello.has_ranks = 1;
     hello.job = f->job;
     hello.run = (char *)f->run;
-    hello.ranks = ranks;
+    hello.ranks = f->ranks;
+    hello.has_rejoin = 1;
+    hello.rejoin = rejoin;
     m.body_case = AKSSL__V1__WORKER_MESSAGE__BODY_HELLO;
     m.hello = &hello;
     fake_send(f, &m);
@@ -111,7 +135,8 @@ static inline Akssl__V1__CoordinatorMessage *fake_receive(fake *f, int64_t timeo
     ProtobufCMessage *m = NULL;
     akssl_status rc = ak_stream_receive(f->stream, timeout_ms, &m);
 
-    if (rc == AKSSL_ERR_DEADLINE)
+    f->broken |= rc == AKSSL_ERR_UNAVAILABLE;
+    if (fake_passes(rc))
         return NULL;
     if (rc < 0 || !m)
         fake_die("receive");
@@ -134,6 +159,7 @@ static inline void fake_welcome(fake *f)
     snprintf(f->folder, sizeof f->folder, "%s", m->welcome->folder);
     f->step = m->welcome->resume_step;
     f->restored = m->welcome->restored;
+    f->centre_version = f->step;
     ak_spec_fini(&spec);
     for (bool more = f->restored; more;) {
         akssl__v1__coordinator_message__free_unpacked(m, NULL);
@@ -148,12 +174,17 @@ static inline void fake_welcome(fake *f)
                   (strcmp(m->head->name, "moco.queue") == 0 &&
                    m->head->position != f->step * FAKE_PUSH % FAKE_ROWS)))
             fake_die("the state is not of the resume step");
+        if (m->body_case == AKSSL__V1__COORDINATOR_MESSAGE__BODY_CHUNK)
+            memcpy((uint8_t *)(strcmp(m->chunk->name, "moco.queue") == 0 ? f->queue : f->centre) +
+                       m->chunk->offset,
+                   m->chunk->data.data, m->chunk->data.len);
         more = m->body_case != AKSSL__V1__COORDINATOR_MESSAGE__BODY_STATE_END;
     }
     akssl__v1__coordinator_message__free_unpacked(m, NULL);
 }
 
-static inline void fake_head(fake *f, const char *name, int64_t rows, int64_t width)
+static inline void fake_head(fake *f, const char *name, int64_t rows, int64_t width,
+                             int64_t version)
 {
     Akssl__V1__WorkerMessage m = AKSSL__V1__WORKER_MESSAGE__INIT;
     Akssl__V1__TensorHead head = AKSSL__V1__TENSOR_HEAD__INIT;
@@ -163,8 +194,10 @@ static inline void fake_head(fake *f, const char *name, int64_t rows, int64_t wi
     head.n_shape = 2;
     head.shape = shape;
     head.has_version = head.has_filled = 1;
-    head.version = f->step;
-    head.filled = f->step ? rows : 0;
+    head.version = version;
+    head.filled = version * FAKE_PUSH < rows ? version * FAKE_PUSH : rows;
+    head.has_position = rows == FAKE_ROWS;
+    head.position = version * FAKE_PUSH % FAKE_ROWS;
     m.body_case = AKSSL__V1__WORKER_MESSAGE__BODY_HEAD;
     m.head = &head;
     fake_send(f, &m);
@@ -192,14 +225,65 @@ static inline bool fake_has_centre(const fake *f)
 
 static inline void fake_declare(fake *f)
 {
-    static const float zeros[FAKE_WIDE];
-
-    fake_head(f, "moco.queue", FAKE_ROWS, FAKE_WIDTH);
-    fake_chunk(f, "moco.queue", 0, zeros, FAKE_ROWS * FAKE_WIDTH * sizeof(float));
+    fake_head(f, "moco.queue", FAKE_ROWS, FAKE_WIDTH, f->step);
+    fake_chunk(f, "moco.queue", 0, f->queue, sizeof f->queue);
     if (!fake_has_centre(f))
         return;
-    fake_head(f, "dino.center", 1, FAKE_WIDE);
-    fake_chunk(f, "dino.center", 0, zeros, sizeof zeros);
+    fake_head(f, "dino.center", 1, FAKE_WIDE, f->centre_version);
+    fake_chunk(f, "dino.center", 0, f->centre, sizeof f->centre);
+}
+
+static inline bool fake_rejoin(fake *f)
+{
+    Akssl__V1__CoordinatorMessage *m = NULL;
+    akssl_status rc;
+
+    ak_stream_free(f->stream);
+    f->stream = NULL;
+    f->broken = false;
+    rc = ak_stream_open(&f->stream, f->channel, AK_RPC_join, NULL, 0);
+    if (rc == AKSSL_OK) {
+        fake_hello(f, true);
+        m = fake_receive(f, 5000);
+        if (m &&
+            (m->body_case != AKSSL__V1__COORDINATOR_MESSAGE__BODY_WELCOME || !m->welcome->rejoined))
+            fake_die("not taken back");
+        if (m)
+            akssl__v1__coordinator_message__free_unpacked(m, NULL);
+    } else if (!fake_passes(rc)) {
+        fake_die("rejoin");
+    }
+    f->broken |= !m;
+    if (m)
+        fake_declare(f);
+    return !f->broken;
+}
+
+// fake_mend comes back if the daemon is lost.
+static inline void fake_mend(fake *f)
+{
+    for (int i = 0; f->broken && !fake_rejoin(f); i++) {
+        if (i == FAKE_MEND_S * 5)
+            fake_die("nobody came");
+        fake_sleep(200);
+    }
+}
+
+// fake_call asks until it is answered.
+static inline void fake_call(fake *f, ak_rpc_id rpc, const ProtobufCMessage *request,
+                             const char *what)
+{
+    ProtobufCMessage *reply = NULL;
+    akssl_status rc;
+
+    do {
+        fake_mend(f);
+        rc = ak_channel_call(f->channel, rpc, request, 70000, &reply);
+        f->broken |= fake_passes(rc);
+        if (rc < 0 && !fake_passes(rc))
+            fake_die(what);
+    } while (rc < 0);
+    protobuf_c_message_free_unpacked(reply, NULL);
 }
 
 static inline void fake_push(fake *f, int64_t version)
@@ -210,6 +294,9 @@ static inline void fake_push(fake *f, int64_t version)
 
     for (int i = 0; i < FAKE_PUSH * FAKE_WIDTH; i++)
         rows[i] = (float)(f->step * 100 + i);
+    for (int64_t i = 0; i < FAKE_PUSH; i++)
+        memcpy(f->queue + ((f->step - 1) * FAKE_PUSH + i) % FAKE_ROWS * FAKE_WIDTH,
+               rows + i * FAKE_WIDTH, FAKE_WIDTH * sizeof *rows);
     push.name = (char *)"moco.queue";
     push.has_version = push.has_rows = 1;
     push.version = version;
@@ -227,21 +314,25 @@ static inline void fake_replace(fake *f)
 
     for (int i = 0; i < FAKE_WIDE; i++)
         values[i] = (float)(f->step * 10000 + i);
-    fake_head(f, "dino.center", 1, FAKE_WIDE);
+    memcpy(f->centre, values, sizeof values);
+    f->centre_version = f->step;
+    fake_head(f, "dino.center", 1, FAKE_WIDE, f->step);
     fake_chunk(f, "dino.center", 0, values, HALF * sizeof(float));
     fake_push(f, f->step);
     fake_chunk(f, "dino.center", HALF * sizeof(float), values + HALF,
                (FAKE_WIDE - HALF) * sizeof(float));
 }
 
-static inline void fake_commit(fake *f)
+typedef struct fake_files {
+    Akssl__V1__CommitFile files[2], *list[2];
+    char digests[2][AK_DIGEST_TEXT];
+} fake_files;
+
+static inline void fake_write(const fake *f, fake_files *w)
 {
     static const char *const names[] = { "model.safetensors", "optimizer.safetensors" };
-    Akssl__V1__CommitRequest request = AKSSL__V1__COMMIT_REQUEST__INIT;
-    Akssl__V1__CommitFile files[2], *list[2] = { &files[0], &files[1] };
-    char digests[2][AK_DIGEST_TEXT], text[64];
     char *folder = ak_path("%s/commits/step-%" PRId64, f->folder, f->step);
-    ProtobufCMessage *reply;
+    char text[64];
 
     if (ak_files_make(folder) < 0)
         fake_die("folder");
@@ -252,23 +343,67 @@ static inline void fake_commit(fake *f)
         if (ak_files_write(path, text, strlen(text)) < 0)
             fake_die("file");
         free(path);
-        ak_digest_memory(text, strlen(text), digests[i]);
-        akssl__v1__commit_file__init(&files[i]);
-        files[i].name = (char *)names[i];
-        files[i].has_size = 1;
-        files[i].size = strlen(text);
-        files[i].digest = digests[i];
+        ak_digest_memory(text, strlen(text), w->digests[i]);
+        akssl__v1__commit_file__init(&w->files[i]);
+        w->files[i].name = (char *)names[i];
+        w->files[i].has_size = 1;
+        w->files[i].size = strlen(text);
+        w->files[i].digest = w->digests[i];
+        w->list[i] = &w->files[i];
     }
     free(folder);
+}
+
+static inline void fake_commit(fake *f)
+{
+    Akssl__V1__CommitRequest request = AKSSL__V1__COMMIT_REQUEST__INIT;
+    fake_files w;
+
+    fake_write(f, &w);
     request.has_job = request.has_step = 1;
     request.job = f->job;
     request.run = (char *)f->run;
     request.step = f->step;
     request.n_files = 2;
-    request.files = list;
-    if (ak_channel_call(f->channel, AK_RPC_commit, &request.base, 70000, &reply) < 0)
-        fake_die("commit");
-    protobuf_c_message_free_unpacked(reply, NULL);
+    request.files = w.list;
+    request.has_tensors = 1;
+    request.tensors = 1 + fake_has_centre(f);
+    fake_call(f, AK_RPC_commit, &request.base, "commit");
+}
+
+// fake_leave commits without the daemon.
+static inline void fake_leave(fake *f)
+{
+    ak_state_info info = { .name = "moco.queue",
+                           .dims = 2,
+                           .shape = { FAKE_ROWS, FAKE_WIDTH },
+                           .version = f->step,
+                           .filled = FAKE_ROWS,
+                           .position = f->step * FAKE_PUSH % FAKE_ROWS };
+    ak_manifest m = { .job = f->job, .step = f->step, .count = 2 };
+    char *path = ak_path("%s/run/%s.state", f->folder, f->run);
+    ak_state *state = ak_state_new();
+    fake_files w;
+
+    fake_write(f, &w);
+    if (ak_state_declare(state, &info) < 0 ||
+        ak_state_fill(state, info.name, 0, f->queue, sizeof f->queue) < 0 ||
+        ak_state_write(state, f->step, path, &m.state.size, m.state.digest) < 0)
+        fake_die("state");
+    for (int i = 0; i < 2; i++) {
+        snprintf(m.files[i].name, sizeof m.files[i].name, "%s", w.files[i].name);
+        memcpy(m.files[i].digest, w.digests[i], sizeof m.files[i].digest);
+        m.files[i].size = w.files[i].size;
+    }
+    snprintf(m.run, sizeof m.run, "%s", f->run);
+    if (strcmp(f->mode, "alone_bad") == 0)
+        m.files[0].digest[0] = (char)(m.files[0].digest[0] == '0' ? '1' : '0');
+    free(path);
+    path = ak_path("%s/run/%s.commit", f->folder, f->run);
+    if (ak_manifest_write(&m, path) < 0)
+        fake_die("manifest");
+    free(path);
+    ak_state_free(state);
 }
 
 static inline void fake_report(fake *f)
@@ -276,7 +411,6 @@ static inline void fake_report(fake *f)
     Akssl__V1__ReportRequest request = AKSSL__V1__REPORT_REQUEST__INIT;
     Akssl__V1__Progress progress = AKSSL__V1__PROGRESS__INIT;
     char *warnings[] = { (char *)"collapse: std 0.001 is under 0.02" };
-    ProtobufCMessage *reply;
 
     progress.has_step = 1;
     progress.step = f->step;
@@ -286,16 +420,13 @@ static inline void fake_report(fake *f)
     request.job = f->job;
     request.run = (char *)f->run;
     request.progress = &progress;
-    if (ak_channel_call(f->channel, AK_RPC_report, &request.base, 10000, &reply) < 0)
-        fake_die("report");
-    protobuf_c_message_free_unpacked(reply, NULL);
+    fake_call(f, AK_RPC_report, &request.base, "report");
 }
 
 static inline void fake_finish(fake *f, const char *outcome, const char *reason)
 {
     Akssl__V1__FinishRequest request = AKSSL__V1__FINISH_REQUEST__INIT;
     Akssl__V1__Metric metric = AKSSL__V1__METRIC__INIT, *metrics[] = { &metric };
-    ProtobufCMessage *reply;
 
     metric.name = (char *)"after.knn.top1";
     metric.has_value = 1;
@@ -307,9 +438,7 @@ static inline void fake_finish(fake *f, const char *outcome, const char *reason)
     request.reason = (char *)reason;
     request.n_results = 1;
     request.results = metrics;
-    if (ak_channel_call(f->channel, AK_RPC_finish, &request.base, 10000, &reply) < 0)
-        fake_die("finish");
-    protobuf_c_message_free_unpacked(reply, NULL);
+    fake_call(f, AK_RPC_finish, &request.base, "finish");
 }
 
 static inline bool fake_is_stopped(fake *f, int wait_ms)
@@ -320,6 +449,18 @@ static inline bool fake_is_stopped(fake *f, int wait_ms)
     if (m)
         akssl__v1__coordinator_message__free_unpacked(m, NULL);
     return stop;
+}
+
+// fake_once is true the first time that the job gets here.
+static inline bool fake_once(const fake *f, const char *name)
+{
+    char *mark = ak_path("%s/%s", f->folder, name);
+    bool first = access(mark, F_OK) < 0;
+
+    if (ak_files_write(mark, "x", 1) < 0)
+        fake_die("mark");
+    free(mark);
+    return first;
 }
 
 static inline void fake_crash(fake *f)
@@ -342,12 +483,19 @@ static inline bool fake_steps(fake *f)
     while (f->step < steps) {
         if (strstr(f->mode, "crash") && f->step == FAKE_CRASH_AT)
             fake_crash(f);
+        if (strncmp(f->mode, "alone", 5) == 0 && f->step == FAKE_CRASH_AT &&
+            fake_once(f, "alone")) {
+            fake_leave(f);
+            exit(0);
+        }
         f->step++;
         if (fake_has_centre(f) && (f->step % 2 == 0 || f->step % FAKE_COMMIT == 0))
             fake_replace(f);
         else
             fake_push(f, f->step + (strcmp(f->mode, "gap") == 0 && f->step == 3));
         fake_report(f);
+        if (strcmp(f->mode, "whole_pause") == 0)
+            fake_sleep(100);
         if (strcmp(f->mode, "collapse") == 0 && !f->restored && f->step == FAKE_CRASH_AT) {
             fake_commit(f);
             return false;
@@ -390,7 +538,8 @@ static inline int fake_rank0(fake *f, int64_t ranks)
         ak_channel_open(&f->channel, f->server, secret.text) < 0 ||
         ak_stream_open(&f->stream, f->channel, AK_RPC_join, NULL, 0) < 0)
         fake_die("join");
-    fake_hello(f, ranks);
+    f->ranks = ranks;
+    fake_hello(f, false);
     fake_welcome(f);
     fprintf(stderr, "fake rank 0 of %" PRId64 ": %s from step %" PRId64 "\n", ranks, f->mode,
             f->step);
@@ -419,6 +568,7 @@ static inline int fake_run(int argc, char **argv)
         else if (strcmp(argv[i], "--secret-file") == 0)
             f.secret_file = argv[i + 1];
     }
+    prctl(PR_SET_PDEATHSIG, SIGKILL); // what worker/leash.h does better
     if (!rank || !ranks || !f.server || !f.run || !f.secret_file)
         return 9;
     done = ak_path("%s.%s.done", f.secret_file, f.run);

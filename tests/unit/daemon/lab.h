@@ -30,7 +30,7 @@ static inline pid_t spawn(const lab *l)
     if (pid == 0) {
         int fd = open(l->output, O_WRONLY | O_CREAT | O_APPEND, 0600);
 
-        prctl(PR_SET_PDEATHSIG, SIGTERM); // a case that fails leaves no daemon
+        prctl(PR_SET_PDEATHSIG, SIGINT); // a case that fails leaves no daemon, and no run
         dup2(fd, 1);
         dup2(fd, 2);
         execl(TEST_BIN_DIR "/akssld", "akssld", "--state-dir", l->folder, "--worker", worker,
@@ -89,16 +89,27 @@ static inline void open_lab(lab *l)
     start(l);
 }
 
-static inline void stop(lab *l)
+static inline void stop_by(lab *l, int signal)
 {
     int code;
 
     ak_channel_close(l->channel);
-    kill(l->pid, SIGTERM);
+    kill(l->pid, signal);
     code = wait_exit(l->pid, 45);
     if (code < 0)
         kill(l->pid, SIGKILL);
     ck_assert_int_eq(code, 0);
+}
+
+// stop ends the runs too; leave does not.
+static inline void stop(lab *l)
+{
+    stop_by(l, SIGINT);
+}
+
+static inline void leave(lab *l)
+{
+    stop_by(l, SIGTERM);
 }
 
 static inline void murder(lab *l)

@@ -4,6 +4,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "daemon/files.h"
 #include "daemon/guard.h"
 #include "daemon/process.h"
 #include "proto/base/clock.h"
@@ -88,58 +89,118 @@ START_TEST(orphans_are_reaped)
 }
 END_TEST
 
-// A guard as the daemon starts it, in a parent of its own that can be killed.
-static pid_t guarded(const char *mark, const char *script)
+// A guard as the daemon starts it, in a parent of its own that can be killed; *guard is its id.
+static pid_t guarded(const char *mark, const char *exit_file, const char *script, pid_t *guard)
 {
-    pid_t parent = fork();
+    int ends[2];
+    pid_t parent;
 
+    ck_assert_int_eq(pipe(ends), 0);
+    parent = fork();
     if (parent == 0) {
-        char number[24];
-        char *argv[] = { number, (char *)"/bin/sh", (char *)"-c", (char *)script, NULL };
+        char *argv[] = { (char *)exit_file, (char *)"/bin/sh", (char *)"-c", (char *)script, NULL };
+        pid_t child;
 
-        snprintf(number, sizeof number, "%ld", (long)getpid());
         setenv("AKSSL_RUN", mark, 1);
-        if (fork() == 0) {
-            // what follows is marked by its own exec only: the guard is not, being a fork
+        child = fork();
+        if (child == 0) // marked by its own exec only: the guard is not, being a fork
             _exit(ak_guard(argv));
-        }
+        if (write(ends[1], &child, sizeof child) != sizeof child)
+            _exit(1);
         for (;;)
             pause();
     }
+    ck_assert_int_eq(read(ends[0], guard, sizeof *guard), sizeof *guard);
+    close(ends[0]);
+    close(ends[1]);
     return parent;
 }
 
-START_TEST(guarded_dies_with_the_parent)
-{
-    char mark[40];
-    pid_t parent;
+// The command leaves at once on SIGTERM, as mpirun does on its second: its rank stays.
+static const char stubborn[] = "setsid sleep 60 & trap 'exit 5' TERM; while :; do sleep 0.05; done";
 
-    mark_of(mark);
-    prctl(PR_SET_CHILD_SUBREAPER, 1);
-    // The command leaves at once on SIGTERM, as mpirun does on its second: its rank stays.
-    parent = guarded(mark, "setsid sleep 60 & trap 'exit 1' TERM; while :; do sleep 0.05; done");
+static void wait_running(const char *mark)
+{
     for (int i = 0; i < 500 && ak_process_signal(mark, 0) < 2; i++)
         pause_ms(10);
-    pause_ms(200);
+    pause_ms(200); // the trap is set
+    ck_assert_int_ge(ak_process_signal(mark, 0), 2);
+}
+
+static void exit_file_of(char path[96])
+{
+    snprintf(path, 96, "/tmp/akssl-exit-%ld-%lld", (long)getpid(), (long long)ak_clock_ns());
+}
+
+static void expect_exit(const char *path, int code, int signal)
+{
+    int c = -1, s = -1;
+
+    ck_assert_int_eq(ak_guard_read_exit(path, &c, &s), 0);
+    ck_assert(c == code && s == signal);
+    ck_assert_int_eq(unlink(path), 0);
+    ck_assert_int_eq(ak_guard_read_exit(path, &c, &s), AKSSL_ERR_NOT_FOUND);
+}
+
+START_TEST(a_guard_outlives_its_parent)
+{
+    char mark[40], path[96], scratch[96];
+    pid_t parent, guard;
+
+    mark_of(mark);
+    exit_file_of(path);
+    snprintf(scratch, sizeof scratch, "/dev/shm/akssl-%s", mark);
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
+    parent = guarded(mark, path, stubborn, &guard);
+    wait_running(mark);
     kill(parent, SIGKILL);
     ck_assert_int_eq(waitpid(parent, NULL, 0), parent);
+    pause_ms(500);
+    ck_assert_int_ge(ak_process_signal(mark, 0), 2);
+    ck_assert_int_eq(access("/dev/shm", W_OK) == 0, access(scratch, F_OK) == 0);
+    for (int i = 0; i < 3; i++)
+        kill(guard, SIGTERM);
+    ck_assert_int_eq(waitpid(guard, NULL, 0), guard);
+    ck_assert_int_eq(ak_process_signal(mark, 0), 0);
+    ck_assert_int_ne(access(scratch, F_OK), 0);
+    expect_exit(path, 5, 0);
+}
+END_TEST
+
+START_TEST(a_command_dies_with_its_guard)
+{
+    char mark[40], path[96];
+    pid_t parent, guard;
+    int code, signal;
+
+    mark_of(mark);
+    exit_file_of(path);
+    parent = guarded(mark, path, "trap 'exit 5' TERM; while :; do sleep 0.05; done", &guard);
+    for (int i = 0; i < 500 && !ak_process_signal(mark, 0); i++)
+        pause_ms(10);
+    pause_ms(200);
+    kill(guard, SIGKILL);
     wait_count(mark, 0);
+    ck_assert_int_eq(ak_guard_read_exit(path, &code, &signal), AKSSL_ERR_NOT_FOUND);
+    kill(parent, SIGKILL);
+    ck_assert_int_eq(waitpid(parent, NULL, 0), parent);
+    ak_guard_clean(mark);
 }
 END_TEST
 
 START_TEST(guard_passes_the_code_on)
 {
-    char mark[40], number[24];
-    char *argv[] = { number, (char *)"/bin/sh", (char *)"-c", NULL, NULL };
+    char mark[40], path[96];
+    char *argv[] = { path, (char *)"/bin/sh", (char *)"-c", NULL, NULL };
     static const struct {
         const char *script;
-        int code;
-    } rows[] = { { "exit 7", 7 }, { "kill -9 $$", 137 }, { "exit 0", 0 } };
+        int code, written, signal;
+    } rows[] = { { "exit 7", 7, 7, 0 }, { "kill -9 $$", 137, 0, 9 }, { "exit 0", 0, 0, 0 } };
     int status;
 
     mark_of(mark);
+    exit_file_of(path);
     setenv("AKSSL_RUN", mark, 1);
-    snprintf(number, sizeof number, "%ld", (long)getpid());
     for (size_t i = 0; i < 3; i++) {
         pid_t pid = fork();
 
@@ -149,9 +210,26 @@ START_TEST(guard_passes_the_code_on)
         ck_assert_int_eq(waitpid(pid, &status, 0), pid);
         ck_assert(WIFEXITED(status));
         ck_assert_int_eq(WEXITSTATUS(status), rows[i].code);
+        expect_exit(path, rows[i].written, rows[i].signal);
     }
 }
 END_TEST
 
+START_TEST(an_exit_that_says_nothing)
+{
+    static const char *const texts[] = { "", "code 1", "code x signal 0\n", "signal 9 code 0\n" };
+    char path[96];
+    int code, signal;
+
+    exit_file_of(path);
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        ck_assert_int_eq(ak_files_write(path, texts[i], strlen(texts[i])), 0);
+        ck_assert_int_eq(ak_guard_read_exit(path, &code, &signal), AKSSL_ERR_CORRUPT);
+    }
+    ck_assert_int_eq(unlink(path), 0);
+}
+END_TEST
+
 AK_TEST_MAIN(AK_CASE(found_by_mark), AK_CASE(orphans_are_reaped),
-             AK_CASE(guarded_dies_with_the_parent), AK_CASE(guard_passes_the_code_on))
+             AK_CASE(a_guard_outlives_its_parent), AK_CASE(a_command_dies_with_its_guard),
+             AK_CASE(guard_passes_the_code_on), AK_CASE(an_exit_that_says_nothing))

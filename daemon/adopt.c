@@ -1,0 +1,207 @@
+// daemon/adopt.c -- runs that an earlier daemon has started, and what they did alone.
+
+#include "daemon/adopt.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "daemon/committer.h"
+#include "daemon/files.h"
+#include "daemon/guard.h"
+#include "daemon/launch.h"
+#include "daemon/work.h"
+#include "proto/base/alloc.h"
+#include "proto/base/clock.h"
+#include "proto/base/error.h"
+#include "proto/format/manifest.h"
+
+enum {
+    LOOK_MS = 250,
+    LOOK_AT_PROCESSES = 8, // looks from one search of /proc to the next
+};
+
+// ---- its processes
+
+// gone is for processes that have left no word.  While nobody had joined, it is no crash of the
+// job's: the machine may have been started again.
+static void gone(ak_run *run, int code, int signal, const char *why)
+{
+    if (run->phase == AK_RUN_ADOPTING && !code && !signal) {
+        run->not_counted = true;
+        ak_run_end(run, why);
+    }
+    ak_run_gone(run, code, signal);
+}
+
+static bool read_exit(ak_run *run)
+{
+    char *path = ak_launch_file(run, "exit");
+    int code = 0, signal = 0;
+    akssl_status rc = ak_guard_read_exit(path, &code, &signal);
+
+    free(path);
+    if (rc == AKSSL_OK)
+        gone(run, code, signal, "its run ended while akssld was away");
+    return rc == AKSSL_OK;
+}
+
+static void on_look(uv_timer_t *timer)
+{
+    ak_run *run = timer->data;
+
+    if (read_exit(run) || run->looks++ % LOOK_AT_PROCESSES != 0)
+        return;
+    if (ak_process_signal(run->id, 0) ||
+        read_exit(run)) // the last of them may just have written it
+        return;
+    gone(run, 0, 0, "no process of its run is left: it was ended from outside, or the machine was");
+}
+
+// ---- the lease
+
+static void on_lease_over(uv_timer_t *timer)
+{
+    ak_run_end(timer->data, "its rank 0 did not join akssld when that was started again");
+}
+
+static void on_exit_late(uv_timer_t *timer)
+{
+    ak_run_end(timer->data, "its processes did not end after Finish");
+}
+
+void ak_adopt(ak_daemon *d, ak_job *job)
+{
+    ak_run *run = ak_run_take_up(d, job);
+    int left = ak_process_signal(run->id, 0);
+    akssl_status rc = ak_launch_read_secret(run);
+
+    uv_timer_start(&run->watch, on_look, 0, LOOK_MS);
+    if (!left)
+        return; // the first look concludes
+    ak_log_write(d->log, AK_LOG_INFO, "job %" PRId64 " run %s: %d processes are there", job->id,
+                 run->id, left);
+    if (job->cancel) {
+        ak_run_end(run, "cancelled");
+    } else if (job->outcome) {
+        run->phase = AK_RUN_FINISHED;
+        uv_timer_start(&run->timer, on_exit_late, AK_RUN_EXIT_MS, 0);
+    } else if (rc < 0) { // nobody can prove that he is the run
+        run->not_counted = true;
+        ak_run_end(run, ak_error_text());
+    } else {
+        uv_timer_start(&run->timer, on_lease_over, (uint64_t)d->config->adopt_timeout * 1000, 0);
+    }
+}
+
+// ---- a commit that it made alone
+
+typedef struct collection {
+    ak_run *run;
+    void (*done)(ak_run *run, akssl_status rc, const char *error);
+    int64_t job, committed;
+    char *path, *state_path;
+    ak_commit commit;
+    bool found;
+} collection;
+
+static akssl_status check(const collection *c, const ak_manifest *m)
+{
+    if (m->job != c->job || strcmp(m->run, c->run->id) != 0)
+        return ak_fail(AKSSL_ERR_PERMISSION,
+                       "manifest '%s' is of job %" PRId64 " run %s, not of this run", c->path,
+                       m->job, m->run);
+    if (m->step <= c->committed)
+        return ak_fail(AKSSL_ERR_STATE,
+                       "manifest '%s' is of step %" PRId64 ", and step %" PRId64
+                       " is committed already",
+                       c->path, m->step, c->committed);
+    return AKSSL_OK;
+}
+
+static akssl_status check_state(const collection *c, const ak_manifest *m, ak_state **state)
+{
+    char digest[AK_DIGEST_TEXT] = "";
+    bool reached = false;
+    uint64_t size = 0;
+    akssl_status rc = ak_digest_file(c->state_path, &size, digest);
+
+    if (rc == AKSSL_OK && (size != m->state.size || strcmp(digest, m->state.digest) != 0))
+        rc = ak_fail(AKSSL_ERR_CORRUPT, "file '%s' is not what its manifest says", c->state_path);
+    if (rc == AKSSL_OK)
+        rc = ak_state_read(state, c->state_path);
+    if (rc == AKSSL_OK)
+        rc = ak_state_reached(*state, m->step, &reached);
+    if (rc == AKSSL_OK && !reached)
+        rc =
+            ak_fail(AKSSL_ERR_CORRUPT, "file '%s' is not of step %" PRId64, c->state_path, m->step);
+    return rc;
+}
+
+static akssl_status make_commit(collection *c, const ak_manifest *m)
+{
+    char *folder = ak_path("%s/commits/step-%" PRId64, c->run->folder, m->step);
+    ak_state *state = NULL;
+    akssl_status rc = AKSSL_OK;
+
+    c->commit = (ak_commit){ .job = c->job, .step = m->step, .made_ms = ak_clock_wall_ms() };
+    for (int i = 0; i < m->count && rc == AKSSL_OK; i++)
+        rc = ak_commit_add_file(&c->commit, m->files[i].name, m->files[i].size, m->files[i].digest);
+    if (rc == AKSSL_OK)
+        rc = ak_commit_verify(&c->commit, folder);
+    if (rc == AKSSL_OK)
+        rc = check_state(c, m, &state);
+    if (rc == AKSSL_OK)
+        rc = ak_commit_make(&c->commit, folder, state);
+    ak_state_free(state);
+    free(folder);
+    return rc;
+}
+
+static akssl_status collect(void *ctx)
+{
+    collection *c = ctx;
+    ak_manifest *m = ak_alloc(1, sizeof *m);
+    akssl_status rc = ak_manifest_read(m, c->path);
+
+    if (rc == AKSSL_OK)
+        rc = check(c, m);
+    if (rc == AKSSL_OK)
+        rc = make_commit(c, m);
+    c->found = rc == AKSSL_OK;
+    free(m);
+    return rc == AKSSL_ERR_NOT_FOUND && access(c->path, F_OK) < 0 ? AKSSL_OK : rc;
+}
+
+static void on_collected(void *ctx, akssl_status rc, const char *error)
+{
+    collection *c = ctx;
+    ak_run *run = c->run;
+
+    if (c->found && rc == AKSSL_OK) {
+        run->commit = c->commit;
+        rc = ak_committer_record(run);
+        error = ak_error_text();
+        run->committed_alone = rc == AKSSL_OK;
+    }
+    c->done(run, rc, error);
+    free(c->path);
+    free(c->state_path);
+    free(c);
+    ak_run_work_done(run);
+}
+
+void ak_adopt_collect(ak_run *run, void (*done)(ak_run *run, akssl_status rc, const char *error))
+{
+    collection *c = ak_alloc(1, sizeof *c);
+
+    c->run = run;
+    c->done = done;
+    c->job = run->job->id;
+    c->committed = run->job->committed_step;
+    c->path = ak_launch_file(run, "commit");
+    c->state_path = ak_launch_file(run, "state");
+    run->works++;
+    ak_work_start(&run->d->loop, collect, on_collected, c);
+}

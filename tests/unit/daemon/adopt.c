@@ -1,0 +1,271 @@
+// tests/unit/daemon/adopt.c -- runs that outlive their akssld, and what the next one makes of them
+// (lab.h).
+
+#include "tests/unit/daemon/lab.h"
+
+// run_of gives the id of a job's run by the secret that it leaves in JOB/run; yours to free.
+static char *run_of(const lab *l, int64_t id)
+{
+    char *folder = job_file(l, id, "run"), *name = NULL;
+    DIR *at = opendir(folder);
+
+    ck_assert_ptr_nonnull(at);
+    for (struct dirent *entry; (entry = readdir(at)) && !name;) {
+        size_t length = strlen(entry->d_name);
+
+        if (length == 32 + 7 && strcmp(entry->d_name + 32, ".secret") == 0)
+            name = ak_path("%.32s", entry->d_name);
+    }
+    closedir(at);
+    ck_assert_ptr_nonnull(name);
+    free(folder);
+    return name;
+}
+
+static char *run_file(const lab *l, int64_t id, const char *run, const char *kind)
+{
+    return ak_path("%s/jobs/%" PRId64 "/run/%s.%s", l->folder, id, run, kind);
+}
+
+static bool log_says(const lab *l, const char *sentence)
+{
+    ak_str text = AK_STR_INIT;
+    bool says = ak_files_read(l->output, 16 << 20, &text) == 0 && strstr(text.text, sentence);
+
+    ak_str_fini(&text);
+    return says;
+}
+
+// goes_on expects the same run, further on, with no restart.
+static void goes_on(const lab *l, int64_t id, const char *run, int64_t steps)
+{
+    Akssl__V1__Job *job = wait_for(l, id, "RUNNING", steps);
+    char *now = run_of(l, id);
+
+    ck_assert_str_eq(now, run);
+    ck_assert_int_eq(job->restarts, 0);
+    akssl__v1__job__free_unpacked(job, NULL);
+    free(now);
+}
+
+static int64_t step_of(const lab *l, int64_t id)
+{
+    Akssl__V1__Job *job = show(l, id);
+    int64_t step = job->progress ? job->progress->step : 0;
+
+    akssl__v1__job__free_unpacked(job, NULL);
+    return step;
+}
+
+START_TEST(a_run_outlives_its_daemon)
+{
+    lab l;
+    int64_t id, waiting;
+    char *run;
+
+    open_lab(&l);
+    id = submit(&l, "slow", 0, 2);
+    waiting = submit(&l, "plain", 0, 2);
+    akssl__v1__job__free_unpacked(wait_for(&l, id, "RUNNING", 7), NULL);
+    run = run_of(&l, id);
+    for (int i = 0; i < 4; i++) { // killed and stopped in turn
+        int64_t before = step_of(&l, id);
+
+        if (i % 2)
+            leave(&l);
+        else
+            murder(&l);
+        ck_assert_int_ge(ak_process_signal(run, 0), 3); // guard, mpirun, two ranks; no daemon
+        start(&l);
+        expect(&l, waiting, "QUEUED", ""); // the cores are taken
+        goes_on(&l, id, run, before + 4);
+    }
+    akssl__v1__job__free_unpacked(cancel(&l, id), NULL);
+    expect(&l, id, "CANCELLED", "cancelled");
+    ck_assert_int_eq(ak_process_signal(run, 0), 0);
+    ck_assert(!has_file(&l, id, "run"));
+    akssl__v1__job__free_unpacked(wait_for(&l, waiting, "SUCCEEDED", FAKE_STEPS), NULL);
+    free(run);
+    close_lab(&l);
+}
+END_TEST
+
+START_TEST(the_state_is_the_workers)
+{
+    lab l;
+    int64_t plain, killed;
+
+    open_lab(&l);
+    plain = submit(&l, "whole", 0, 1);
+    akssl__v1__job__free_unpacked(wait_for(&l, plain, "SUCCEEDED", 0), NULL);
+    for (int i = 0; i < 3; i++) {
+        killed = submit(&l, "whole_pause", 0, 1); // a step takes 100 ms
+        akssl__v1__job__free_unpacked(wait_for(&l, killed, "RUNNING", 1 + 2 * i), NULL);
+        murder(&l);
+        start(&l);
+        akssl__v1__job__free_unpacked(wait_for(&l, killed, "SUCCEEDED", FAKE_STEPS), NULL);
+        same_tensors(&l, plain, killed, 2);
+    }
+    close_lab(&l);
+}
+END_TEST
+
+START_TEST(wishes_outlive_the_daemon)
+{
+    lab l;
+    int64_t paused, cancelled;
+    Akssl__V1__Job *job;
+
+    open_lab(&l);
+    paused = submit(&l, "slow", 0, 1);
+    cancelled = submit(&l, "deaf", 0, 1);
+    akssl__v1__job__free_unpacked(wait_for(&l, paused, "RUNNING", 4), NULL);
+    akssl__v1__job__free_unpacked(wait_for(&l, cancelled, "RUNNING", 2), NULL);
+    akssl__v1__job__free_unpacked(cancel(&l, cancelled), NULL); // deaf: it takes seconds
+    leave(&l);
+    start(&l);
+    expect(&l, cancelled, "CANCELLED", "cancelled");
+    akssl__v1__job__free_unpacked(ask(&l, AK_RPC_pause, paused), NULL); // adopted, or about to be
+    expect(&l, paused, "PAUSED", "paused by request");
+    job = show(&l, paused);
+    ck_assert(job->restarts == 0 && job->committed_step >= 4);
+    akssl__v1__job__free_unpacked(job, NULL);
+    akssl__v1__job__free_unpacked(cancel(&l, paused), NULL);
+    close_lab(&l);
+}
+END_TEST
+
+START_TEST(what_ended_meanwhile)
+{
+    lab l;
+    int64_t done, killed, guard;
+    char *run;
+    Akssl__V1__Job *job;
+
+    open_lab(&l);
+    killed = submit(&l, "slow", 1, 1);
+    akssl__v1__job__free_unpacked(wait_for(&l, killed, "RUNNING", 4), NULL);
+    run = run_of(&l, killed);
+    murder(&l);
+    ak_process_signal_guard(run, SIGTERM); // mpirun takes its ranks with it
+    for (int i = 0; i < 500 && ak_process_signal(run, 0); i++)
+        fake_sleep(20);
+    ck_assert_int_eq(ak_process_signal(run, 0), 0);
+    start(&l); // the guard has written how it ended: a crash
+    job = wait_for(&l, killed, "RUNNING", 8);
+    ck_assert_int_eq(job->restarts, 1);
+    akssl__v1__job__free_unpacked(job, NULL);
+    free(run);
+
+    run = run_of(&l, killed);
+    guard = ak_process_signal_guard(run, SIGKILL);
+    ck_assert_int_eq(guard, 1);
+    murder(&l); // and no word of the run
+    for (int i = 0; i < 500 && ak_process_signal(run, 0); i++)
+        fake_sleep(20);
+    ck_assert_int_eq(ak_process_signal(run, 0), 0);
+    start(&l);
+    job = wait_for(&l, killed, "RUNNING", 12);
+    ck_assert_int_eq(job->restarts, 1); // the machine may have been started again
+    akssl__v1__job__free_unpacked(job, NULL);
+    akssl__v1__job__free_unpacked(cancel(&l, killed), NULL);
+    done = submit(&l, "plain", 0, 1);
+    akssl__v1__job__free_unpacked(wait_for(&l, done, "SUCCEEDED", 0), NULL);
+    free(run);
+    close_lab(&l);
+}
+END_TEST
+
+START_TEST(nobody_is_adopted_by_his_word)
+{
+    lab l;
+    int64_t id;
+    char *run, *path;
+    fake f = { .ranks = 1 };
+    Akssl__V1__Job *job;
+
+    open_lab(&l);
+    id = submit(&l, "slow", 3, 1);
+    akssl__v1__job__free_unpacked(wait_for(&l, id, "RUNNING", 4), NULL);
+    run = run_of(&l, id);
+    murder(&l);
+    path = run_file(&l, id, run, "secret");
+    ck_assert_int_eq(ak_files_write(path, "0123456789abcdef", 16), 0); // no secret of a run
+    start(&l);
+    f.job = id;
+    f.run = run;
+    f.channel = l.channel; // without one, as the run's secret is unknown
+    ck_assert_int_eq(ak_stream_open(&f.stream, l.channel, AK_RPC_join, NULL, 10000), 0);
+    ck_assert_int_eq(ak_stream_receive(f.stream, 5000, &(ProtobufCMessage *){ NULL }),
+                     AKSSL_ERR_PERMISSION);
+    ak_stream_free(f.stream);
+    job = wait_for(&l, id, "RUNNING", 4); // its processes were ended, and another run began
+    ck_assert_int_eq(job->restarts, 0);
+    akssl__v1__job__free_unpacked(job, NULL);
+    ck_assert_int_eq(ak_process_signal(run, 0), 0);
+    akssl__v1__job__free_unpacked(cancel(&l, id), NULL);
+    free(path);
+    free(run);
+    close_lab(&l);
+}
+END_TEST
+
+START_TEST(committed_alone)
+{
+    lab l;
+    int64_t plain, alone, bad;
+    Akssl__V1__Job *job;
+
+    open_lab(&l);
+    plain = submit(&l, "plain", 0, 1);
+    alone = submit(&l, "alone", 0, 1);
+    akssl__v1__job__free_unpacked(wait_for(&l, plain, "SUCCEEDED", 0), NULL);
+    job = wait_for(&l, alone, "SUCCEEDED", FAKE_STEPS);
+    ck_assert_int_eq(job->restarts, 0);
+    akssl__v1__job__free_unpacked(job, NULL);
+    ck_assert(log_says(&l, "committed step 8"));
+    same_tensors(&l, plain, alone, 1);
+    bad = submit(&l, "alone_bad", 1, 1);
+    job = wait_for(&l, bad, "SUCCEEDED", FAKE_STEPS);
+    ck_assert_int_eq(job->restarts, 1); // from its last real commit
+    akssl__v1__job__free_unpacked(job, NULL);
+    ck_assert(log_says(&l, "the commit that its run made alone does not count"));
+    same_tensors(&l, plain, bad, 1);
+    close_lab(&l);
+}
+END_TEST
+
+START_TEST(nothing_of_the_daemon_is_inherited)
+{
+    lab l;
+    int64_t id;
+    pid_t second;
+
+    open_lab(&l);
+    id = submit(&l, "slow", 0, 1);
+    akssl__v1__job__free_unpacked(wait_for(&l, id, "RUNNING", 1), NULL);
+    second = spawn(&l); // two daemons on one folder
+    ck_assert_int_eq(wait_exit(second, 20), 1);
+    ck_assert(log_says(&l, "is held by another akssld"));
+    murder(&l);
+    start(&l); // the lock went with the daemon, though its run lives
+    second = spawn(&l);
+    ck_assert_int_eq(wait_exit(second, 20), 1);
+    akssl__v1__job__free_unpacked(wait_for(&l, id, "RUNNING", 4), NULL);
+    akssl__v1__job__free_unpacked(cancel(&l, id), NULL);
+    expect(&l, id, "CANCELLED", "");
+    close_lab(&l);
+}
+END_TEST
+
+int main(int argc, char **argv)
+{
+    const ak_test_row rows[] = {
+        AK_CASE(a_run_outlives_its_daemon),          AK_CASE(the_state_is_the_workers),
+        AK_CASE(wishes_outlive_the_daemon),          AK_CASE(what_ended_meanwhile),
+        AK_CASE(nobody_is_adopted_by_his_word),      AK_CASE(committed_alone),
+        AK_CASE(nothing_of_the_daemon_is_inherited), { NULL, NULL },
+    };
+
+    return lab_main(rows, argc, argv);
+}

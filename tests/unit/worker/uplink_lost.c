@@ -1,0 +1,224 @@
+// tests/unit/worker/uplink_lost.c -- tests worker/uplink.{h,c} against a coordinator that goes, and
+// comes again or not.
+
+#include "proto/base/clock.h"
+#include "proto/format/manifest.h"
+#include "proto/format/safetensors.h"
+#include "tests/unit/worker/coordinator.h"
+
+enum { RING = 4 };
+
+static void declare_ring(ak_uplink *uplink)
+{
+    float rows[RING * ROW] = { 0 };
+    const ak_uplink_tensor tensor = {
+        .name = "moco.queue", .dims = 2, .shape = { RING, ROW }, .data = rows, .size = sizeof rows
+    };
+
+    ck_assert_int_eq(ak_uplink_declare(uplink, &tensor), 0);
+}
+
+static void go(fixture *f)
+{
+    serve_stop(&f->serve, 0);
+    free(f->c.data);
+    memset(&f->c, 0, sizeof f->c); // the next one knows nothing
+}
+
+static void come(fixture *f, bool holds)
+{
+    f->c.holds = holds; // the answer to the first Commit, for 300 ms
+    serve_start(&f->serve, &events, &f->c);
+}
+
+static void wait_heads(const fixture *f, int count)
+{
+    for (int i = 0; i < 20000 && f->c.heads < count; i++)
+        usleep(1000);
+    ck_assert_int_eq(f->c.heads, count);
+}
+
+// ring_is compares what came whole with what the pushes up to `version` have made.
+static void ring_is(const fixture *f, int64_t version)
+{
+    ck_assert_uint_eq(f->c.declared, RING * ROW_BYTES);
+    for (int64_t v = version; v > 0 && v > version - RING; v--)
+        ck_assert(f->c.data[(v - 1) % RING * ROW] == (float)v);
+}
+
+START_TEST(a_run_outlives_its_coordinator)
+{
+    fixture f;
+
+    begin(&f, FRESH);
+    declare_ring(f.uplink);
+    for (int64_t version = 1; version <= 5; version++)
+        ck_assert_int_eq(push_rows(f.uplink, version, ROW_BYTES), 0);
+    ck_assert_int_eq(commit(f.uplink, 5), 0);
+    go(&f);
+    for (int64_t version = 6; version <= 9; version++)
+        ck_assert_int_eq(push_rows(f.uplink, version, ROW_BYTES), 0);
+    report(f.uplink, 9);
+    ck_assert(!ak_uplink_lost(f.uplink) && !ak_uplink_stop_requested(f.uplink));
+    come(&f, false);
+    wait_heads(&f, 1);
+    ck_assert_int_eq(f.c.head_version, 9);
+    f.c.version = 9;
+    for (int64_t version = 10; version <= 11; version++)
+        ck_assert_int_eq(push_rows(f.uplink, version, ROW_BYTES), 0);
+    ck_assert_int_eq(commit(f.uplink, 11), 0);
+    ring_is(&f, 9);
+    ck_assert_int_eq(ak_uplink_finish(f.uplink, "succeeded", "", NULL, 0, ""), 0);
+    ck_assert_int_eq(f.c.reported_step, 9); // made while there was none
+    ck_assert_int_eq(f.c.rejoins, 1);
+    finish(&f);
+}
+END_TEST
+
+START_TEST(a_commit_waits_for_its_coordinator)
+{
+    fixture f;
+
+    begin(&f, FRESH);
+    declare_ring(f.uplink);
+    for (int64_t version = 1; version <= 3; version++)
+        ck_assert_int_eq(push_rows(f.uplink, version, ROW_BYTES), 0);
+    ck_assert_int_eq(commit(f.uplink, 3), 0);
+    go(&f);
+    for (int64_t version = 4; version <= 6; version++)
+        ck_assert_int_eq(push_rows(f.uplink, version, ROW_BYTES), 0);
+    ck_assert_int_eq(commit(f.uplink, 6), 0); // held
+    for (int64_t version = 7; version <= 8; version++)
+        ck_assert_int_eq(push_rows(f.uplink, version, ROW_BYTES), 0);
+    come(&f, true);
+    for (int i = 0; i < 20000 && !f.c.commits; i++)
+        usleep(1000);
+    ck_assert_int_eq(f.c.heads, 1); // the ring of step 6, and nothing newer before the answer
+    ck_assert_int_eq(f.c.commit_step, 6);
+    ck_assert_int_eq(f.c.head_version, 6);
+    ck_assert_int_eq(f.c.tensors, 1);
+    ring_is(&f, 6);
+    ck_assert_int_eq(commit(f.uplink, 8), 0); // waits for that one, which is let go by then
+    ck_assert_int_eq(f.c.heads, 2);
+    ck_assert_int_eq(f.c.head_version, 8);
+    ck_assert_int_eq(f.c.commit_step, 8);
+    ring_is(&f, 8);
+    ck_assert_int_eq(ak_uplink_finish(f.uplink, "succeeded", "", NULL, 0, ""), 0);
+    finish(&f);
+}
+END_TEST
+
+START_TEST(an_answer_that_got_lost)
+{
+    fixture f;
+
+    begin(&f, COMMIT_BREAKS);
+    declare_ring(f.uplink);
+    ck_assert_int_eq(push_rows(f.uplink, 1, ROW_BYTES), 0);
+    ck_assert_int_eq(commit(f.uplink, 1), 0);
+    for (int i = 0; i < 20000 && f.c.commits < 2; i++)
+        usleep(1000);
+    ck_assert_int_eq(f.c.commits, 2); // the same again
+    ck_assert_int_eq(f.c.commit_step, 1);
+    ck_assert_int_eq(ak_uplink_finish(f.uplink, "succeeded", "", NULL, 0, ""), 0);
+    ak_uplink_close(f.uplink);
+    serve_stop(&f.serve, 3000);
+    serve_remove(&f.serve);
+    ck_assert_int_eq(f.c.ended, 2);
+    free(f.c.data);
+}
+END_TEST
+
+START_TEST(a_coordinator_that_does_not_take_it_back)
+{
+    fixture f;
+
+    begin(&f, NEVER_REJOINS);
+    go(&f);
+    come(&f, false);
+    ck_assert(wait_true(ak_uplink_lost, f.uplink));
+    ck_assert_int_eq(push_rows(f.uplink, 1, ROW_BYTES), AKSSL_ERR_CORRUPT);
+    ck_assert_int_eq(commit(f.uplink, 1), AKSSL_ERR_CORRUPT);
+    ak_uplink_close(f.uplink);
+    serve_stop(&f.serve, 3000);
+    serve_remove(&f.serve);
+}
+END_TEST
+
+static void begin_alone(fixture *f, char folder[64])
+{
+    ak_uplink_target target;
+
+    memset(f, 0, sizeof *f);
+    serve_start(&f->serve, &events, &f->c);
+    snprintf(folder, 64, "%s", f->serve.folder);
+    snprintf(f->c.folder, sizeof f->c.folder, "%s", folder);
+    target = target_of(f->serve.address, "right", FRESH);
+    target.orphan_ms = 300;
+    ck_assert_int_eq(ak_uplink_open(&f->uplink, &target), 0);
+}
+
+START_TEST(without_a_coordinator_it_commits_alone)
+{
+    char folder[64], path[128], state[128], run[80];
+    const ak_safetensors_entry *entry;
+    ak_safetensors *file;
+    ak_manifest m;
+    fixture f;
+
+    begin_alone(&f, folder);
+    snprintf(run, sizeof run, "%s/run", folder);
+    ck_assert_int_eq(mkdir(run, 0700), 0);
+    declare_ring(f.uplink);
+    for (int64_t version = 1; version <= 3; version++)
+        ck_assert_int_eq(push_rows(f.uplink, version, ROW_BYTES), 0);
+    go(&f);
+    ck_assert(wait_true(ak_uplink_stop_requested, f.uplink));
+    ck_assert_ptr_nonnull(strstr(ak_uplink_stop_reason(f.uplink), "--orphan-timeout"));
+    ck_assert(!ak_uplink_lost(f.uplink));
+    ck_assert_int_eq(push_rows(f.uplink, 4, ROW_BYTES), 0);
+    ck_assert_int_eq(commit(f.uplink, 4), 0);
+    ck_assert_int_eq(ak_uplink_finish(f.uplink, "stopped", "", NULL, 0, ""), 0);
+    ak_uplink_close(f.uplink);
+
+    snprintf(path, sizeof path, "%s/r1.commit", run);
+    snprintf(state, sizeof state, "%s/r1.state", run);
+    ck_assert_msg(ak_manifest_read(&m, path) == 0, "%s", ak_error_text());
+    ck_assert(m.job == FRESH && m.step == 4 && m.count == 2 && m.files[0].size == 123);
+    ck_assert_str_eq(m.run, "r1");
+    ck_assert_str_eq(m.files[1].name, "optimizer");
+    ck_assert_int_eq(ak_safetensors_open(&file, state), 0);
+    ck_assert_str_eq(ak_safetensors_meta(file, "moco.queue.version"), "4");
+    ck_assert_str_eq(ak_safetensors_meta(file, "moco.queue.position"), "0");
+    entry = ak_safetensors_find(file, "moco.queue");
+    for (int i = 0; i < RING; i++) {
+        float first;
+
+        memcpy(&first, (const uint8_t *)ak_safetensors_data(file, entry) + i * ROW_BYTES, 4);
+        ck_assert(first == (float)(i + 1));
+    }
+    ak_safetensors_close(file);
+    ck_assert(unlink(path) == 0 && unlink(state) == 0 && rmdir(run) == 0);
+    serve_remove(&f.serve);
+}
+END_TEST
+
+START_TEST(an_end_without_a_coordinator)
+{
+    char folder[64];
+    int64_t before;
+    fixture f;
+
+    begin_alone(&f, folder);
+    go(&f);
+    before = ak_clock_ns();
+    ck_assert_int_eq(ak_uplink_finish(f.uplink, "failed", "", NULL, 0, ""), 0); // nobody to tell
+    ak_uplink_close(f.uplink);
+    ck_assert_int_ge(ak_clock_ns() - before, 200 * 1000000LL);
+    serve_remove(&f.serve);
+}
+END_TEST
+
+AK_TEST_MAIN(AK_CASE(a_run_outlives_its_coordinator), AK_CASE(a_commit_waits_for_its_coordinator),
+             AK_CASE(an_answer_that_got_lost), AK_CASE(a_coordinator_that_does_not_take_it_back),
+             AK_CASE(without_a_coordinator_it_commits_alone), AK_CASE(an_end_without_a_coordinator))

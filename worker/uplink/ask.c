@@ -1,0 +1,277 @@
+// worker/uplink/ask.c -- Commit and Finish: asked until they are answered.
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "proto/base/alloc.h"
+#include "proto/base/clock.h"
+#include "proto/base/error.h"
+#include "worker/uplink/inside.h"
+
+// ---- the commit that is pending
+
+static void free_tensors(ak_uplink_pending *p)
+{
+    for (int i = 0; i < p->tensor_count; i++) {
+        free((char *)p->tensors[i].name);
+        free(p->tensors[i].data);
+    }
+    p->tensor_count = 0;
+}
+
+void ak_uplink_drop_pending(ak_uplink *u)
+{
+    ak_uplink_pending *p = &u->pending;
+
+    free_tensors(p);
+    for (int i = 0; i < p->count; i++) {
+        free((char *)p->files[i].name);
+        free((char *)p->files[i].digest);
+    }
+    memset(p, 0, sizeof *p);
+    pthread_cond_broadcast(&u->changed);
+}
+
+static void set_pending(ak_uplink *u, int64_t step, const ak_uplink_file *files, int count)
+{
+    ak_uplink_pending *p = &u->pending;
+
+    ak_uplink_drop_pending(u);
+    p->there = true;
+    p->step = step;
+    for (int i = 0; i < count; i++)
+        p->files[p->count++] =
+            (ak_uplink_file){ ak_strdup(files[i].name), files[i].size, ak_strdup(files[i].digest) };
+}
+
+// hold keeps the tensors of the step: the run goes on.
+static akssl_status hold(ak_uplink *u)
+{
+    ak_uplink_pending *p = &u->pending;
+
+    free_tensors(p);
+    for (int i = 0; i < u->tensor_count; i++) {
+        ak_uplink_tensor *t = &p->tensors[i];
+
+        *t = u->tensors[i].info;
+        t->data = ak_try_alloc(t->size, 1);
+        if (!t->data)
+            return ak_wrap(AKSSL_ERR_NO_MEMORY, "state '%s' of a commit that waits", t->name);
+        t->name = ak_strdup(t->name);
+        memcpy(t->data, u->tensors[i].info.data, t->size);
+        p->tensor_count++;
+    }
+    p->held = true;
+    return AKSSL_OK;
+}
+
+akssl_status ak_uplink_ask_commit(ak_uplink *u)
+{
+    const ak_uplink_pending *p = &u->pending;
+    Akssl__V1__CommitRequest request = AKSSL__V1__COMMIT_REQUEST__INIT;
+    Akssl__V1__CommitFile rows[AK_UPLINK_FILES], *refs[AK_UPLINK_FILES];
+    ProtobufCMessage *reply;
+    akssl_status rc;
+
+    for (int i = 0; i < p->count; i++) {
+        akssl__v1__commit_file__init(&rows[i]);
+        rows[i].name = (char *)p->files[i].name;
+        rows[i].has_size = 1;
+        rows[i].size = p->files[i].size;
+        rows[i].digest = (char *)p->files[i].digest;
+        refs[i] = &rows[i];
+    }
+    request.has_job = request.has_step = request.has_tensors = 1;
+    request.job = u->job;
+    request.run = u->run;
+    request.step = p->step;
+    request.tensors = p->held ? p->tensor_count : u->tensor_count;
+    request.n_files = (size_t)p->count;
+    request.files = refs;
+    rc = ak_channel_call(u->channel, AK_RPC_commit, &request.base, AK_UPLINK_WAIT_MS, &reply);
+    if (rc < 0)
+        return ak_wrap(rc, "commit of step %" PRId64, p->step);
+    protobuf_c_message_free_unpacked(reply, NULL);
+    return AKSSL_OK;
+}
+
+// is_alone says whether there was no coordinator for too long, and none is coming; under lock.
+static bool is_alone(ak_uplink *u)
+{
+    while (u->meeting && !u->up && u->failed == 0)
+        pthread_cond_wait(&u->changed, &u->lock);
+    return u->orphaned && !u->up && u->failed == 0;
+}
+
+// settle waits until no commit is pending, or none can be asked for; under lock.  Its deadline is
+// the keeper's: it comes back, fails, or is orphaned.
+static void settle(ak_uplink *u)
+{
+    while (u->pending.there && u->failed == 0 && !is_alone(u))
+        pthread_cond_wait(&u->changed, &u->lock);
+}
+
+// commit_alone makes what is pending durable without a coordinator; under lock.
+static akssl_status commit_alone(ak_uplink *u)
+{
+    akssl_status rc = u->pending.held ? AKSSL_OK : hold(u);
+
+    u->alone = true; // the keeper leaves it to us
+    if (rc == 0)
+        rc = ak_uplink_commit_alone(u);
+    ak_uplink_drop_pending(u);
+    return rc;
+}
+
+// ask_once asks for what is pending over the stream of now; true when that is over, with *rc. Under
+// lock.
+static bool ask_once(ak_uplink *u, akssl_status *rc)
+{
+    int64_t generation = u->generation;
+    bool there;
+
+    pthread_mutex_unlock(&u->lock);
+    *rc = ak_uplink_drain(u, false);
+    pthread_mutex_lock(&u->lock);
+    there = *rc == 0 && u->up && u->generation == generation;
+    if (there) {
+        pthread_mutex_unlock(&u->lock);
+        *rc = ak_uplink_ask_commit(u);
+        pthread_mutex_lock(&u->lock);
+        if (*rc < 0 && ak_uplink_passes(*rc, false)) {
+            if (u->generation == generation)
+                ak_uplink_recycle(u); // it may be dead without our knowing
+            there = false;
+        }
+    }
+    return there;
+}
+
+akssl_status ak_uplink_commit(ak_uplink *u, int64_t step, const ak_uplink_file *files, int count)
+{
+    akssl_status rc;
+    bool over = false;
+
+    if (count > AK_UPLINK_FILES)
+        return ak_fail(AKSSL_ERR_LIMIT, "commit of step %" PRId64 ": at most %d files", step,
+                       AK_UPLINK_FILES);
+    pthread_mutex_lock(&u->lock);
+    settle(u);
+    set_pending(u, step, files, count);
+    rc = ak_uplink_failure(u);
+    while (rc == 0 && !over) {
+        over = true;
+        if (is_alone(u))
+            rc = commit_alone(u);
+        else if (!u->up && u->failed == 0)
+            rc = hold(u);
+        else
+            over = ask_once(u, &rc);
+        if (!over)
+            rc = ak_uplink_failure(u);
+    }
+    if (rc < 0 || !u->pending.held)
+        ak_uplink_drop_pending(u);
+    pthread_mutex_unlock(&u->lock);
+    return rc;
+}
+
+// ---- the end
+
+typedef struct finish {
+    Akssl__V1__FinishRequest request;
+    Akssl__V1__Metric rows[AK_UPLINK_METRICS], *refs[AK_UPLINK_METRICS];
+} finish;
+
+static void fill(finish *f, ak_uplink *u, const ak_uplink_metric *results, int count)
+{
+    akssl__v1__finish_request__init(&f->request);
+    for (int i = 0; i < count && i < AK_UPLINK_METRICS; i++) {
+        akssl__v1__metric__init(&f->rows[i]);
+        f->rows[i].name = (char *)results[i].name;
+        f->rows[i].has_value = 1;
+        f->rows[i].value = results[i].value;
+        f->refs[i] = &f->rows[i];
+        f->request.n_results++;
+    }
+    f->request.results = f->refs;
+    f->request.has_job = 1;
+    f->request.job = u->job;
+    f->request.run = u->run;
+}
+
+// wait_for_all waits until the coordinator has all but the end; false when there is none.
+static bool wait_for_all(ak_uplink *u, akssl_status *rc)
+{
+    bool alone;
+
+    pthread_mutex_lock(&u->lock);
+    settle(u);
+    while (!u->up && u->failed == 0 && !is_alone(u))
+        pthread_cond_wait(&u->changed, &u->lock);
+    alone = is_alone(u) || u->alone;
+    if (alone && u->pending.there)
+        *rc = commit_alone(u);
+    u->alone = alone;
+    u->finishing = !alone && u->failed < 0;
+    pthread_cond_broadcast(&u->changed);
+    pthread_mutex_unlock(&u->lock);
+    return !alone;
+}
+
+// tell asks until it is answered, or there was no coordinator for too long.
+static akssl_status tell(ak_uplink *u, const Akssl__V1__FinishRequest *request)
+{
+    int64_t since = ak_clock_ns(), wait_ms = AK_UPLINK_BACKOFF_MS;
+    ProtobufCMessage *reply;
+    akssl_status rc;
+
+    for (;;) {
+        int64_t until;
+
+        rc =
+            ak_channel_call(u->channel, AK_RPC_finish, &request->base, AK_UPLINK_FINISH_MS, &reply);
+        if (rc == 0)
+            protobuf_c_message_free_unpacked(reply, NULL);
+        if (rc == 0 || !ak_uplink_passes(rc, true) || u->failed < 0)
+            return rc;
+        if ((ak_clock_ns() - since) / AK_UPLINK_MS >= u->orphan_ms)
+            return AKSSL_OK; // nobody is there to hear it: the job goes on from its last commit
+        until = ak_clock_ns() + wait_ms * AK_UPLINK_MS;
+        pthread_mutex_lock(&u->lock);
+        while (ak_uplink_wait(u, until))
+            continue;
+        pthread_mutex_unlock(&u->lock);
+        wait_ms = wait_ms * 2 < AK_UPLINK_BACKOFF_MOST_MS ? wait_ms * 2 : AK_UPLINK_BACKOFF_MOST_MS;
+    }
+}
+
+akssl_status ak_uplink_finish(ak_uplink *u, const char *outcome, const char *reason,
+                              const ak_uplink_metric *results, int count, const char *weights)
+{
+    akssl_status rc = AKSSL_OK;
+    bool whole;
+    finish f;
+
+    do {
+        if (!wait_for_all(u, &rc))
+            return rc; // the coordinator that comes later finds what there is
+        whole = ak_uplink_drain(u, true) == 0; // what went wrong before, `reason` tells
+        pthread_mutex_lock(&u->lock);
+        u->finishing |= u->up;
+        pthread_mutex_unlock(&u->lock);
+    } while (!u->finishing);
+    fill(&f, u, results, count);
+    f.request.outcome = (char *)outcome;
+    f.request.reason = (char *)reason;
+    f.request.weights = (char *)weights;
+    rc = tell(u, &f.request);
+    if (rc < 0)
+        return ak_wrap(rc, "finish of run '%s'", u->run);
+    pthread_mutex_lock(&u->lock);
+    u->finished = whole && u->stream && ak_stream_close_send(u->stream) == 0;
+    pthread_mutex_unlock(&u->lock);
+    return AKSSL_OK;
+}
