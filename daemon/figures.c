@@ -62,12 +62,24 @@ void *ak_figures_pack(const ak_figures *figures, size_t *size)
     return bytes;
 }
 
+// What is stored keeps the limits, for everybody counts on them.
+static akssl_status check_report(const report *r)
+{
+    akssl_status rc = check_names(r->n_results, r->results, AK_FIGURES_MAX_RESULTS, "results");
+
+    return rc == AKSSL_OK && r->progress ? check_progress(r->progress) : rc;
+}
+
 akssl_status ak_figures_unpack(ak_figures *figures, const void *bytes, size_t size)
 {
     report *r = size ? akssl__v1__report_request__unpack(NULL, size, bytes) : NULL;
 
     if (size && !r)
         return ak_fail(AKSSL_ERR_CORRUPT, "figures: the stored bytes are damaged");
+    if (r && check_report(r) < 0) {
+        akssl__v1__report_request__free_unpacked(r, NULL);
+        return ak_wrap(AKSSL_ERR_CORRUPT, "figures");
+    }
     ak_figures_fini(figures);
     figures->report = r;
     return AKSSL_OK;

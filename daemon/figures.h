@@ -34,7 +34,8 @@ akssl_status ak_figures_merge(ak_figures *figures, const Akssl__V1__Progress *pr
                               size_t results, Akssl__V1__Metric *const *result) AKSSL_MUST_CHECK;
 
 // ak_figures_pack gives the bytes for the store (yours; NULL with size 0 when empty).
-// ak_figures_unpack replaces figures by such bytes.
+// ak_figures_unpack replaces figures by such bytes; ERR_CORRUPT when they are none, or break the
+// limits.
 void *ak_figures_pack(const ak_figures *figures, size_t *size);
 akssl_status ak_figures_unpack(ak_figures *figures, const void *bytes,
                                size_t size) AKSSL_MUST_CHECK;

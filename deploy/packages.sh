@@ -17,7 +17,7 @@ names() {
         libyaml-dev libjansson-dev zlib1g-dev libpng-dev libxxhash-dev ;;
     run) echo openmpi-bin dataset-fashion-mnist ;;
     test) echo check jq ;;
-    analyse) echo clang clang-format shellcheck ;;
+    analyse) echo clang libclang-rt-dev clang-format shellcheck ;;
     peers) echo python3-torch python3-torchvision python3-numpy ;;
     *)
         echo "packages.sh: no group '$1': give build, run, test, analyse or peers" >&2

@@ -52,8 +52,8 @@ static const char *const steps[] = {
     // 3: that a job is to be paused
     "ALTER TABLE jobs ADD COLUMN pause INTEGER NOT NULL DEFAULT 0;",
     // 4: the ranks that a resize asked for (-1: the spec's), and that its run is to stop for them
-    "ALTER TABLE jobs ADD COLUMN asked_ranks INTEGER NOT NULL DEFAULT -1;"
-    "ALTER TABLE jobs ADD COLUMN resize INTEGER NOT NULL DEFAULT 0;",
+    ("ALTER TABLE jobs ADD COLUMN asked_ranks INTEGER NOT NULL DEFAULT -1;"
+     "ALTER TABLE jobs ADD COLUMN resize INTEGER NOT NULL DEFAULT 0;"),
 };
 
 enum { VERSIONS = sizeof steps / sizeof *steps };

@@ -309,9 +309,11 @@ static akssl_status told_status(const call *c)
 // says enough.
 static const char *cause_of(const char *sentence)
 {
-    const char *cause = strstr(sentence, "last error: ") ? strrchr(sentence, ':') : NULL;
+    const char *at = strstr(sentence, "last error: ");
 
-    return cause ? cause + 2 : sentence;
+    while (at && strstr(at, ": "))
+        at = strstr(at, ": ") + 2;
+    return at && at[0] ? at : sentence;
 }
 
 // outcome is what the status that came says, as our status and sentence.

@@ -124,6 +124,32 @@ START_TEST(figures_merge)
 }
 END_TEST
 
+// Bytes that a damaged or foreign database holds: a message, but not one that was stored.
+START_TEST(stored_figures_keep_the_limits)
+{
+    Akssl__V1__ReportRequest report = AKSSL__V1__REPORT_REQUEST__INIT;
+    Akssl__V1__Metric metric = AKSSL__V1__METRIC__INIT;
+    Akssl__V1__Metric *many[AK_FIGURES_MAX_RESULTS + 1];
+    ak_figures f = { NULL }, bad = { &report };
+    size_t size;
+    void *bytes;
+
+    for (size_t i = 0; i < sizeof many / sizeof *many; i++)
+        many[i] = &metric;
+    report.results = many;
+    report.n_results = 1; // without a name
+    bytes = ak_figures_pack(&bad, &size);
+    ck_assert_int_eq(ak_figures_unpack(&f, bytes, size), AKSSL_ERR_CORRUPT);
+    free(bytes);
+    metric.name = (char *)"a";
+    report.n_results = sizeof many / sizeof *many; // too many
+    bytes = ak_figures_pack(&bad, &size);
+    ck_assert_int_eq(ak_figures_unpack(&f, bytes, size), AKSSL_ERR_CORRUPT);
+    ck_assert_ptr_null(f.report);
+    free(bytes);
+}
+END_TEST
+
 START_TEST(figures_hold_warnings)
 {
     Akssl__V1__Progress progress = AKSSL__V1__PROGRESS__INIT;
@@ -154,4 +180,5 @@ START_TEST(figures_hold_warnings)
 END_TEST
 
 AK_TEST_MAIN(AK_CASE(every_call_has_its_handler), AK_CASE(every_launcher_names_run_and_secret),
-             AK_CASE(no_mpirun_is_told), AK_CASE(figures_merge), AK_CASE(figures_hold_warnings))
+             AK_CASE(no_mpirun_is_told), AK_CASE(figures_merge),
+             AK_CASE(stored_figures_keep_the_limits), AK_CASE(figures_hold_warnings))

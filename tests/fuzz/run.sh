@@ -1,0 +1,53 @@
+#!/bin/bash
+# tests/fuzz/run.sh -- fuzzes each target for some time, one after the other.
+#
+#     tests/fuzz/run.sh [SECONDS [NAME...]]     60 s each of all of them
+#
+# Builds the preset fuzz into build-fuzz.  What is new is kept in build-fuzz/corpus/NAME and goes on
+# from there next time; the corpus of the tree stays as it is.  A finding ends that target: its
+# input is build-fuzz/findings/NAME-*, and the script fails at the end.
+
+set -u -o pipefail
+cd "$(dirname "$0")/../.." || exit 1
+seconds=${1:-60}
+shift
+build="build-fuzz"
+
+command -v clang >/dev/null || deploy/packages.sh analyse || exit 1
+mkdir -p "$build"
+if ! { cmake --preset fuzz && cmake --build --preset fuzz; } >"$build/build.log" 2>&1; then
+    tail -n 40 "$build/build.log"
+    exit 1
+fi
+[ $# -gt 0 ] || for folder in tests/fuzz/corpus/*/; do set -- "$@" "$(basename "$folder")"; done
+
+# The inputs' files live in memory; nothing of the caller's environment gets into them.
+scratch=$(mktemp -d "$([ -w /dev/shm ] && echo /dev/shm || echo "${TMPDIR:-/tmp}")/akssl-fuzz.XXXXXX")
+trap 'rm -rf "$scratch"' EXIT
+mkdir -p "$build/findings"
+bad=
+for name in "$@"; do
+    mkdir -p "$build/corpus/$name"
+    dictionary=tests/fuzz/dictionary/$name
+    flags=(-max_total_time="$seconds" -timeout=20 -rss_limit_mb=3072 -malloc_limit_mb=9000
+        -print_final_stats=1 -artifact_prefix="$build/findings/$name-")
+    [ ! -f "$dictionary" ] || flags+=(-dict="$dictionary")
+    log=$build/findings/$name.log
+    env -i PATH="$PATH" TMPDIR="$scratch" nice -n 10 "$build/tests/fuzz.$name" "${flags[@]}" \
+        "$build/corpus/$name" "tests/fuzz/corpus/$name" >"$log" 2>&1
+    code=$?
+    runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
+    covered=$(sed -n 's/.*cov: \([0-9]*\) .*/\1/p' "$log" | tail -n 1)
+    printf '%-12s %9s runs, %5s edges covered' "$name" "${runs:-?}" "${covered:-?}"
+    if [ $code -eq 0 ]; then
+        printf '\n'
+    else
+        printf ', FINDING: see %s\n' "$log"
+        grep -E '^SUMMARY|does not hold' "$log"
+        bad="$bad $name"
+    fi
+done
+if [ -n "$bad" ]; then
+    printf 'findings in:%s; replay one with build-fuzz/tests/fuzz.NAME FILE\n' "$bad"
+    exit 1
+fi
