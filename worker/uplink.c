@@ -25,7 +25,8 @@ void ak_uplink_request_stop(ak_uplink *u, const char *reason)
 {
     pthread_mutex_lock(&u->lock);
     if (!atomic_load(&u->stop)) {
-        snprintf(u->stop_reason, sizeof u->stop_reason, "%s", reason);
+        snprintf(u->stop_reason, sizeof u->stop_reason, "%s",
+                 reason && reason[0] ? reason : "the coordinator asks the run to stop");
         atomic_store(&u->stop, true);
     }
     pthread_mutex_unlock(&u->lock);

@@ -8,6 +8,10 @@
 
 #include "proto/base/error.h"
 
+#define MAX_COUNT ((int64_t)1 << 53)
+
+enum { MAX_RANKS = 4096 }; // as in proto/spec/spec.def
+
 // Columns as in COLUMNS of sqlite.c.
 enum {
     ID,
@@ -120,8 +124,40 @@ static void read_brief(sqlite3_stmt *s, ak_spec *spec)
     spec->priority = sqlite3_column_int64(s, PRIORITY);
 }
 
+// A run's id names files.
+static bool is_run_id(const char *id)
+{
+    return !id[0] || (strlen(id) == 32 && strspn(id, "0123456789abcdef") == 32);
+}
+
+// check_row refuses what a job cannot be: everybody counts on these.
+static akssl_status check_row(const ak_job *job)
+{
+    const struct {
+        int64_t value, least;
+    } counts[] = { { job->submitted_ms, 0 },    { job->started_ms, 0 },
+                   { job->ended_ms, 0 },        { job->restarts, 0 },
+                   { job->committed_step, -1 }, { job->restarts_since_commit, 0 } };
+
+    if (!ak_job_state_text(job->state)[0])
+        return ak_fail(AKSSL_ERR_CORRUPT, "state %d is none", (int)job->state);
+    if (job->outcome && !ak_job_state_text(job->outcome)[0])
+        return ak_fail(AKSSL_ERR_CORRUPT, "outcome %d is none", (int)job->outcome);
+    if (!is_run_id(job->run_id))
+        return ak_fail(AKSSL_ERR_CORRUPT, "run '%.64s' is none", job->run_id);
+    if (job->ranks < 0 || job->ranks > MAX_RANKS || job->asked_ranks < -1 ||
+        job->asked_ranks > MAX_RANKS)
+        return ak_fail(AKSSL_ERR_CORRUPT, "ranks are not 0 to %d", MAX_RANKS);
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
+        if (counts[i].value < counts[i].least || counts[i].value > MAX_COUNT)
+            return ak_fail(AKSSL_ERR_CORRUPT, "a time or a count is out of range");
+    return AKSSL_OK;
+}
+
 static akssl_status read_row(sqlite3_stmt *s, ak_job *job)
 {
+    akssl_status rc;
+
     job->id = sqlite3_column_int64(s, ID);
     job->state = job->stored = (ak_job_state)sqlite3_column_int(s, STATE);
     ak_text_set(&job->reason, text(s, REASON));
@@ -139,10 +175,10 @@ static akssl_status read_row(sqlite3_stmt *s, ak_job *job)
     job->resize = sqlite3_column_int(s, RESIZE) != 0;
     job->outcome = (ak_job_state)sqlite3_column_int(s, OUTCOME);
     ak_text_set(&job->weights, text(s, WEIGHTS));
-    if (!ak_job_state_text(job->state)[0])
-        return ak_fail(AKSSL_ERR_CORRUPT, "state %d is none", (int)job->state);
-    return ak_figures_unpack(&job->figures, sqlite3_column_blob(s, FIGURES),
-                             (size_t)sqlite3_column_bytes(s, FIGURES));
+    rc = check_row(job);
+    return rc < 0 ? rc
+                  : ak_figures_unpack(&job->figures, sqlite3_column_blob(s, FIGURES),
+                                      (size_t)sqlite3_column_bytes(s, FIGURES));
 }
 
 // read_job makes a job of the statement's row; whole: with its spec.

@@ -426,6 +426,8 @@ static akssl_status ended(ak_stream *s, int64_t timeout_ms)
                      s->call.rpc->path);
     else
         rc = outcome(&s->call);
+    if (rc == AKSSL_ERR_DEADLINE) // the server's; ours says that the stream goes on
+        rc = ak_fail(AKSSL_ERR_CANCELLED, "%s", ak_error_text());
     pthread_mutex_unlock(&s->lock);
     return rc;
 }

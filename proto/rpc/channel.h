@@ -48,8 +48,8 @@ akssl_status ak_stream_close_send(ak_stream *stream) AKSSL_MUST_CHECK;
 
 // ak_stream_receive waits up to timeout_ms (0: as long as the stream lives) for the next message:
 // *message is the caller's, or NULL with OK at the end of a stream that ended with OK.
-// ERR_DEADLINE when none came in time: the stream goes on, call it again.  Once a stream has ended,
-// every call says the same.
+// ERR_DEADLINE when none came in time: the stream goes on, call it again (a server that ends it with
+// this status reads as ERR_CANCELLED).  Once a stream has ended, every call says the same.
 akssl_status ak_stream_receive(ak_stream *stream, int64_t timeout_ms,
                                ProtobufCMessage **message) AKSSL_MUST_CHECK;
 

@@ -9,9 +9,11 @@
 #include <sys/stat.h>
 
 #include "daemon/files.h"
+#include "daemon/launch.h"
 #include "proto/base/alloc.h"
 #include "proto/base/error.h"
 #include "proto/format/digest.h"
+#include "proto/format/manifest.h"
 #include "tests/fuzz/lab.h"
 
 enum { RECORDS = 64, STRANGER = 0x80, CALLS = 32 };
@@ -28,8 +30,9 @@ enum {
     LOG,
     WRITE, // body: step, number of a name, content
     TIME,
-    SUBMIT, // body: YAML, as the check has let through
-    RESTART,
+    SUBMIT,  // body: YAML, which the check lets through
+    RESTART, // its runs go on and are adopted
+    ALONE,   // body: step; the run commits without a daemon (proto/format/manifest.h)
     KINDS
 };
 
@@ -174,18 +177,56 @@ static void write_file(lab *l, fuzz_bytes body)
 {
     static const char *const names[] = { "model.safetensors", "optimizer.safetensors",
                                          "state.safetensors", "other" };
+    static const char *const kinds[] = { "commit", "state", "exit", "secret" };
     ak_run *run = lab_run(l, 0);
-    uint64_t step = fuzz_number(&body, 1), name = fuzz_number(&body, 1);
+    uint64_t step = fuzz_number(&body, 1), name = fuzz_number(&body, 1) % 8;
     char *folder, *path;
 
     if (!run)
         return;
-    folder = ak_path("%s/commits/step-%" PRIu64, run->folder, step);
-    path = ak_path("%s/%s", folder, names[name % 4]);
+    folder = name < 4 ? ak_path("%s/commits/step-%" PRIu64, run->folder, step)
+                      : ak_path("%s/run", run->folder);
+    path = name < 4 ? ak_path("%s/%s", folder, names[name]) : ak_launch_file(run, kinds[name - 4]);
     if (ak_files_make(folder) == AKSSL_OK)
         fuzz_write(path, body.at, body.left);
     free(path);
     free(folder);
+}
+
+static void take_size(ak_manifest_file *file, const char *path)
+{
+    if (ak_digest_file(path, &file->size, file->digest) < 0)
+        snprintf(file->digest, sizeof file->digest, "%032d", 0);
+}
+
+// commit_alone does what a worker does that is without a daemon for too long.
+static void commit_alone(lab *l, fuzz_bytes body)
+{
+    ak_run *run = lab_run(l, 0);
+    ak_manifest m = { .step = (int64_t)fuzz_number(&body, 1), .count = 1 };
+    char *model, *state, *path;
+    uint64_t size;
+
+    if (!run)
+        return;
+    m.job = run->job->id;
+    snprintf(m.run, sizeof m.run, "%s", run->id);
+    snprintf(m.files[0].name, sizeof m.files[0].name, "model.safetensors");
+    model = ak_path("%s/commits/step-%" PRId64 "/model.safetensors", run->folder, m.step);
+    state = ak_launch_file(run, "state");
+    path = ak_launch_file(run, "commit");
+    if (run->state) {
+        ak_state *frozen = ak_state_freeze(run->state);
+
+        (void)!ak_state_write(frozen, m.step, state, &size, m.state.digest);
+        ak_state_free(frozen);
+    }
+    take_size(&m.files[0], model);
+    take_size(&m.state, state);
+    (void)!ak_manifest_write(&m, path);
+    free(model);
+    free(state);
+    free(path);
 }
 
 static void submit(lab *l, fuzz_bytes body)
@@ -248,8 +289,11 @@ static void one(lab *l, uint8_t what, fuzz_bytes body)
         submit(l, body);
         break;
     case RESTART:
-        lab_stop(l);
+        lab_leave(l);
         FUZZ_CHECK(lab_start(l)); // what it has stored itself it can read
+        break;
+    case ALONE:
+        commit_alone(l, body);
         break;
     }
 }

@@ -5,6 +5,7 @@
 
 #include "tests/fuzz/hostile.h"
 
+#include <errno.h>
 #include <grpc/byte_buffer.h>
 #include <grpc/grpc.h>
 #include <grpc/grpc_security.h>
@@ -55,6 +56,22 @@ int nanosleep(const struct timespec *wanted, struct timespec *left)
     (void)left;
     pass((int64_t)wanted->tv_sec * 1000000000 + wanted->tv_nsec);
     return 0;
+}
+
+// A wait with a deadline takes a moment of ours and a quarter of a second of the script's.
+int pthread_cond_timedwait(pthread_cond_t *condition, pthread_mutex_t *lock,
+                           const struct timespec *until)
+{
+    struct timespec moment;
+
+    clock_gettime(CLOCK_MONOTONIC, &moment);
+    moment.tv_nsec += 500000;
+    if (moment.tv_nsec >= 1000000000)
+        moment.tv_sec++, moment.tv_nsec -= 1000000000;
+    if (pthread_cond_clockwait(condition, lock, CLOCK_MONOTONIC, &moment) == 0)
+        return 0;
+    pass(250000000);
+    return ak_clock_ns() < (int64_t)until->tv_sec * 1000000000 + until->tv_nsec ? 0 : ETIMEDOUT;
 }
 
 // ---- calls

@@ -102,15 +102,12 @@ void ak_tool_cancel(ak_tool *tool)
 
 // The first byte says how it ended; the rest is what it printed, up to a NUL on stdout and then on
 // stderr.  Without a body a check prints the spec that it was given.
-void lab_tool_answers(lab *l, fuzz_bytes body)
+static void answer(lab *l, ak_tool *tool, fuzz_bytes body)
 {
-    ak_tool *tool = l->tools;
     ak_tool_result result = { .out = AK_STR_INIT, .err = AK_STR_INIT };
     const uint8_t *cut;
     uint64_t how;
 
-    if (!tool)
-        return;
     if (!body.left && tool->spec && ak_files_read(tool->spec, 1 << 20, &result.out) < 0)
         ak_str_clear(&result.out);
     how = fuzz_number(&body, 1);
@@ -138,13 +135,23 @@ void lab_tool_answers(lab *l, fuzz_bytes body)
     ak_str_fini(&result.err);
 }
 
-// ---- processes
+void lab_tool_answers(lab *l, fuzz_bytes body)
+{
+    if (l->tools)
+        answer(l, l->tools, body);
+}
+
+// ---- processes: a run is its guard, which may outlive the daemon
 
 typedef struct lab_process {
     struct lab_process *next;
-    uv_process_t *handle;
+    uv_process_t *handle; // NULL: its daemon is gone
     uv_exit_cb exited;
+    char run[64];
+    char *exit_file;
 } lab_process;
+
+static lab_process *processes;
 
 // The handle becomes one of a smaller kind, which closes as any does.
 int uv_spawn(uv_loop_t *loop, uv_process_t *handle, const uv_process_options_t *options)
@@ -154,41 +161,73 @@ int uv_spawn(uv_loop_t *loop, uv_process_t *handle, const uv_process_options_t *
     _Static_assert(sizeof(uv_idle_t) <= sizeof(uv_process_t), "no room for it");
     uv_idle_init(loop, (uv_idle_t *)handle);
     handle->pid = 0;
-    *process = (lab_process){ the_lab->processes, handle, options->exit_cb };
-    the_lab->processes = process;
+    *process = (lab_process){ .next = processes, .handle = handle, .exited = options->exit_cb };
+    for (char **at = options->env; *at; at++)
+        if (strncmp(*at, "AKSSL_RUN=", 10) == 0)
+            snprintf(process->run, sizeof process->run, "%s", *at + 10);
+    FUZZ_CHECK(process->run[0] && strcmp(options->args[1], "--guard") == 0);
+    process->exit_file = ak_strdup(options->args[2]);
+    processes = process;
     return 0;
+}
+
+static void process_end(lab_process *process, int code, int signal)
+{
+    lab_process **at = &processes;
+    char text[64];
+
+    while (*at != process)
+        at = &(*at)->next;
+    *at = process->next;
+    snprintf(text, sizeof text, "code %d signal %d\n", code, signal);
+    if (ak_files_write(process->exit_file, text, strlen(text)) < 0)
+        FUZZ_CHECK(ak_error_text()[0]); // the job's folder is gone
+    if (process->handle)
+        process->exited(process->handle, code, signal);
+    free(process->exit_file);
+    free(process);
 }
 
 int uv_process_kill(uv_process_t *handle, int signal)
 {
     (void)handle;
-    (void)signal;
+    (void)signal; // an input, or the end of it, says when it takes effect
     return 0;
 }
 
+// A run whose daemon is gone dies at once.
 int ak_process_signal(const char *mark, int signal)
 {
-    (void)mark;
-    (void)signal;
-    return 0;
+    lab_process *next;
+    int count = 0;
+
+    for (lab_process *at = processes; at; at = next) {
+        next = at->next;
+        if (strcmp(at->run, mark) != 0)
+            continue;
+        count++;
+        if (signal == SIGKILL && !at->handle)
+            process_end(at, 0, signal);
+    }
+    return count;
+}
+
+int ak_process_signal_guard(const char *mark, int signal)
+{
+    return ak_process_signal(mark, signal);
 }
 
 int ak_process_end_marked(const char *mark, int64_t grace_ms)
 {
-    (void)mark;
     (void)grace_ms;
-    return 0;
+    return ak_process_signal(mark, SIGKILL);
 }
 
 void lab_process_ends(lab *l, int code, int signal)
 {
-    lab_process *process = l->processes;
-
-    if (!process)
-        return;
-    l->processes = process->next;
-    process->exited(process->handle, code, signal);
-    free(process);
+    (void)l;
+    if (processes)
+        process_end(processes, code, signal);
 }
 
 // ---- the log: made, and not written
@@ -467,7 +506,10 @@ bool lab_start(lab *l)
                              .socket = (char *)"/nonexistent",
                              .worker = (char *)"/nonexistent",
                              .log_level = (char *)"error",
+                             .on_term = (char *)"leave",
                              .slots = LAB_SLOTS,
+                             .adopt_timeout = 60,
+                             .orphan_timeout = 60,
                              .self = (char *)"/nonexistent" };
     d->config = &l->config;
     d->log = &l->log;
@@ -533,13 +575,17 @@ void lab_settle(lab *l)
 
 void lab_submit(lab *l, const ak_spec *spec)
 {
-    ak_str yaml = AK_STR_INIT;
-    int64_t id;
+    Akssl__V1__SubmitRequest request = AKSSL__V1__SUBMIT_REQUEST__INIT;
+    ak_tool *check = NULL;
 
-    FUZZ_CHECK(ak_spec_write_yaml(spec, &yaml) == AKSSL_OK);
-    FUZZ_CHECK(ak_control_submit(&l->d, spec, yaml.text, &id) == AKSSL_OK);
-    ak_str_fini(&yaml);
-    ak_control_schedule(&l->d);
+    request.spec = ak_rpc_spec_encode(spec);
+    lab_call(l, AK_RPC_submit, &request.base, "");
+    akssl__v1__job_spec__free_unpacked(request.spec, NULL);
+    for (ak_tool *tool = l->tools; tool; tool = tool->next)
+        check = tool->spec ? tool : check;
+    if (check)
+        answer(l, check, (fuzz_bytes){ NULL, 0 });
+    end_answered(l);
 }
 
 ak_run *lab_run(lab *l, int64_t id)
@@ -551,26 +597,42 @@ ak_run *lab_run(lab *l, int64_t id)
     return job ? job->run : NULL;
 }
 
-static void end_runs(lab *l)
+// wait_for_runs goes on until none is left; what is killed ends here.
+static void wait_for_runs(lab *l)
 {
-    for (size_t i = 0; i < l->d.jobs.count; i++)
-        if (l->d.jobs.at[i]->run)
-            ak_run_kill(l->d.jobs.at[i]->run);
     for (int i = 0; l->d.runs || l->works; i++) {
         FUZZ_CHECK(i < 10000); // a run that does not end
-        lab_process_ends(l, 0, 9);
+        for (lab_process *at = processes, *next; at; at = next) {
+            next = at->next;
+            if (at->handle)
+                process_end(at, 0, SIGKILL);
+        }
         lab_settle(l);
         if (l->d.runs)
             lab_time_passes(l);
     }
 }
 
-void lab_stop(lab *l)
+static void each_run(lab *l, void (*what)(ak_run *run))
+{
+    for (size_t i = l->d.jobs.count; i-- > 0;)
+        if (l->d.jobs.at[i]->run)
+            what(l->d.jobs.at[i]->run);
+}
+
+// orphan takes its processes from a daemon that leaves them.
+static void orphan(ak_run *run)
+{
+    for (lab_process *at = processes; at; at = at->next)
+        if (run->phase < AK_RUN_ENDING && strcmp(at->run, run->id) == 0)
+            at->handle = NULL;
+}
+
+static void end_daemon(lab *l)
 {
     ak_daemon *d = &l->d;
 
-    d->stopping = d->closing = true;
-    end_runs(l);
+    wait_for_runs(l);
     ak_watches_free(d->watches);
     ak_tails_free(d->tails);
     d->watches = NULL;
@@ -580,9 +642,26 @@ void lab_stop(lab *l)
     lab_settle(l); // what was asked by calls that have ended
     ak_checker_free(d->checker);
     ak_catalogue_free(d->catalogue);
-    FUZZ_CHECK(!l->tools && !l->works && !l->processes);
+    FUZZ_CHECK(!l->tools && !l->works);
     close_handles(d);
     ak_jobs_fini(&d->jobs);
     ak_scheduler_free(d->scheduler);
     ak_store_close(d->store);
+}
+
+void lab_leave(lab *l)
+{
+    l->d.stopping = l->d.closing = true;
+    each_run(l, orphan);
+    each_run(l, ak_run_leave);
+    end_daemon(l);
+}
+
+void lab_stop(lab *l)
+{
+    l->d.stopping = l->d.closing = l->d.ending = true;
+    each_run(l, ak_run_kill);
+    end_daemon(l);
+    while (processes)
+        process_end(processes, 0, SIGKILL);
 }

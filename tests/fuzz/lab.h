@@ -21,8 +21,7 @@ typedef struct lab {
     ak_call *calls;         // that are not over
     struct lab_work *works; // that wait, oldest first
     struct ak_tool *tools;  // that run, oldest first
-    struct lab_process *processes;
-    bool full; // callers that do not read
+    bool full;              // callers that do not read
 } lab;
 
 // lab_folder is the state folder, emptied by lab_clear; lab_database is the path of its database.
@@ -35,9 +34,12 @@ void lab_new_database(void);
 
 // lab_start starts the daemon on what is in the folder; false when it refuses.
 bool lab_start(lab *l);
+
+// lab_leave stops the daemon, and its runs go on; lab_stop ends them too.
+void lab_leave(lab *l);
 void lab_stop(lab *l);
 
-// lab_submit queues a job with this spec, as Submit does once the check is through.
+// lab_submit submits a job with this spec, which the check lets through as it is.
 void lab_submit(lab *l, const ak_spec *spec);
 
 // lab_call makes a call; the message stays the caller's.  secret: of a run, or "".  Returns NULL

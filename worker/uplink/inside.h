@@ -119,7 +119,7 @@ struct ak_uplink {
 
 // ---- any thread of the uplink
 
-// ak_uplink_request_stop makes stop_requested true; the first reason stays.
+// ak_uplink_request_stop makes stop_requested true; the first reason (NULL or "": unsaid) stays.
 void ak_uplink_request_stop(ak_uplink *u, const char *reason);
 
 // ak_uplink_fail notes this thread's sentence as what every later call says; the link is lost.

@@ -68,9 +68,7 @@ static akssl_status receive(ak_uplink *u)
         Akssl__V1__CoordinatorMessage *m = (Akssl__V1__CoordinatorMessage *)message;
 
         if (m->body_case == AKSSL__V1__COORDINATOR_MESSAGE__BODY_STOP)
-            ak_uplink_request_stop(u, m->stop->reason && m->stop->reason[0]
-                                          ? m->stop->reason
-                                          : "the coordinator asks the run to stop");
+            ak_uplink_request_stop(u, m->stop->reason);
         protobuf_c_message_free_unpacked(message, NULL);
     }
     if (rc == 0)

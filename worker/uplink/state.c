@@ -123,7 +123,7 @@ akssl_status ak_uplink_receive_state(ak_uplink *u, ak_stream *stream, int64_t li
         else if (m->body_case == AKSSL__V1__COORDINATOR_MESSAGE__BODY_CHUNK)
             rc = take_chunk(u, m->chunk);
         else if (m->body_case == AKSSL__V1__COORDINATOR_MESSAGE__BODY_STOP)
-            ak_uplink_request_stop(u, m->stop->reason ? m->stop->reason : "");
+            ak_uplink_request_stop(u, m->stop->reason);
         else if (m->body_case == AKSSL__V1__COORDINATOR_MESSAGE__BODY_STATE_END)
             end = true;
         protobuf_c_message_free_unpacked(message, NULL);

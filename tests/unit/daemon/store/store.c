@@ -1,5 +1,6 @@
 // tests/unit/daemon/store/store.c -- tests daemon/store/.
 
+#include <inttypes.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -325,7 +326,45 @@ START_TEST(a_damaged_row_hides_no_other)
 }
 END_TEST
 
+// Values that the schema lets in, and that would overflow, or name files elsewhere.
+START_TEST(values_that_cannot_be_are_refused)
+{
+    static const char *const sets[] = {
+        "ranks = -1",
+        "ranks = 9223372036854775807",
+        "asked_ranks = -2",
+        "asked_ranks = 1000000",
+        "ended_ms = -9223372036854775808",
+        "committed_step = -2",
+        "committed_step = 9223372036854775807",
+        "restarts = -1",
+        "outcome = 99",
+        "state = 0",
+        "run_id = '../../../../tmp/x'",
+        "run_id = '0123456789ABCDEF0123456789abcdef'",
+    };
+    char *folder = folder_make();
+    char *path = ak_path("%s/db", folder);
+    ak_store *store = open_store(path);
+    ak_job *job = make_job("odd"), *found;
+
+    for (size_t i = 0; i < sizeof sets / sizeof *sets; i++) {
+        char *sql;
+
+        ck_assert_int_eq(ak_store_insert(store, job), 0);
+        sql = ak_path("UPDATE jobs SET %s WHERE id = %" PRId64, sets[i], job->id);
+        execute(path, sql);
+        free(sql);
+        ck_assert_msg(ak_store_find(store, job->id, &found) == AKSSL_ERR_CORRUPT, "%s", sets[i]);
+    }
+    ak_job_free(job);
+    ak_store_close(store);
+    free(path);
+    folder_remove(folder);
+}
+END_TEST
+
 AK_TEST_MAIN(AK_CASE(rows_survive_reopening), AK_CASE(rolled_back_is_not_there),
              AK_CASE(commits_are_kept_and_pruned), AK_CASE(an_old_version_is_brought_up_to_date),
              AK_CASE(others_are_refused), AK_CASE(ten_thousand_rows),
-             AK_CASE(a_damaged_row_hides_no_other))
+             AK_CASE(a_damaged_row_hides_no_other), AK_CASE(values_that_cannot_be_are_refused))

@@ -9,7 +9,7 @@
 #include "proto/rpc/channel.h"
 #include "tests/unit/proto/rpc/serve.h"
 
-enum { HANG = 1000, MISSING = 404, FULL_DISK = 507 };
+enum { HANG = 1000, MISSING = 404, LATE = 408, FULL_DISK = 507 };
 
 typedef struct seen {
     atomic_int started, ended, cancelled, received, closed_side;
@@ -33,7 +33,7 @@ static void show(ak_call *call, int64_t id)
 
 static void watch(ak_call *call, int64_t id)
 {
-    for (int64_t i = 0; i < id && id != HANG; i++) {
+    for (int64_t i = 0; i < id && id != HANG && id != LATE; i++) {
         Akssl__V1__Job job = AKSSL__V1__JOB__INIT;
         Akssl__V1__Event event = AKSSL__V1__EVENT__INIT;
 
@@ -44,6 +44,8 @@ static void watch(ak_call *call, int64_t id)
     }
     if (id == MISSING)
         ak_call_fail(call, AKSSL_ERR_NOT_FOUND, "job 404: no such job");
+    else if (id == LATE)
+        ak_call_fail(call, AKSSL_ERR_DEADLINE, "job 408: no more time");
     else if (id != HANG)
         ak_call_finish(call);
 }
@@ -236,6 +238,24 @@ START_TEST(streams_in_order_to_the_end)
             protobuf_c_message_free_unpacked(message, NULL);
     }
     ck_assert_str_eq(ak_error_text(), "job 404: no such job");
+    ak_stream_free(stream);
+    finish(&f);
+}
+END_TEST
+
+// ERR_DEADLINE says that a stream goes on: an end of that name would be waited for without end.
+START_TEST(a_stream_that_the_server_ends_for_time_has_ended)
+{
+    ProtobufCMessage *message;
+    ak_stream *stream;
+    fixture f;
+
+    begin(&f);
+    ck_assert_int_eq(open_watch(&stream, f.channel, LATE, 0), 0);
+    for (int i = 0; i < 2; i++) {
+        ck_assert_int_eq(ak_stream_receive(stream, 10000, &message), AKSSL_ERR_CANCELLED);
+        ck_assert_str_eq(ak_error_text(), "job 408: no more time");
+    }
     ak_stream_free(stream);
     finish(&f);
 }
@@ -471,6 +491,7 @@ END_TEST
 
 AK_TEST_MAIN(AK_CASE(calls_and_answers), AK_CASE(a_failure_keeps_status_and_sentence),
              AK_CASE(a_deadline_ends_the_call_on_both_sides), AK_CASE(streams_in_order_to_the_end),
+             AK_CASE(a_stream_that_the_server_ends_for_time_has_ended),
              AK_CASE(a_silent_stream_times_out_and_goes_on),
              AK_CASE(one_thread_sends_while_another_receives), AK_CASE(another_thread_cancels),
              AK_CASE(many_threads_share_a_channel), AK_CASE(nobody_listens),
