@@ -45,6 +45,8 @@ typedef struct ak_daemon {
     uv_timer_t stop; // the end of AK_DAEMON_STOP_MS
     int runs;        // under way
     int inquiries;   // calls of State under way
+    int saving;      // calls of SaveState under way
+    int64_t saves;   // that there were so far; numbers their files
     int seeding;     // states that are being copied (seed.h)
     int64_t seeds;   // that were copied so far; numbers their files
     bool stopping;   // a signal came: nothing new starts

@@ -7,6 +7,15 @@
 #include "client/cli/json.h"
 #include "client/cli/text.h"
 
+typedef struct state {
+    const char *save;
+} state;
+
+static const ak_flag flags[] = {
+    AK_FLAG(state, save, "save", 0, TEXT, "FILE", "write the tensors to FILE, as safetensors"),
+    AK_FLAG_END,
+};
+
 static void print_tensor(const akssl_tensor *tensor)
 {
     char number[32];
@@ -53,8 +62,32 @@ static void print_json(const akssl_tensor_list *list)
     ak_json_print(stdout, object);
 }
 
+static int save(const ak_cli *cli, akssl_client *client, int64_t id, const char *path)
+{
+    akssl_saved saved;
+    json_t *object;
+    akssl_status rc = akssl_client_save_state(client, id, path, &saved);
+
+    if (rc < 0)
+        return ak_cli_failed(rc);
+    if (cli->json) {
+        object = json_object();
+        json_object_set_new(object, "file", ak_json_text(path, strlen(path)));
+        json_object_set_new(object, "step", json_integer(saved.step));
+        json_object_set_new(object, "size", json_integer(saved.size));
+        json_object_set_new(object, "digest", json_string(saved.digest));
+        ak_json_print(stdout, object);
+        return AK_EXIT_DONE;
+    }
+    printf("state of step %" PRId64 " saved to ", saved.step);
+    ak_text_put(stdout, path);
+    printf(" (%" PRId64 " bytes, XXH3-128 %s)\n", saved.size, saved.digest);
+    return AK_EXIT_DONE;
+}
+
 static int run(ak_cli *cli, const ak_args *args)
 {
+    const char *path = ((const state *)args->self)->save;
     akssl_tensor_list *list = NULL;
     akssl_client *client = NULL;
     akssl_status rc;
@@ -65,6 +98,11 @@ static int run(ak_cli *cli, const ak_args *args)
         code = ak_cli_open(cli, &client);
     if (code != AK_EXIT_DONE)
         return code;
+    if (path) {
+        code = save(cli, client, id, path);
+        akssl_client_close(client);
+        return code;
+    }
     rc = akssl_client_state(client, id, &list);
     if (rc < 0)
         code = ak_cli_failed(rc);
@@ -81,6 +119,9 @@ const ak_cmd ak_cmd_state = {
     .name = "state",
     .summary = "show what the coordinator holds for a job (queues, centres, prototypes)",
     .synopsis = "ID",
+    .details = "A job that runs is told as it is now, any other from its last commit.\n",
+    .flags = flags,
+    .self_size = sizeof(state),
     .min_words = 1,
     .max_words = 1,
     .run = run,

@@ -4,6 +4,7 @@
 // The numbers are made on the thread pool: a queue may hold a gigabyte.
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,7 +17,7 @@
 #include "proto/base/alloc.h"
 #include "proto/base/error.h"
 
-enum { MAX_UNDER_WAY = 8, METRICS = 7 };
+enum { MAX_UNDER_WAY = 8, METRICS = 13 };
 
 typedef struct inquiry {
     ak_daemon *d;
@@ -24,6 +25,7 @@ typedef struct inquiry {
     char *path;      // of a commit's state, else NULL
     ak_state *state; // frozen, or read from path; NULL: there is none
     ak_insight insights[AK_STATE_MAX_TENSORS];
+    double usage, entropy; // of the prototypes, as the run reported last; NAN
 } inquiry;
 
 static akssl_status look(void *ctx)
@@ -44,37 +46,56 @@ typedef struct description {
     Akssl__V1__Metric metrics[METRICS], *list[METRICS];
 } description;
 
-// add_metrics gives the figures that mean something for a tensor of that name: the rows of
-// prototypes should be of one length, those of queues and centres need not.
-static void add_metrics(description *out, const char *name, const ak_insight *insight)
+static bool ends_in(const char *name, const char *word)
 {
-    const struct {
-        const char *name;
-        double value;
-    } all[METRICS] = {
-        { "mean_norm", insight->mean_norm },
-        { "std", insight->std },
-        { "std_min", insight->std_min },
-        { "std_max", insight->std_max },
-        { "effective_rank", insight->effective_rank },
-        { "min_norm", insight->min_norm },
-        { "max_norm", insight->max_norm },
-    };
     const char *end = strrchr(name, '.');
-    size_t count = end && strcmp(end, ".prototypes") == 0 ? METRICS : METRICS - 2;
 
-    for (size_t i = 0; i < count; i++) {
-        akssl__v1__metric__init(&out->metrics[i]);
-        out->metrics[i].name = (char *)all[i].name;
-        out->metrics[i].has_value = 1;
-        out->metrics[i].value = all[i].value;
-        out->list[i] = &out->metrics[i];
-    }
-    out->info.insight = out->list;
-    out->info.n_insight = count;
+    return end && strcmp(end, word) == 0;
 }
 
-static void describe(description *out, const ak_state_info *info, ak_insight *insight)
+static void add_metric(description *out, const char *name, double value)
+{
+    Akssl__V1__Metric *metric = &out->metrics[out->info.n_insight];
+
+    akssl__v1__metric__init(metric);
+    metric->name = (char *)name;
+    metric->has_value = 1;
+    metric->value = value;
+    out->list[out->info.n_insight++] = metric;
+}
+
+static void add_known(description *out, const char *name, double value)
+{
+    if (!isnan(value))
+        add_metric(out, name, value);
+}
+
+// add_metrics gives the figures that mean something for a tensor of that name: the rows of
+// prototypes should be of one length, those of queues and centres need not.
+static void add_metrics(description *out, const char *name, const ak_insight *insight,
+                        const inquiry *q)
+{
+    out->info.insight = out->list;
+    add_metric(out, "mean_norm", insight->mean_norm);
+    add_metric(out, "std", insight->std);
+    add_metric(out, "std_min", insight->std_min);
+    add_metric(out, "std_max", insight->std_max);
+    add_metric(out, "effective_rank", insight->effective_rank);
+    add_metric(out, "occupancy", insight->occupancy);
+    add_known(out, "key_age_mean", insight->age_mean);
+    add_known(out, "key_age_max", insight->age_max);
+    if (ends_in(name, ".center"))
+        add_metric(out, "center_norm", insight->mean_norm);
+    if (!ends_in(name, ".prototypes"))
+        return;
+    add_metric(out, "min_norm", insight->min_norm);
+    add_metric(out, "max_norm", insight->max_norm);
+    add_known(out, "prototype_usage", q->usage);
+    add_known(out, "prototype_entropy", q->entropy);
+}
+
+static void describe(description *out, const ak_state_info *info, ak_insight *insight,
+                     const inquiry *q)
 {
     akssl__v1__tensor_info__init(&out->info);
     out->info.name = (char *)info->name;
@@ -85,7 +106,7 @@ static void describe(description *out, const ak_state_info *info, ak_insight *in
     out->info.filled = info->filled;
     out->info.position = info->position;
     out->info.digest = insight->digest;
-    add_metrics(out, info->name, insight);
+    add_metrics(out, info->name, insight, q);
 }
 
 static void reply(inquiry *q)
@@ -96,7 +117,7 @@ static void reply(inquiry *q)
 
     message.tensors = list;
     for (int i = 0; q->state && i < q->state->count; i++) {
-        describe(&descriptions[i], &q->state->tensors[i].info, &q->insights[i]);
+        describe(&descriptions[i], &q->state->tensors[i].info, &q->insights[i], q);
         list[message.n_tensors++] = &descriptions[i].info;
     }
     ak_call_reply(q->call, &message.base);
@@ -125,10 +146,22 @@ static void on_looked(void *ctx, akssl_status rc, const char *error)
     inquiry_free(q);
 }
 
+static double gauge_of(const ak_figures *figures, const char *name)
+{
+    const Akssl__V1__Progress *progress = figures->report ? figures->report->progress : NULL;
+
+    for (size_t i = 0; progress && i < progress->n_gauges; i++)
+        if (strcmp(progress->gauges[i]->name, name) == 0)
+            return progress->gauges[i]->value;
+    return (double)NAN;
+}
+
 static akssl_status find_state(ak_daemon *d, const ak_job *job, inquiry *q)
 {
     char *folder;
 
+    q->usage = gauge_of(&job->figures, "prototype_usage");
+    q->entropy = gauge_of(&job->figures, "teacher_entropy");
     if (job->run && job->run->state) {
         q->state = ak_state_freeze(job->run->state);
     } else if (job->committed_step >= 0) {

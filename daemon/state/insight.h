@@ -16,6 +16,10 @@ typedef struct ak_insight {
     // lie evenly (fewer when rows are long); 0 without spread, NAN when a value is no finite
     // number.
     double effective_rank;
+    double occupancy; // share of the rows that are filled
+    // Steps since a row of a ring entered it; rows that were there before the first step have come
+    // with it.  NAN for what gets no pushes.
+    double age_mean, age_max;
 } ak_insight;
 
 // ak_insight_make reads the tensor through once.  Any thread.

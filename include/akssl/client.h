@@ -94,6 +94,13 @@ AKSSL_API akssl_status akssl_client_resize(akssl_client *client, int64_t id, int
 AKSSL_API akssl_status akssl_client_state(akssl_client *client, int64_t id,
                                           akssl_tensor_list **out) AKSSL_MUST_CHECK;
 
+// akssl_client_save_state writes what the coordinator holds for a job, now if it runs, else at its
+// last commit, to the file at path, as safetensors: the file that a commit has of it.  It is
+// written beside it as path.part, and takes its place once it is whole and on the disk.  saved
+// (may be NULL) tells of it.  ERR_STATE: the job has no such state; ERR_IO, ERR_NO_SPACE: of path.
+AKSSL_API akssl_status akssl_client_save_state(akssl_client *client, int64_t id, const char *path,
+                                               akssl_saved *saved) AKSSL_MUST_CHECK;
+
 // akssl_client_catalogue gives, as JSON text, what the daemon's workers offer: methods, backbones,
 // data sets and so on, each with its options.  Free *json with akssl_free.
 AKSSL_API akssl_status akssl_client_catalogue(akssl_client *client, char **json) AKSSL_MUST_CHECK;

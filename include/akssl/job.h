@@ -184,6 +184,13 @@ typedef struct akssl_tensor_list {
     const akssl_tensor *tensors; // the list's own
 } akssl_tensor_list;
 
+// akssl_saved tells of a file that akssl_client_save_state wrote.
+typedef struct akssl_saved {
+    int64_t step;    // that the state is the result of
+    int64_t size;    // bytes
+    char digest[40]; // XXH3-128 of the file, hexadecimal: `xxhsum -H2` prints the same
+} akssl_saved;
+
 // akssl_tensor_list_free frees a list and its tensors; NULL is fine.
 AKSSL_API void akssl_tensor_list_free(akssl_tensor_list *list);
 

@@ -18,7 +18,7 @@
 #include "proto/rpc/server.h"
 #include "tests/check.h"
 
-enum { LAB_JOBS = 8, LAB_CALLS = 16, LAB_PERIOD_MS = 10, LAB_SILENT = 900 };
+enum { LAB_JOBS = 8, LAB_CALLS = 16, LAB_PERIOD_MS = 10, LAB_SILENT = 900, LAB_BYTES = 3000 };
 
 // A job's number is its place in the table plus 1.  Job LAB_SILENT is never answered for.
 typedef struct lab_job {
@@ -281,6 +281,28 @@ static inline void lab_state(ak_call *call)
     ak_call_reply(call, &reply.base);
 }
 
+// lab_save sends LAB_BYTES bytes in three pieces, or one too few when streams are to end early.
+static inline void lab_save(lab *l, ak_call *call)
+{
+    Akssl__V1__StatePiece head = AKSSL__V1__STATE_PIECE__INIT, piece = head;
+    uint8_t bytes[LAB_BYTES];
+
+    for (size_t i = 0; i < sizeof bytes; i++)
+        bytes[i] = (uint8_t)(i * 7);
+    head.has_size = head.has_step = 1;
+    head.size = sizeof bytes;
+    head.step = 195;
+    head.digest = "00ff";
+    ak_call_send(call, &head.base);
+    for (size_t at = 0; at < 3; at++) {
+        piece.has_data = 1;
+        piece.data.data = bytes + at * LAB_BYTES / 3;
+        piece.data.len = LAB_BYTES / 3 - (at == 2 && l->end_early);
+        ak_call_send(call, &piece.base);
+    }
+    ak_call_finish(call);
+}
+
 static inline const char *lab_catalogue(void)
 {
     return "{\"version\":\"0.1.0\",\"methods\":[{\"name\":\"simclr\",\"title\":\"two views\","
@@ -316,6 +338,8 @@ static inline void lab_one(lab *l, ak_call *call, ak_rpc_id rpc, int64_t id, boo
         ak_call_reply(call, &lab_fill(&m, l, id, true)->base);
     } else if (rpc == AK_RPC_state) {
         lab_state(call);
+    } else if (rpc == AK_RPC_save_state) {
+        lab_save(l, call);
     } else if (rpc == AK_RPC_watch || rpc == AK_RPC_logs) {
         lab_follow(l, call, id, rpc == AK_RPC_logs, follow);
     } else if (lab_final(l->jobs[id - 1].state)) {

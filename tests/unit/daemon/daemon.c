@@ -34,7 +34,7 @@ START_TEST(a_job_from_end_to_end)
     queue = state->tensors[0];
     ck_assert_str_eq(queue->name, "moco.queue");
     ck_assert(queue->version == 9 && queue->filled == FAKE_ROWS &&
-              queue->position == 9 * FAKE_PUSH % FAKE_ROWS && queue->n_insight == 5);
+              queue->position == 9 * FAKE_PUSH % FAKE_ROWS && queue->n_insight == 8);
     ck_assert_str_eq(queue->insight[4]->name, "effective_rank");
     ck_assert(queue->insight[4]->value >= 1 && queue->insight[4]->value <= FAKE_WIDTH);
     akssl__v1__state_reply__free_unpacked(state, NULL);

@@ -1,4 +1,5 @@
-// tests/unit/daemon/seed.c -- jobs of the real akssld whose state starts from another's (lab.h).
+// tests/unit/daemon/seed.c -- a job's state as another's start, and as a file, by the real akssld
+// (lab.h).
 
 #include "tests/unit/daemon/lab.h"
 
@@ -152,13 +153,86 @@ START_TEST(damage_is_found)
 }
 END_TEST
 
+// ---- SaveState
+
+// saved gives the file that SaveState sends, and what its head says of it.
+static char *saved(const lab *l, int64_t id, size_t *size, int64_t *step,
+                   char digest[AK_DIGEST_TEXT])
+{
+    Akssl__V1__StateRequest request = AKSSL__V1__STATE_REQUEST__INIT;
+    ProtobufCMessage *message = NULL;
+    ak_stream *stream = NULL;
+    ak_str bytes = AK_STR_INIT;
+
+    request.has_id = 1;
+    request.id = id;
+    *size = 0;
+    *step = -1;
+    ck_assert_int_eq(ak_stream_open(&stream, l->channel, AK_RPC_save_state, &request.base, 0), 0);
+    while (ak_stream_receive(stream, 20000, &message) == 0 && message) {
+        const Akssl__V1__StatePiece *piece = (const Akssl__V1__StatePiece *)message;
+
+        if (piece->has_size) {
+            *size = piece->size;
+            *step = piece->step;
+            snprintf(digest, AK_DIGEST_TEXT, "%s", piece->digest);
+        }
+        if (piece->has_data)
+            ak_str_append_n(&bytes, (const char *)piece->data.data, piece->data.len);
+        protobuf_c_message_free_unpacked(message, NULL);
+        message = NULL;
+    }
+    ak_stream_free(stream);
+    ck_assert_uint_eq(bytes.length, *size);
+    return bytes.text;
+}
+
+START_TEST(saved_as_a_file)
+{
+    lab l;
+    int64_t id, slow, step;
+    char committed[AK_DIGEST_TEXT], told[AK_DIGEST_TEXT], found[AK_DIGEST_TEXT];
+    Akssl__V1__Job *job;
+    size_t size;
+    char *bytes;
+
+    open_lab(&l);
+    id = submit(&l, "plain", 0, 1);
+    akssl__v1__job__free_unpacked(wait_for(&l, id, "SUCCEEDED", FAKE_STEPS), NULL);
+    digest_of(&l, id, "commits/step-9/state.safetensors", committed);
+    bytes = saved(&l, id, &size, &step, told);
+    ck_assert(size > 0 && step == 9);
+    ak_digest_memory(bytes, size, found);
+    ck_assert_str_eq(told, committed);
+    ck_assert_str_eq(found, committed);
+    free(bytes);
+    slow = submit(&l, "slow", 0, 1);
+    job = wait_for(&l, slow, "RUNNING", 4);
+    bytes = saved(&l, slow, &size, &step, told); // as it is now
+    ck_assert(size > 0 && step >= job->progress->step);
+    ak_digest_memory(bytes, size, found);
+    ck_assert_str_eq(told, found);
+    free(bytes);
+    akssl__v1__job__free_unpacked(job, NULL);
+    no_copies(&l);
+    damage(&l, id, "commits/step-9/state.safetensors");
+    free(saved(&l, id, &size, &step, told));
+    ck_assert_uint_eq(size, 0);
+    ck_assert_msg(strstr(ak_error_text(), "but ") && strstr(ak_error_text(), "was committed"), "%s",
+                  ak_error_text());
+    free(saved(&l, 99, &size, &step, told));
+    ck_assert_ptr_nonnull(strstr(ak_error_text(), "job 99: there is none"));
+    akssl__v1__job__free_unpacked(cancel(&l, slow), NULL);
+    expect(&l, slow, "CANCELLED", "cancelled");
+    close_lab(&l);
+}
+END_TEST
+
 int main(int argc, char **argv)
 {
     const ak_test_row rows[] = {
-        AK_CASE(pinned_at_submit),
-        AK_CASE(what_is_refused),
-        AK_CASE(damage_is_found),
-        { NULL, NULL },
+        AK_CASE(pinned_at_submit), AK_CASE(what_is_refused), AK_CASE(damage_is_found),
+        AK_CASE(saved_as_a_file),  { NULL, NULL },
     };
 
     return lab_main(rows, argc, argv);

@@ -289,6 +289,7 @@ END_TEST
 
 START_TEST(asks)
 {
+    char kept[128];
     json_t *object;
     ran r;
     lab l;
@@ -332,6 +333,13 @@ START_TEST(asks)
     run(&l, &r, ARGS("state", "1", "--json"));
     object = parse(r.out);
     json_decref(object);
+    snprintf(kept, sizeof kept, "%s/kept", l.folder);
+    run(&l, &r, ARGS("state", "1", "--save", kept));
+    expect(&r, 0, "state of step 195 saved to ", "");
+    expect(&r, 0, "/kept (3000 bytes, XXH3-128 00ff)\n", "");
+    run(&l, &r, ARGS("state", "1", "--save", kept, "--json"));
+    expect(&r, 0, "\"step\":195,\"size\":3000,\"digest\":\"00ff\"", "");
+    unlink(kept);
     run(&l, &r, ARGS("catalogue"));
     expect(&r, 0, "temperature", "");
     expect(&r, 0, "[default 0.5, 0 to 10]", "");

@@ -126,6 +126,34 @@ START_TEST(lists_shows_cancels)
 }
 END_TEST
 
+static void saves_state(lab *l, akssl_client *client)
+{
+    char path[128], part[136];
+    unsigned char bytes[LAB_BYTES + 1];
+    akssl_saved saved = { .step = -2 };
+    FILE *file;
+
+    snprintf(path, sizeof path, "%s/kept", l->folder);
+    snprintf(part, sizeof part, "%s.part", path);
+    ck_assert_int_eq(akssl_client_save_state(client, 404, path, &saved), AKSSL_ERR_NOT_FOUND);
+    ck_assert_int_eq(akssl_client_save_state(client, 1, "/nonesuch/x", &saved),
+                     AKSSL_ERR_NOT_FOUND);
+    l->end_early = true;
+    ck_assert_int_eq(akssl_client_save_state(client, 1, path, &saved), AKSSL_ERR_CORRUPT);
+    l->end_early = false;
+    ck_assert(saved.step == -2 && access(path, F_OK) < 0 && access(part, F_OK) < 0);
+    ck_assert_int_eq(akssl_client_save_state(client, 1, path, &saved), 0);
+    ck_assert(saved.step == 195 && saved.size == LAB_BYTES && access(part, F_OK) < 0);
+    ck_assert_str_eq(saved.digest, "00ff");
+    file = fopen(path, "rb");
+    ck_assert_ptr_nonnull(file);
+    ck_assert_uint_eq(fread(bytes, 1, sizeof bytes, file), LAB_BYTES);
+    fclose(file);
+    for (size_t i = 0; i < LAB_BYTES; i++)
+        ck_assert_int_eq(bytes[i], (uint8_t)(i * 7));
+    unlink(path);
+}
+
 START_TEST(describes_state_and_catalogue)
 {
     akssl_tensor_list *tensors = NULL;
@@ -143,6 +171,7 @@ START_TEST(describes_state_and_catalogue)
     ck_assert_double_eq(tensors->tensors[0].insight[0].value, 0.5);
     akssl_tensor_list_free(tensors);
     ck_assert_int_eq(akssl_client_state(client, 404, &tensors), AKSSL_ERR_NOT_FOUND);
+    saves_state(&l, client);
     ck_assert_int_eq(akssl_client_catalogue(client, &json), 0);
     ck_assert_str_eq(json, lab_catalogue());
     akssl_free(json);

@@ -465,9 +465,50 @@ START_TEST(norms_have_extremes)
 }
 END_TEST
 
+// ages pushes `count` rows a step into a ring of 5 rows, which has `before` rows at step 0.
+static void ages(int64_t before, int64_t count, int64_t steps, double mean, double most)
+{
+    ak_state_info info = { .name = "q", .dims = 2, .shape = { 5, 1 }, .filled = before };
+    float rows[16] = { 0 };
+    ak_state *state = ak_state_new();
+    ak_insight insight;
+
+    info.position = before % 5;
+    ck_assert_int_eq(ak_state_declare(state, &info), 0);
+    ck_assert_int_eq(ak_state_fill(state, "q", 0, rows, 5 * sizeof *rows), 0);
+    for (int64_t step = 1; step <= steps; step++) {
+        const ak_state_rows push = {
+            .name = "q", .version = step, .rows = rows, .size = (size_t)count * sizeof *rows
+        };
+
+        ck_assert_int_eq(ak_state_push(state, &push), 0);
+    }
+    ck_assert_int_eq(ak_insight_make(&insight, &state->tensors[0]), 0);
+    if (isnan(mean)) {
+        ck_assert(isnan(insight.age_mean) && isnan(insight.age_max));
+    } else {
+        ck_assert_double_eq_tol(insight.age_mean, mean, 1e-12);
+        ck_assert_double_eq(insight.age_max, most);
+    }
+    ck_assert_double_eq_tol(insight.occupancy, (double)state->tensors[0].info.filled / 5, 1e-12);
+    ak_state_free(state);
+}
+
+START_TEST(keys_have_an_age)
+{
+    ages(0, 2, 0, (double)NAN, 0);
+    ages(0, 2, 1, 0, 0);
+    ages(0, 2, 2, 0.5, 1);
+    ages(0, 2, 9, (0 + 0 + 1 + 1 + 2) / 5.0, 2);
+    ages(0, 8, 3, 0, 0);                         // the whole ring is of one step
+    ages(3, 1, 1, (0 + 1 + 1 + 1) / 4.0, 1);     // rows that were there before: of step 0
+    ages(5, 1, 2, (0 + 1 + 2 + 2 + 2) / 5.0, 2); // the same
+}
+END_TEST
+
 AK_TEST_MAIN(AK_CASE(ring_agrees_with_a_naive_one), AK_CASE(bad_pushes_change_nothing),
              AK_CASE(bad_pieces_change_nothing), AK_CASE(replaced_as_one_change),
              AK_CASE(bounds_of_tensors), AK_CASE(all_of_a_job_is_bounded),
              AK_CASE(chunks_come_in_order), AK_CASE(frozen_stays), AK_CASE(file_gives_it_back),
-             AK_CASE(insight_agrees_with_two_passes), AK_CASE(effective_rank_counts_directions),
-             AK_CASE(norms_have_extremes))
+             AK_CASE(insight_agrees_with_two_passes), AK_CASE(keys_have_an_age),
+             AK_CASE(effective_rank_counts_directions), AK_CASE(norms_have_extremes))
