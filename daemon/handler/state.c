@@ -25,8 +25,22 @@ typedef struct inquiry {
     char *path;      // of a commit's state, else NULL
     ak_state *state; // frozen, or read from path; NULL: there is none
     ak_insight insights[AK_STATE_MAX_TENSORS];
+    int64_t batch;
     double usage, entropy; // of the prototypes, as the run reported last; NAN
 } inquiry;
+
+static bool ends_in(const char *name, const char *word)
+{
+    const char *end = strrchr(name, '.');
+
+    return end && strcmp(end, word) == 0;
+}
+
+// A queue gets a key of each image of the batch in a step.
+static int64_t pushed(const inquiry *q, int tensor)
+{
+    return ends_in(q->state->tensors[tensor].info.name, ".queue") ? q->batch : 0;
+}
 
 static akssl_status look(void *ctx)
 {
@@ -36,7 +50,7 @@ static akssl_status look(void *ctx)
     if (q->path)
         rc = ak_state_read(&q->state, q->path);
     for (int i = 0; q->state && i < q->state->count && rc == AKSSL_OK; i++)
-        rc = ak_insight_make(&q->insights[i], &q->state->tensors[i]);
+        rc = ak_insight_make(&q->insights[i], &q->state->tensors[i], pushed(q, i));
     return rc;
 }
 
@@ -45,13 +59,6 @@ typedef struct description {
     Akssl__V1__TensorInfo info;
     Akssl__V1__Metric metrics[METRICS], *list[METRICS];
 } description;
-
-static bool ends_in(const char *name, const char *word)
-{
-    const char *end = strrchr(name, '.');
-
-    return end && strcmp(end, word) == 0;
-}
 
 static void add_metric(description *out, const char *name, double value)
 {
@@ -160,6 +167,7 @@ static akssl_status find_state(ak_daemon *d, const ak_job *job, inquiry *q)
 {
     char *folder;
 
+    q->batch = job->spec.batch;
     q->usage = gauge_of(&job->figures, "prototype_usage");
     q->entropy = gauge_of(&job->figures, "teacher_entropy");
     if (job->run && job->run->state) {

@@ -31,8 +31,6 @@ static akssl_status write_tensors(ak_safetensors_writer *w, const ak_state *stat
         set_number(w, info->name, "version", info->version);
         set_number(w, info->name, "filled", info->filled);
         set_number(w, info->name, "position", info->position);
-        if (info->pushed)
-            set_number(w, info->name, "pushed", info->pushed);
         ak_safetensors_declare(w, info->name, AK_F32, info->dims, info->shape);
     }
     for (int i = 0; i < state->count && rc == AKSSL_OK; i++)
@@ -70,21 +68,6 @@ static akssl_status get_number(const ak_safetensors *file, const char *name, con
                                          : AKSSL_OK;
 }
 
-// get_pushed: files of 0.2 and of tensors that get no pushes have no such number.
-static akssl_status get_pushed(const ak_safetensors *file, const char *name, int64_t *value)
-{
-    char key[AK_STATE_MAX_NAME + 16];
-    akssl_status rc;
-
-    snprintf(key, sizeof key, "%s.pushed", name);
-    if (!ak_safetensors_meta(file, key))
-        return AKSSL_OK;
-    rc = get_number(file, name, "pushed", value);
-    if (rc == AKSSL_OK && *value < 0)
-        rc = ak_fail(AKSSL_ERR_CORRUPT, "metadata '%s' is negative", key);
-    return rc;
-}
-
 static akssl_status read_tensor(ak_state *state, const ak_safetensors *file,
                                 const ak_safetensors_entry *entry)
 {
@@ -103,8 +86,6 @@ static akssl_status read_tensor(ak_state *state, const ak_safetensors *file,
         rc = get_number(file, info.name, "filled", &info.filled);
     if (rc == AKSSL_OK)
         rc = get_number(file, info.name, "position", &info.position);
-    if (rc == AKSSL_OK)
-        rc = get_pushed(file, info.name, &info.pushed);
     if (rc == AKSSL_OK)
         rc = ak_state_declare(state, &info);
     if (rc == AKSSL_OK)

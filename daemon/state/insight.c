@@ -111,23 +111,23 @@ static akssl_status find_rank(ak_insight *out, const float *x, size_t rows, size
 }
 
 // Of the rows, counted back from the newest, each `pushed` are of one step.
-static void find_ages(ak_insight *out, const ak_state_info *info)
+static void find_ages(ak_insight *out, const ak_state_info *info, int64_t pushed)
 {
     double sum = 0, age = 0;
 
     out->occupancy = (double)info->filled / (double)info->shape[0];
     out->age_mean = out->age_max = (double)NAN;
-    if (!info->pushed || !info->filled)
+    if (!pushed || !info->filled)
         return;
     for (int64_t i = 0; i < info->filled; i++) {
-        age = (double)(i / info->pushed < info->version ? i / info->pushed : info->version);
+        age = (double)(i / pushed < info->version ? i / pushed : info->version);
         sum += age;
     }
     out->age_mean = sum / (double)info->filled;
     out->age_max = age;
 }
 
-akssl_status ak_insight_make(ak_insight *insight, const ak_state_tensor *tensor)
+akssl_status ak_insight_make(ak_insight *insight, const ak_state_tensor *tensor, int64_t pushed)
 {
     size_t rows = (size_t)tensor->info.filled;
     size_t width = tensor->size / sizeof(float) / (size_t)tensor->info.shape[0];
@@ -143,7 +143,7 @@ akssl_status ak_insight_make(ak_insight *insight, const ak_state_tensor *tensor)
     rc = find_rank(&result, x, rows, width);
     if (rc < 0)
         return rc;
-    find_ages(&result, &tensor->info);
+    find_ages(&result, &tensor->info, pushed);
     ak_digest_memory(x, tensor->size, result.digest);
     *insight = result;
     return AKSSL_OK;

@@ -18,11 +18,13 @@ typedef struct ak_insight {
     double effective_rank;
     double occupancy; // share of the rows that are filled
     // Steps since a row of a ring entered it; rows that were there before the first step have come
-    // with it.  NAN for what gets no pushes.
+    // with it.  NAN for what is no ring, or is empty.
     double age_mean, age_max;
 } ak_insight;
 
-// ak_insight_make reads the tensor through once.  Any thread.
-akssl_status ak_insight_make(ak_insight *insight, const ak_state_tensor *tensor) AKSSL_MUST_CHECK;
+// ak_insight_make reads the tensor through once.  pushed: rows that a step brings to a ring; 0: it
+// is none.  Any thread.
+akssl_status ak_insight_make(ak_insight *insight, const ak_state_tensor *tensor,
+                             int64_t pushed) AKSSL_MUST_CHECK;
 
 #endif

@@ -280,7 +280,6 @@ static akssl_status enter(ak_state_tensor *tensor, const ak_state_rows *rows)
     move(&tensor->info, rows->skipped);
     write_rows(tensor, rows->rows, (int64_t)(rows->size / row), row);
     tensor->info.version = rows->version;
-    tensor->info.pushed = rows->skipped + (int64_t)(rows->size / row);
     return AKSSL_OK;
 }
 

@@ -31,7 +31,6 @@ typedef struct ak_state_info {
     int dims;
     int64_t shape[AK_STATE_MAX_DIMS];
     int64_t version, filled, position;
-    int64_t pushed; // rows that a step's push brought, skipped ones too; 0: there was none
 } ak_state_info;
 
 typedef struct ak_buffer ak_buffer;

@@ -56,7 +56,7 @@ static void go_round(const char *path)
     FUZZ_CHECK(copy->count == state->count);
     for (int i = 0; i < state->count; i++) {
         FUZZ_CHECK(state->tensors[i].size == copy->tensors[i].size);
-        FUZZ_CHECK(ak_insight_make(&insight, &state->tensors[i]) == AKSSL_OK);
+        FUZZ_CHECK(ak_insight_make(&insight, &state->tensors[i], 3) == AKSSL_OK);
     }
     ak_state_free(copy);
     ak_state_free(state);

@@ -361,7 +361,7 @@ START_TEST(insight_agrees_with_two_passes)
     for (int i = 0; i < FILLED; i++)
         for (int j = 0; j < WIDTH; j++)
             rows[i][j] = j ? 1000.0f + (float)((i * 7 + j * 3) % 5) : 2;
-    ck_assert_int_eq(ak_insight_make(&insight, &state->tensors[0]), 0); // none filled
+    ck_assert_int_eq(ak_insight_make(&insight, &state->tensors[0], 0), 0); // none filled
     ck_assert(insight.mean_norm == 0 && insight.std == 0);
     ck_assert_int_eq(push(state, "q", 1, rows, sizeof rows), 0);
     for (int j = 0; j < WIDTH; j++) {
@@ -381,7 +381,7 @@ START_TEST(insight_agrees_with_two_passes)
             square += (double)rows[i][j] * (double)rows[i][j];
         norm += sqrt(square) / FILLED;
     }
-    ck_assert_int_eq(ak_insight_make(&insight, &state->tensors[0]), 0);
+    ck_assert_int_eq(ak_insight_make(&insight, &state->tensors[0], 0), 0);
     ck_assert_double_eq_tol(insight.mean_norm, norm, 1e-9);
     ck_assert_double_eq_tol(insight.std, mean_std, 1e-9);
     ck_assert_double_eq_tol(insight.std_min, 0, 1e-12);
@@ -401,7 +401,7 @@ static double rank_of(int64_t rows, int64_t width, float (*value)(int64_t i, int
         for (int64_t j = 0; j < width; j++)
             values[i * width + j] = value(i, j);
     ck_assert_int_eq(push(state, "q", 1, values, (size_t)(rows * width) * sizeof(float)), 0);
-    ck_assert_int_eq(ak_insight_make(&insight, &state->tensors[0]), 0);
+    ck_assert_int_eq(ak_insight_make(&insight, &state->tensors[0], 0), 0);
     free(values);
     ak_state_free(state);
     return insight.effective_rank;
@@ -458,7 +458,7 @@ START_TEST(norms_have_extremes)
     ak_insight insight;
 
     ck_assert_int_eq(push(state, "q", 1, rows, sizeof rows), 0);
-    ck_assert_int_eq(ak_insight_make(&insight, &state->tensors[0]), 0);
+    ck_assert_int_eq(ak_insight_make(&insight, &state->tensors[0], 0), 0);
     ck_assert(insight.min_norm == 2 && insight.max_norm == 10);
     ck_assert_double_eq_tol(insight.mean_norm, 17.0 / 3, 1e-12);
     ak_state_free(state);
@@ -483,7 +483,7 @@ static void ages(int64_t before, int64_t count, int64_t steps, double mean, doub
 
         ck_assert_int_eq(ak_state_push(state, &push), 0);
     }
-    ck_assert_int_eq(ak_insight_make(&insight, &state->tensors[0]), 0);
+    ck_assert_int_eq(ak_insight_make(&insight, &state->tensors[0], count), 0);
     if (isnan(mean)) {
         ck_assert(isnan(insight.age_mean) && isnan(insight.age_max));
     } else {
