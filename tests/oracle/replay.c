@@ -1,90 +1,49 @@
-// tests/oracle/replay.c -- `akssl-worker replay` against whole training steps of PyTorch's.
+// tests/oracle/replay.c -- replays against whole training steps of PyTorch's.
 //
 // The cases hold the answers alone (tests/golden/replay.py: gradients and weights of two methods;
 // steps.py: the losses of all); weights, views and queue are filled here by the same rule.  One
 // rank, two and four must agree with them, and write the same bytes.
 
 #include <inttypes.h>
-#include <stdbool.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "proto/base/alloc.h"
-#include "proto/base/str.h"
 #include "tests/oracle.h"
+#include "tests/replays.h"
+#include "worker/train/trainer.h"
 
-extern char **environ;
-
-enum { ARGUMENTS = 40, HEAD = 8 };
+enum { HEAD = 8 };
 
 typedef struct test {
     ak_safetensors *want;
     char folder[256];
-    char spec[300], seeded[300], init[300], views[300], alone[300], ranks[300];
+    char spec[300], init[300], views[300], alone[300], ranks[300];
 } test;
 
-// ---- programs, and a folder
-
-static void run_program(char *const argv[])
-{
-    pid_t child = fork();
-    int status = 0;
-
-    if (child == 0) {
-        execvp(argv[0], argv);
-        _exit(127);
-    }
-    ck_assert_int_gt(child, 0);
-    ck_assert_int_eq(waitpid(child, &status, 0), child);
-    ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0, "%s %s ended with status %d",
-                  argv[0], argv[1], status);
-}
-
-// replay alone, or under mpirun when ranks > 1; further arguments end with NULL.
-static void replay(test *t, int ranks, char *out, char *const more[])
-{
-    char *const worker[] = {
-        TEST_BIN_DIR "/akssl-worker", "replay", "--spec", t->spec, "--out", out, NULL
-    };
-    char *const alone[] = { "timeout", "200", NULL };
-    char number[16];
-    char *const mpirun[] = { "timeout",         "200",       "mpirun", "-np", number,
-                             "--oversubscribe", "--bind-to", "none",   NULL };
-    char *argv[ARGUMENTS];
-    char *const *lists[] = { ranks > 1 ? mpirun : alone, worker, more };
-    int count = 0;
-
-    snprintf(number, sizeof number, "%d", ranks);
-    for (int i = 0; i < 3; i++)
-        for (char *const *a = lists[i]; *a; a++)
-            argv[count++] = *a;
-    argv[count] = NULL;
-    run_program(argv);
-}
-
-static void begin(test *t, const char *name)
+static test *begin(const char *name)
 {
     const char *base = getenv("TMPDIR");
+    test *t = ak_alloc(1, sizeof *t);
 
     t->want = ak_oracle_open(name);
     snprintf(t->folder, sizeof t->folder, "%.200s/akssl-replay-XXXXXX", base ? base : "/tmp");
     ck_assert_ptr_nonnull(mkdtemp(t->folder));
     snprintf(t->spec, sizeof t->spec, "%s/spec.yaml", t->folder);
-    snprintf(t->seeded, sizeof t->seeded, "%s/seeded.safetensors", t->folder);
     snprintf(t->init, sizeof t->init, "%s/init.safetensors", t->folder);
     snprintf(t->views, sizeof t->views, "%s/views.safetensors", t->folder);
     snprintf(t->alone, sizeof t->alone, "%s/alone.safetensors", t->folder);
     snprintf(t->ranks, sizeof t->ranks, "%s/ranks.safetensors", t->folder);
+    return t;
 }
 
 static void end(test *t)
 {
-    const char *files[] = { t->spec, t->seeded, t->init, t->views, t->alone, t->ranks };
+    const char *files[] = { t->spec, t->init, t->views, t->alone, t->ranks };
 
     ak_safetensors_close(t->want);
     for (size_t i = 0; i < sizeof files / sizeof *files; i++)
         unlink(files[i]);
     ck_assert_int_eq(rmdir(t->folder), 0);
+    free(t);
 }
 
 // ---- what replay reads
@@ -135,9 +94,8 @@ static bool is_trained(const char *name)
 }
 
 // The start of a parameter or buffer: as replay.py has it.
-static float *start_of(const char *name, const ak_safetensors_entry *e)
+static float *start_of(const char *name, int dims, const int64_t *shape, int64_t n)
 {
-    int64_t n = ak_safetensors_numel(e);
     float *values = ak_alloc((size_t)n, sizeof *values), shift;
 
     name += strncmp(name, "target.", 7) == 0 ? 7 : 0;
@@ -147,8 +105,8 @@ static float *start_of(const char *name, const ak_safetensors_entry *e)
             values[i] = 1;
         return values;
     }
-    if (e->dims >= 2) {
-        ak_oracle_fill(values, name, n, sqrt(3.0 / (double)(n / e->shape[0])));
+    if (dims >= 2) {
+        ak_oracle_fill(values, name, n, sqrt(3.0 / (double)(n / shape[0])));
         return values;
     }
     if (shift > 0)
@@ -179,36 +137,74 @@ static void ok(akssl_status rc)
     ck_assert_msg(rc == AKSSL_OK, "%s", ak_error_text());
 }
 
-// Only trained parameters and the queue: buffers and the momentum network are left to replay.
-static void write_init(test *t)
+// The networks that the case's spec asks for, without values.
+static ak_trainer *networks_of(const test *t, ak_comm *comm)
 {
-    ak_safetensors *seeded = NULL;
+    ak_trainer *trainer = NULL;
+    ak_spec spec;
+
+    ak_spec_init(&spec);
+    ok(ak_spec_read_file(&spec, t->spec));
+    ok(ak_check_spec(&spec));
+    ok(ak_trainer_new(&trainer, &spec, comm));
+    ak_spec_fini(&spec);
+    return trainer;
+}
+
+static const ak_state *queue_of(const ak_trainer *t)
+{
+    for (int i = 0; i < t->state_count; i++)
+        if (strcmp(t->states[i]->name, "moco.queue") == 0)
+            return t->states[i];
+    return NULL;
+}
+
+static void write_start(ak_safetensors_writer *w, const ak_param *p)
+{
+    float *values = start_of(p->name, p->dims, p->shape, p->numel);
+
+    ok(ak_safetensors_write(w, values, (size_t)p->numel * sizeof *values));
+    free(values);
+}
+
+// Only trained parameters and the queue: buffers and the momentum network are left to replay.
+static void write_init(const test *t)
+{
+    ak_comm *comm = NULL;
     ak_safetensors_writer *w = NULL;
+    const ak_state *queue;
+    ak_trainer *trainer;
 
-    ok(ak_safetensors_open(&seeded, t->seeded));
+    ok(ak_comm_open(&comm));
+    trainer = networks_of(t, comm);
+    queue = queue_of(trainer);
     ok(ak_safetensors_create(&w, t->init));
-    for (int pass = 0; pass < 2; pass++)
-        for (int i = 0; i < ak_safetensors_count(seeded); i++) {
-            const ak_safetensors_entry *e = ak_safetensors_at(seeded, i);
-            int64_t n = ak_safetensors_numel(e);
-            bool queue = strcmp(e->name, "moco.queue") == 0;
-            float *values;
+    for (int pass = 0; pass < 2; pass++) {
+        for (int i = 0; i < trainer->model.count; i++) {
+            const ak_param *p = trainer->model.params[i];
 
-            if (!queue && !is_trained(e->name))
+            if (p->role != AK_ROLE_TRAINED)
                 continue;
-            if (pass == 0) {
-                ak_safetensors_declare(w, e->name, AK_F32, e->dims, e->shape);
-                continue;
-            }
-            values = start_of(e->name, e);
-            if (queue)
-                fill_queue(values, e->shape[0], e->shape[1]);
-            ok(ak_safetensors_write(w, values, (size_t)n * sizeof *values));
-            free(values);
+            ck_assert_msg(is_trained(p->name), "'%s' has no start", p->name);
+            if (pass == 0)
+                ak_safetensors_declare(w, p->name, AK_F32, p->dims, p->shape);
+            else
+                write_start(w, p);
         }
+        if (queue && pass == 0)
+            ak_safetensors_declare(w, queue->name, AK_F32, 2,
+                                   (const int64_t[]){ queue->length, queue->width });
+    }
+    if (queue) {
+        size_t bytes = (size_t)(queue->length * queue->width) * sizeof(float);
+
+        fill_queue(queue->rows, queue->length, queue->width);
+        ok(ak_safetensors_write(w, queue->rows, bytes));
+    }
     ok(ak_safetensors_commit(w, NULL, NULL));
     ak_safetensors_writer_free(w);
-    ak_safetensors_close(seeded);
+    ak_trainer_free(trainer);
+    ak_comm_close(comm);
 }
 
 static int meta_number(const test *t, const char *key, int otherwise)
@@ -319,7 +315,7 @@ static void check_moved(const test *t, const ak_safetensors_entry *e, const floa
                         double total)
 {
     int64_t n = ak_safetensors_numel(e);
-    float head[HEAD], *start = start_of(e->name, e);
+    float head[HEAD], *start = start_of(e->name, e->dims, e->shape, n);
     double want = wanted(t, "", e->name, head, n), largest = 0;
 
     for (int64_t i = 0; i < n; i++)
@@ -364,7 +360,7 @@ static void same_bytes(const char *a, const char *b)
 {
     char *const argv[] = { "cmp", (char *)(uintptr_t)a, (char *)(uintptr_t)b, NULL };
 
-    run_program(argv);
+    ak_replays_program(argv);
 }
 
 // ---- the cases
@@ -392,48 +388,72 @@ static void check_losses(const test *t, const char *path)
     ak_safetensors_close(out);
 }
 
-static void parity(const char *name, void (*check)(const test *t, const char *path))
+// All cases on so many ranks.
+static void replay(test *const *cases, int count, int ranks)
 {
-    test t;
-    char *views[] = { "--init", t.init, "--views", t.views, "--steps", NULL, NULL };
-    char *nothing[] = { "--steps", "0", NULL };
-    char steps[16];
+    char list[300];
+    FILE *f;
 
-    if (!given(name))
-        return;
-    begin(&t, name);
-    snprintf(steps, sizeof steps, "%d", (int)ak_oracle_number(t.want, "steps"));
-    views[5] = steps;
-    write_spec(&t);
-    replay(&t, 1, t.seeded, nothing);
-    write_init(&t);
-    write_views(&t);
-    replay(&t, 1, t.alone, views);
-    check(&t, t.alone);
-    for (int ranks = 2; ranks <= 4; ranks *= 2) {
-        replay(&t, ranks, t.ranks, views);
-        same_bytes(t.alone, t.ranks);
+    snprintf(list, sizeof list, "%s/list", cases[0]->folder);
+    f = fopen(list, "w");
+    ck_assert_ptr_nonnull(f);
+    for (int i = 0; i < count; i++)
+        fprintf(f, "%s\t%s\t%s\t%s\t%s\n", cases[i]->spec, cases[i]->init, cases[i]->views,
+                ak_oracle_text(cases[i]->want, "steps"),
+                ranks == 1 ? cases[i]->alone : cases[i]->ranks);
+    ck_assert_int_eq(fclose(f), 0);
+    ak_replays_run(list, ranks);
+    ck_assert_int_eq(unlink(list), 0);
+}
+
+// The cases called prefix and one of the ends, those that are given.
+static void parity(const char *prefix, const char *const ends[2],
+                   void (*check)(const test *t, const char *path))
+{
+    test *cases[2];
+    int count = 0;
+
+    for (int i = 0; i < 2 && ends[i]; i++) {
+        char name[128];
+
+        snprintf(name, sizeof name, "%s%s", prefix, ends[i]);
+        if (!given(name))
+            continue;
+        cases[count] = begin(name);
+        write_spec(cases[count]);
+        write_init(cases[count]);
+        write_views(cases[count]);
+        count++;
     }
-    end(&t);
+    for (int ranks = 1; count && ranks <= 4; ranks *= 2) {
+        replay(cases, count, ranks);
+        for (int i = 0; i < count; i++)
+            if (ranks == 1)
+                check(cases[i], cases[i]->alone);
+            else
+                same_bytes(cases[i]->alone, cases[i]->ranks);
+    }
+    for (int i = 0; i < count; i++)
+        end(cases[i]);
 }
 
 START_TEST(simclr)
 {
-    parity("replay_simclr", check_output);
+    parity("replay_simclr", (const char *const[2]){ "" }, check_output);
 }
 END_TEST
 
 START_TEST(moco_v2)
 {
-    parity("replay_moco_v2", check_output);
+    parity("replay_moco_v2", (const char *const[2]){ "" }, check_output);
 }
 END_TEST
 
 #define STEPS(method)                                                                              \
     START_TEST(steps_##method)                                                                     \
     {                                                                                              \
-        parity("steps_" #method "_resnet18", check_losses);                                        \
-        parity("steps_" #method "_vit_tiny", check_losses);                                        \
+        parity("steps_" #method, (const char *const[2]){ "_resnet18", "_vit_tiny" },               \
+               check_losses);                                                                      \
     }                                                                                              \
     END_TEST
 
@@ -456,14 +476,7 @@ int main(int argc, char **argv)
         AK_CASE(steps_simsiam), AK_CASE(steps_swav),    { NULL, NULL }
     };
 
-    // mpirun on one machine: as root too, and without a remote shell
-    setenv("OMPI_MCA_plm_rsh_agent", "/bin/false", 1);
-    setenv("PRTE_MCA_plm_ssh_agent", "/bin/false", 1);
-    if (geteuid() == 0) {
-        setenv("OMPI_ALLOW_RUN_AS_ROOT", "1", 1);
-        setenv("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1", 1);
-        setenv("PRTE_ALLOW_RUN_AS_ROOT", "1", 1);
-        setenv("PRTE_ALLOW_RUN_AS_ROOT_CONFIRM", "1", 1);
-    }
+    if (ak_replays_asked(argc, argv))
+        return ak_replays_main(argv);
     return ak_test_run(TEST_NAME, rows, argc, argv);
 }

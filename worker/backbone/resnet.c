@@ -1,4 +1,4 @@
-// worker/backbone/resnet.c -- ResNet-18, 34 and 50 (He et al. 2015, arXiv:1512.03385) with
+// worker/backbone/resnet.c -- ResNet-18, 34, 50 and 20 (He et al. 2015, arXiv:1512.03385) with
 // torchvision's names.
 //
 //     stem -> 4 stages of blocks (64, 128, 256, 512 channels) -> mean over the cells
@@ -9,7 +9,9 @@
 //     shortcut is bn(1x1 convolution)
 //
 // Stems: torchvision's (7x7, stride 2, then a 3x3 maximum, stride 2), or the one for CIFAR's small
-// images (3x3, stride 1, no maximum).  zero_init_residual starts the last batch norm of each block
+// images (3x3, stride 1, no maximum).  ResNet-20 is the paper's for CIFAR (section 4.2): that stem
+// and 3 stages of 16, 32 and 64 channels; where its blocks change their shape, the shortcut is a
+// convolution as in the others.  zero_init_residual starts the last batch norm of each block
 // at weight 0, so that a block begins as its shortcut (Goyal et al. 2017, arXiv:1706.02677).
 
 #include <stdio.h>
@@ -19,8 +21,9 @@
 enum { STAGES = 4, BLOCKS = 6, CONVS = 3, NAME = 64, FULL_NAME = 128 };
 
 typedef struct plan {
-    int blocks[STAGES];
-    int convs; // of a block
+    int blocks[STAGES]; // 0: no such stage
+    int convs;          // of a block
+    int64_t planes;     // of the stem and the first stage
     bool cifar_stem;
 } plan;
 
@@ -82,17 +85,17 @@ static void build_block(resnet *r, block *b, ak_model *m, const char *prefix, in
 
 static void build(resnet *r, const plan *p, ak_model *m, const char *prefix)
 {
-    int64_t in = 64;
+    int64_t in = p->planes;
     char name[NAME];
 
     r->plan = p;
     snprintf(name, sizeof name, "%s.conv1", prefix);
-    r->conv1 = ak_conv_weight(m, name, 64, 3, p->cifar_stem ? 3 : 7);
+    r->conv1 = ak_conv_weight(m, name, in, 3, p->cifar_stem ? 3 : 7);
     snprintf(name, sizeof name, "%s.bn1", prefix);
-    r->bn1 = ak_norm_new(m, name, 64, false);
+    r->bn1 = ak_norm_new(m, name, in, false);
     for (int s = 0; s < STAGES; s++) {
         for (int b = 0; b < p->blocks[s]; b++) {
-            int64_t planes = (int64_t)64 << s;
+            int64_t planes = p->planes << s;
 
             snprintf(name, sizeof name, "%s.layer%d.%d", prefix, s + 1, b);
             r->blocks[s][b].stride = s > 0 && b == 0 ? 2 : 1;
@@ -136,10 +139,10 @@ static ak_tensor *apply(const void *self, ak_graph *g, ak_tensor *x)
 
 // ---- the rows
 
-#define ROW(name_, title_, width_, convs_, cifar_stem_, ...)                                       \
+#define ROW(name_, title_, width_, convs_, planes_, cifar_stem_, ...)                              \
     static void build_##name_(void *self, ak_model *m, const char *prefix, int64_t image_size)     \
     {                                                                                              \
-        static const plan plan_ = { { __VA_ARGS__ }, convs_, cifar_stem_ };                        \
+        static const plan plan_ = { { __VA_ARGS__ }, convs_, planes_, cifar_stem_ };               \
                                                                                                    \
         (void)image_size;                                                                          \
         build(self, &plan_, m, prefix);                                                            \
@@ -155,12 +158,14 @@ static ak_tensor *apply(const void *self, ak_graph *g, ak_tensor *x)
         .apply = apply,                                                                            \
     }
 
-ROW(resnet18, "ResNet-18, torchvision's stem", 512, 2, false, 2, 2, 2, 2);
-ROW(resnet34, "ResNet-34, torchvision's stem", 512, 2, false, 3, 4, 6, 3);
-ROW(resnet50, "ResNet-50 v1.5, torchvision's stem", 2048, 3, false, 3, 4, 6, 3);
-ROW(resnet18_cifar_stem, "ResNet-18, 3x3 stem without pooling, for small images", 512, 2, true, 2,
-    2, 2, 2);
-ROW(resnet34_cifar_stem, "ResNet-34, 3x3 stem without pooling, for small images", 512, 2, true, 3,
-    4, 6, 3);
+ROW(resnet18, "ResNet-18, torchvision's stem", 512, 2, 64, false, 2, 2, 2, 2);
+ROW(resnet34, "ResNet-34, torchvision's stem", 512, 2, 64, false, 3, 4, 6, 3);
+ROW(resnet50, "ResNet-50 v1.5, torchvision's stem", 2048, 3, 64, false, 3, 4, 6, 3);
+ROW(resnet18_cifar_stem, "ResNet-18, 3x3 stem without pooling, for small images", 512, 2, 64, true,
+    2, 2, 2, 2);
+ROW(resnet34_cifar_stem, "ResNet-34, 3x3 stem without pooling, for small images", 512, 2, 64, true,
+    3, 4, 6, 3);
 ROW(resnet50_cifar_stem, "ResNet-50 v1.5, 3x3 stem without pooling, for small images", 2048, 3,
-    true, 3, 4, 6, 3);
+    64, true, 3, 4, 6, 3);
+ROW(resnet20, "ResNet-20 for CIFAR: 3 stages of 16 to 64 channels, 3x3 stem", 64, 2, 16, true, 3, 3,
+    3);

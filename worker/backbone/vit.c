@@ -2,12 +2,12 @@
 // timm's names, as DINO and MoCo v3 train them.
 //
 //     x = [class token; patches] + positions
-//     12 blocks: x = x + dp(proj(attention(qkv(LN x)))), x = x + dp(fc2(gelu(fc1(LN x))))
+//     depth blocks: x = x + dp(proj(attention(qkv(LN x)))), x = x + dp(fc2(gelu(fc1(LN x))))
 //     y = LN(x)_class
 //
-// dp is drop path, 0 in the first block and rising to drop_path in the last, of the trained network
-// alone.  Only the class token of the last block is of use: behind its attention the others are
-// left out.
+// depth is 12 unless the option says less.  dp is drop path, 0 in the first block and rising to
+// drop_path in the last, of the trained network alone.  Only the class token of the last block is
+// of use: behind its attention the others are left out.
 //
 // Initial values: `dino` draws positions, class token and all linear layers from N(0, 0.02^2) and
 // the patches' projection from U(+-1/sqrt(3pp)), its bias too; `moco_v3` draws qkv from
@@ -29,7 +29,7 @@ typedef struct block {
 } block;
 
 typedef struct vit {
-    int64_t patch_size, heads; // options
+    int64_t patch_size, heads, depth; // options
     char *positions, *init;
     bool frozen_patch;
     double drop_path;
@@ -41,6 +41,7 @@ typedef struct vit {
 static const ak_option options[] = {
     AK_OPTION_INT(vit, patch_size, 16, 1, 64, "side of a patch in pixels"),
     AK_OPTION_INT(vit, heads, 0, 0, 64, "attention heads (0: the network's own; MoCo v3 takes 12)"),
+    AK_OPTION_INT(vit, depth, DEPTH, 1, DEPTH, "blocks"),
     AK_OPTION_STRING(vit, positions, "learned", "learned|sincos",
                      "positions: learned, or fixed sines and cosines as in MoCo v3"),
     AK_OPTION_BOOL(vit, frozen_patch, false,
@@ -147,7 +148,7 @@ static void build(vit *v, ak_model *m, const char *prefix, int64_t image_size, i
                             fixed ? AK_INIT_POSITIONS : AK_INIT_TRUNCATED, 0.02);
     v->pos->fixed = fixed;
     build_patches(v, m, prefix, width);
-    for (int i = 0; i < DEPTH; i++) {
+    for (int i = 0; i < v->depth; i++) {
         snprintf(name, sizeof name, "%s.blocks.%d", prefix, i);
         build_block(v, &v->blocks[i], m, name, width);
     }
@@ -159,11 +160,11 @@ static void build(vit *v, ak_model *m, const char *prefix, int64_t image_size, i
 static ak_tensor *apply_block(const vit *v, int index, ak_graph *g, ak_tensor *x)
 {
     const block *b = &v->blocks[index];
-    double drop = v->target ? 0 : v->drop_path * index / (DEPTH - 1);
+    double drop = v->target ? 0 : v->drop_path * index / fmax((double)v->depth - 1, 1);
     ak_tensor *y = ak_layer_norm(g, x, b->norm1_w, b->norm1_b);
 
     y = ak_attention(g, ak_linear(g, y, b->qkv_w, b->qkv_b), v->heads);
-    if (index == DEPTH - 1) {
+    if (index == v->depth - 1) {
         x = ak_first_token(g, x);
         y = ak_first_token(g, y);
     }
@@ -178,7 +179,7 @@ static ak_tensor *apply(const void *self, ak_graph *g, ak_tensor *x)
     const vit *v = self;
 
     x = ak_tokens(g, ak_patch_embed(g, x, v->patch_w, v->patch_b), v->cls, v->pos);
-    for (int i = 0; i < DEPTH; i++)
+    for (int i = 0; i < v->depth; i++)
         x = apply_block(v, i, g, x);
     return ak_layer_norm(g, x, v->norm_w, v->norm_b);
 }

@@ -178,6 +178,8 @@ static akssl_status bench_on(const bench *b, ak_spec *spec, ak_comm *comm)
 
     if (rc == AKSSL_OK)
         rc = ak_trainer_new(&trainer, spec, comm);
+    if (rc == AKSSL_OK)
+        ak_trainer_seed(trainer);
     if (rc == AKSSL_OK && b->ready_views)
         random_views(trainer);
     else if (rc == AKSSL_OK)

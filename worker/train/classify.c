@@ -178,6 +178,8 @@ static akssl_status open_networks(classify *c)
     if (rc == AKSSL_OK)
         rc = ak_trainer_new_for(&c->loop.trainer, c->spec, s->comm,
                                 ak_classify_method(c->spec->kind), c->classes);
+    if (rc == AKSSL_OK && !s->resume_step)
+        ak_trainer_seed(c->loop.trainer);
     if (rc == AKSSL_OK && !c->linear && !s->resume_step)
         rc = ak_weights_read(&c->loop.trainer->model, c->spec->weights);
     if (rc == AKSSL_OK)

@@ -42,8 +42,11 @@ static akssl_status read_init(ak_trainer *t, const char *path)
     ak_safetensors *file;
     akssl_status rc;
 
-    if (!path[0])
+    if (!path[0]) {
+        ak_trainer_seed(t);
         return AKSSL_OK;
+    }
+    ak_trainer_seed_states(t);
     rc = ak_safetensors_open(&file, path);
     if (rc < 0)
         return ak_wrap(rc, "init");

@@ -66,6 +66,8 @@ static akssl_status prepare(run *r)
     if (rc == AKSSL_OK)
         rc = ak_trainer_new_for(&r->loop.trainer, s->spec, s->comm, NULL,
                                 s->spec->probe ? ak_loader_classes(r->loader) : 0);
+    if (rc == AKSSL_OK && !s->resume_step)
+        ak_trainer_seed(r->loop.trainer);
     if (rc == AKSSL_OK && s->spec->init_backbone[0] && !s->resume_step)
         rc = ak_init_backbone(r->loop.trainer, s->spec->init_backbone);
     if (rc == AKSSL_OK && s->spec->probe && s->link)

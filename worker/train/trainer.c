@@ -158,10 +158,19 @@ static akssl_status build(ak_trainer *t, const ak_spec *spec, ak_comm *comm, int
     if (rc < 0)
         return rc;
     find_states(t);
-    ak_model_seed(&t->model, (uint64_t)spec->seed);
+    return AKSSL_OK;
+}
+
+void ak_trainer_seed(ak_trainer *t)
+{
+    ak_model_seed(&t->model, t->setup.seed);
+    ak_trainer_seed_states(t);
+}
+
+void ak_trainer_seed_states(ak_trainer *t)
+{
     if (t->method->seed)
         t->method->seed(t->self);
-    return AKSSL_OK;
 }
 
 akssl_status ak_trainer_new(ak_trainer **out, const ak_spec *spec, ak_comm *comm)

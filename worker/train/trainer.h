@@ -28,7 +28,7 @@ typedef struct ak_trainer {
     ak_state *states[AK_METHOD_STATES];   // what the coordinator holds
     int state_count;
     ak_tensor *loss;
-    int32_t *labels; // [batch], of this step; the loader's to fill
+    int32_t *labels;   // [batch], of this step; the loader's to fill
     ak_online *online; // the linear probe beside pretraining, or NULL
     // Private.
     ak_setup setup;
@@ -41,8 +41,8 @@ typedef struct ak_trainer {
     double exchange_seconds, update_seconds;
 } ak_trainer;
 
-// ak_trainer_new builds networks, graph and optimiser of a checked spec on comm's ranks and seeds
-// the weights.  Collective.
+// ak_trainer_new builds networks, graph and optimiser of a checked spec on comm's ranks.  Weights
+// and states are zeros until they are seeded or read.  Collective.
 akssl_status ak_trainer_new(ak_trainer **out, const ak_spec *spec, ak_comm *comm) AKSSL_MUST_CHECK;
 
 // ak_trainer_new_for is the same with labels of that many classes (0: none), for a method that no
@@ -50,6 +50,11 @@ akssl_status ak_trainer_new(ak_trainer **out, const ak_spec *spec, ak_comm *comm
 akssl_status ak_trainer_new_for(ak_trainer **out, const ak_spec *spec, ak_comm *comm,
                                 const ak_method *method, int64_t classes) AKSSL_MUST_CHECK;
 void ak_trainer_free(ak_trainer *trainer); // NULL-safe
+
+// ak_trainer_seed draws the initial weights and states, by the spec's seed; ak_trainer_seed_states
+// the states alone, for weights that are read.
+void ak_trainer_seed(ak_trainer *trainer);
+void ak_trainer_seed_states(ak_trainer *trainer);
 
 // ak_trainer_begin prepares step trainer->step (momentum network, shuffles).
 void ak_trainer_begin(ak_trainer *trainer);

@@ -14,7 +14,8 @@ typedef struct ak_built {
     ak_model model;
 } ak_built;
 
-static inline ak_built ak_built_new(const char *text, int64_t image_size)
+// Without values: for its names and shapes.
+static inline ak_built ak_built_bare(const char *text, int64_t image_size)
 {
     ak_built b = { NULL, NULL, { 0 } };
 
@@ -25,6 +26,13 @@ static inline ak_built ak_built_new(const char *text, int64_t image_size)
     ak_model_init(&b.model);
     b.row->build(b.self, &b.model, "backbone", image_size);
     ak_rig_ok(ak_model_allocate(&b.model));
+    return b;
+}
+
+static inline ak_built ak_built_new(const char *text, int64_t image_size)
+{
+    ak_built b = ak_built_bare(text, image_size);
+
     ak_model_seed(&b.model, 3);
     return b;
 }

@@ -12,7 +12,7 @@ START_TEST(has_torchvisions_names_in_their_order)
     };
 
     for (int i = 0; i < 3; i++) {
-        ak_built b = ak_built_new(cases[i][0], 32);
+        ak_built b = ak_built_bare(cases[i][0], 32);
 
         ak_built_has_names_of(&b, cases[i][1]);
         ak_built_free(&b);
@@ -20,7 +20,8 @@ START_TEST(has_torchvisions_names_in_their_order)
 }
 END_TEST
 
-// torchvision's numbers with fc, less fc; a 3x3 stem has 64 * 3 * (49 - 9) fewer.
+// torchvision's numbers with fc, less fc; a 3x3 stem has 64 * 3 * (49 - 9) fewer.  ResNet-20 with its
+// shortcuts as convolutions and 10 classes has 272,474.
 START_TEST(has_torchvisions_number_of_parameters)
 {
     static const struct {
@@ -29,11 +30,12 @@ START_TEST(has_torchvisions_number_of_parameters)
     } rows[] = {
         { "resnet18", 11689512 - 513000 },          { "resnet34", 21797672 - 513000 },
         { "resnet50", 25557032 - 2049000 },         { "resnet18_cifar_stem", 11176512 - 7680 },
-        { "resnet34_cifar_stem", 21284672 - 7680 }, { "resnet50_cifar_stem", 23508032 - 7680 }
+        { "resnet34_cifar_stem", 21284672 - 7680 }, { "resnet50_cifar_stem", 23508032 - 7680 },
+        { "resnet20", 272474 - 650 }
     };
 
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        ak_built b = ak_built_new(rows[i].name, 32);
+        ak_built b = ak_built_bare(rows[i].name, 32);
 
         ck_assert_int_eq(b.model.trained_size, rows[i].numel);
         ak_built_free(&b);
@@ -43,7 +45,7 @@ END_TEST
 
 START_TEST(resnet50s_blocks_have_their_shapes)
 {
-    ak_built b = ak_built_new("resnet50", 32);
+    ak_built b = ak_built_bare("resnet50", 32);
 
     ak_built_shape(&b, "layer1.0.downsample.0.weight", 4, (const int64_t[]){ 256, 64, 1, 1 });
     ak_built_shape(&b, "layer2.0.conv1.weight", 4, (const int64_t[]){ 128, 256, 1, 1 });
@@ -52,6 +54,24 @@ START_TEST(resnet50s_blocks_have_their_shapes)
     ak_built_shape(&b, "layer3.5.bn3.running_var", 1, (const int64_t[]){ 1024 });
     ck_assert_ptr_null(ak_model_find(&b.model, "backbone.layer1.1.downsample.0.weight"));
     ck_assert_ptr_null(ak_model_find(&b.model, "backbone.layer3.6.conv1.weight"));
+    ak_built_free(&b);
+}
+END_TEST
+
+START_TEST(resnet20_has_three_stages)
+{
+    ak_built b = ak_built_new("resnet20", 32);
+    float *features = ak_built_features(&b, 4, 32, true, 2, 0);
+
+    ak_built_shape(&b, "conv1.weight", 4, (const int64_t[]){ 16, 3, 3, 3 });
+    ak_built_shape(&b, "layer2.0.downsample.0.weight", 4, (const int64_t[]){ 32, 16, 1, 1 });
+    ak_built_shape(&b, "layer3.2.bn2.running_var", 1, (const int64_t[]){ 64 });
+    ck_assert_ptr_null(ak_model_find(&b.model, "backbone.layer1.0.downsample.0.weight"));
+    ck_assert_ptr_null(ak_model_find(&b.model, "backbone.layer3.3.conv1.weight"));
+    ck_assert_ptr_null(ak_model_find(&b.model, "backbone.layer4.0.conv1.weight"));
+    for (int i = 0; i < 4 * 64; i++)
+        ck_assert(features[i] >= 0 && isfinite(features[i]));
+    free(features);
     ak_built_free(&b);
 }
 END_TEST
@@ -118,5 +138,5 @@ END_TEST
 
 AK_TEST_MAIN(AK_CASE(has_torchvisions_names_in_their_order),
              AK_CASE(has_torchvisions_number_of_parameters),
-             AK_CASE(resnet50s_blocks_have_their_shapes), AK_CASE(zero_init_residual),
+             AK_CASE(resnet50s_blocks_have_their_shapes), AK_CASE(resnet20_has_three_stages), AK_CASE(zero_init_residual),
              AK_CASE(a_zeroed_block_is_its_shortcut), AK_CASE(wrong_options_are_refused))

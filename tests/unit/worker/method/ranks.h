@@ -1,16 +1,15 @@
 // tests/unit/worker/method/ranks.h -- steps of a method give the same bytes on 1, 2 and 4 ranks.
 //
-// By `akssl-worker replay`, whose output holds losses, gradients, parameters and states.
+// By replays, whose output holds losses, gradients, parameters and states.
 
 #ifndef AK_TESTS_WORKER_RANKS_H
 #define AK_TESTS_WORKER_RANKS_H
 
-#include <sys/wait.h>
-
 #include "proto/format/safetensors.h"
+#include "tests/replays.h"
 #include "tests/unit/worker/rig.h"
 
-enum { STEPS = 3, BATCH = 8, SIZE = 16, LOCAL = 8, PATHS = 700, ARGUMENTS = 32 };
+enum { STEPS = 3, BATCH = 8, SIZE = 16, LOCAL = 8, PATHS = 700 };
 
 static inline void ak_ranks_write_views(const char *path, int locals)
 {
@@ -43,7 +42,7 @@ static inline void ak_ranks_write_spec(const char *path, const char *method, con
 
     ck_assert_ptr_nonnull(f);
     fprintf(f,
-            "method: %s\nbackbone: resnet18\nbatch-norm: %s\nimage-size: %d\nbatch: %d\nshards: 4\n"
+            "method: %s\nbackbone: resnet20\nbatch-norm: %s\nimage-size: %d\nbatch: %d\nshards: 4\n"
             "optimizer: sgd\nlr: 0.05\nseed: 3\n",
             method, norm, SIZE, BATCH);
     if (locals)
@@ -54,42 +53,12 @@ static inline void ak_ranks_write_spec(const char *path, const char *method, con
     ck_assert_int_eq(fclose(f), 0);
 }
 
-static inline void ak_ranks_replay(int ranks, char *spec, char *views, char *out)
-{
-    char number[16], steps[16];
-    char *argv[ARGUMENTS] = { "timeout", "200" };
-    char *const mpirun[] = { "mpirun", "-np", number, "--oversubscribe", "--bind-to", "none" };
-    char *const worker[] = { TEST_BIN_DIR "/akssl-worker",
-                             "replay",
-                             "--spec",
-                             spec,
-                             "--views",
-                             views,
-                             "--steps",
-                             steps,
-                             "--out",
-                             out };
-    int count = 2, status = 0;
-    pid_t child;
-
-    snprintf(number, sizeof number, "%d", ranks);
-    snprintf(steps, sizeof steps, "%d", STEPS);
-    for (size_t i = 0; ranks > 1 && i < sizeof mpirun / sizeof *mpirun; i++)
-        argv[count++] = mpirun[i];
-    for (size_t i = 0; i < sizeof worker / sizeof *worker; i++)
-        argv[count++] = worker[i];
-    child = fork();
-    if (child == 0) {
-        setenv("OMPI_ALLOW_RUN_AS_ROOT", "1", 1);
-        setenv("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1", 1);
-        execvp(argv[0], argv);
-        _exit(127);
-    }
-    ck_assert_int_gt(child, 0);
-    ck_assert_int_eq(waitpid(child, &status, 0), child);
-    ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0, "%d ranks ended with status %d",
-                  ranks, status);
-}
+// A method on so many local crops, with lines of options; must_have is among what is compared.
+typedef struct ak_ranks_row {
+    const char *method, *norm;
+    int locals;
+    const char *options, *must_have;
+} ak_ranks_row;
 
 static inline const void *ak_ranks_bytes_of(const ak_safetensors *file, int i, size_t *size)
 {
@@ -99,41 +68,86 @@ static inline const void *ak_ranks_bytes_of(const ak_safetensors *file, int i, s
     return ak_safetensors_data(file, e);
 }
 
-static inline void ak_ranks_same_files(const char *a, const char *b, const char *must_have)
+static inline void ak_ranks_same_files(const char *a, const char *b, const ak_ranks_row *row,
+                                       int ranks)
 {
     ak_safetensors *x = NULL, *y = NULL;
 
     ak_rig_ok(ak_safetensors_open(&x, a));
     ak_rig_ok(ak_safetensors_open(&y, b));
-    ck_assert_msg(ak_safetensors_find(x, must_have) != NULL, "no %s was written", must_have);
+    ck_assert_msg(ak_safetensors_find(x, row->must_have) != NULL, "no %s was written",
+                  row->must_have);
     ck_assert_int_eq(ak_safetensors_count(x), ak_safetensors_count(y));
     for (int i = 0; i < ak_safetensors_count(x); i++) {
         size_t size, other;
         const void *p = ak_ranks_bytes_of(x, i, &size), *q = ak_ranks_bytes_of(y, i, &other);
 
         ck_assert_uint_eq(size, other);
-        ck_assert_msg(memcmp(p, q, size) == 0, "%s has other bytes", ak_safetensors_at(x, i)->name);
+        ck_assert_msg(memcmp(p, q, size) == 0, "%s, %s: %s has other bytes on %d ranks",
+                      row->method, row->norm, ak_safetensors_at(x, i)->name, ranks);
     }
     ak_safetensors_close(x);
     ak_safetensors_close(y);
 }
 
-// A method on so many local crops, with lines of options; must_have is among what is compared.
-static inline void ak_ranks_check(const char *method, const char *norm, int locals,
-                                  const char *options, const char *must_have)
+static inline void ak_ranks_list(FILE *list, const char *folder, const ak_ranks_row *rows,
+                                 int count, int ranks)
 {
-    char *folder = ak_rig_folder(), spec[PATHS], views[PATHS], out[3][PATHS];
+    for (int i = 0; i < count; i++)
+        fprintf(list, "%s/%d_%s.yaml\t\t%s/views%d\t%d\t%s/%d_%d\n", folder, i, rows[i].method,
+                folder, rows[i].locals, STEPS, folder, i, ranks);
+    ck_assert_int_eq(fclose(list), 0);
+}
 
-    snprintf(spec, sizeof spec, "%s/spec.yaml", folder);
-    snprintf(views, sizeof views, "%s/views.safetensors", folder);
-    ak_ranks_write_spec(spec, method, norm, locals, options);
-    ak_ranks_write_views(views, locals);
-    for (int i = 0; i < 3; i++) {
-        snprintf(out[i], sizeof out[i], "%s/out%d.safetensors", folder, i);
-        ak_ranks_replay(1 << i, spec, views, out[i]);
-        ak_ranks_same_files(out[0], out[i], must_have);
+static inline void ak_ranks_inputs(const char *folder, const ak_ranks_row *rows, int count)
+{
+    char path[PATHS];
+
+    for (int i = 0; i < count; i++) {
+        snprintf(path, sizeof path, "%s/%d_%s.yaml", folder, i, rows[i].method);
+        ak_ranks_write_spec(path, rows[i].method, rows[i].norm, rows[i].locals, rows[i].options);
+        snprintf(path, sizeof path, "%s/views%d", folder, rows[i].locals);
+        if (access(path, F_OK) < 0)
+            ak_ranks_write_views(path, rows[i].locals);
+    }
+}
+
+// All rows on 1, 2 and 4 ranks, each number in one process a rank.
+static inline void ak_ranks_check(const ak_ranks_row *rows, int count)
+{
+    char *folder = ak_rig_folder(), list[PATHS], alone[PATHS], shared[PATHS];
+
+    ak_ranks_inputs(folder, rows, count);
+    snprintf(list, sizeof list, "%s/list", folder);
+    for (int ranks = 1; ranks <= 4; ranks *= 2) {
+        FILE *f = fopen(list, "w");
+
+        ck_assert_ptr_nonnull(f);
+        ak_ranks_list(f, folder, rows, count, ranks);
+        ak_replays_run(list, ranks);
+        for (int i = 0; i < count; i++) {
+            snprintf(alone, sizeof alone, "%s/%d_1", folder, i);
+            snprintf(shared, sizeof shared, "%s/%d_%d", folder, i, ranks);
+            ak_ranks_same_files(alone, shared, &rows[i], ranks);
+        }
     }
     ak_rig_remove(folder);
 }
+
+// A program of one case, on these rows.
+#define AK_RANKS_MAIN(rows_)                                                                       \
+    START_TEST(same_bytes_on_1_2_and_4_ranks)                                                      \
+    {                                                                                              \
+        ak_ranks_check(rows_, sizeof rows_ / sizeof *rows_);                                       \
+    }                                                                                              \
+    END_TEST                                                                                       \
+                                                                                                   \
+    int main(int argc, char **argv)                                                                \
+    {                                                                                              \
+        const ak_test_row cases[] = { AK_CASE(same_bytes_on_1_2_and_4_ranks), { NULL, NULL } };    \
+                                                                                                   \
+        return ak_replays_asked(argc, argv) ? ak_replays_main(argv)                                \
+                                            : ak_test_run(TEST_NAME, cases, argc, argv);           \
+    }
 
 #endif

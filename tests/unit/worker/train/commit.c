@@ -176,7 +176,7 @@ START_TEST(a_missing_or_changed_tensor_is_refused)
                        "'backbone.bn1.num_batches_tracked' is missing");
     altered_is_refused(&c, "model.safetensors", "\"step\":\"", "\"stap\":\"", AKSSL_ERR_CORRUPT,
                        "the files are of step");
-    altered_is_refused(&c, "model.safetensors", "[64,3,7,7]", "[64,7,3,7]", AKSSL_ERR_INVALID,
+    altered_is_refused(&c, "model.safetensors", "[16,3,3,3]", "[3,16,3,3]", AKSSL_ERR_INVALID,
                        "'backbone.conv1.weight' has another shape");
     altered_is_refused(&c, "optimizer.safetensors", "\"exp_avg.backbone.conv1.weight\"",
                        "\"exp_avg.backbone.conv1.weighT\"", AKSSL_ERR_CORRUPT,
@@ -194,7 +194,7 @@ END_TEST
 START_TEST(a_slice_is_taken_from_the_whole)
 {
     committed c = make();
-    const int64_t from = 100003, to = 5000001;
+    const int64_t from = 100003, to = 250001;
     float *all[2], *own[2];
 
     for (int slot = 0; slot < 2; slot++) {
@@ -294,11 +294,11 @@ START_TEST(the_export_is_the_backbone)
     ak_small_set(&c.spec, "dataset", "fashion-mnist");
     ak_rig_ok(ak_export_backbone(c.trainer, &c.spec, c.folder, &path));
     ak_rig_ok(ak_safetensors_open(&file, path.text));
-    ck_assert_int_eq(ak_safetensors_count(file), 120);
+    ck_assert_int_eq(ak_safetensors_count(file), 126);
     ak_rig_ok(ak_safetensors_read_f32(file, "layer3.0.conv2.weight", values, p->numel));
     ak_rig_same("weights", values, p->value, p->numel);
     ck_assert_str_eq(ak_safetensors_meta(file, "format"), "pt");
-    ck_assert_str_eq(ak_safetensors_meta(file, "backbone"), "resnet18");
+    ck_assert_str_eq(ak_safetensors_meta(file, "backbone"), "resnet20");
     ck_assert_str_eq(ak_safetensors_meta(file, "method"), "simclr");
     ck_assert_str_eq(ak_safetensors_meta(file, "image_size"), "16");
     ck_assert_str_eq(ak_safetensors_meta(file, "step"), "7");

@@ -68,6 +68,7 @@ static inline ak_labelled ak_labelled_job(const char *kind)
     ak_labelled_part(l.folder, "train", 64, 4);
     ak_labelled_part(l.folder, "t10k", 40, 4);
     snprintf(name, sizeof name, "idx:%s", l.folder);
+    ak_small_set(&l.spec, "backbone", "resnet18"); // enough features to learn from in few steps
     ak_small_set(&l.spec, "dataset", name);
     ak_rig_ok(ak_comm_open(&l.comm));
     t = ak_small_trainer(&l.spec, l.comm);

@@ -28,7 +28,7 @@ static inline void ak_small_option(ak_spec *spec, const ak_method *row, const ch
 static inline ak_spec ak_small_spec(const char *method)
 {
     static const char *const pairs[][2] = {
-        { "backbone", "resnet18" }, { "image-size", "16" }, { "batch", "16" }, { "shards", "4" },
+        { "backbone", "resnet20" }, { "image-size", "16" }, { "batch", "16" }, { "shards", "4" },
         { "optimizer", "adam" },    { "lr", "0.001" },      { "seed", "5" },
     };
     const ak_method *row;
@@ -42,6 +42,7 @@ static inline ak_spec ak_small_spec(const char *method)
     ak_small_option(&spec, row, "K", 64); // a queue that turns within a test
     ak_small_option(&spec, row, "hidden_dim", 512);
     ak_small_option(&spec, row, "projection_dim", 256);
+    ak_small_option(&spec, row, "num_prototypes", 300);
     return spec;
 }
 
@@ -50,6 +51,7 @@ static inline ak_trainer *ak_small_trainer(const ak_spec *spec, ak_comm *comm)
     ak_trainer *t = NULL;
 
     ck_assert_msg(ak_trainer_new(&t, spec, comm) == AKSSL_OK, "%s", ak_error_text());
+    ak_trainer_seed(t);
     return t;
 }
 
