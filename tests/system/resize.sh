@@ -22,7 +22,7 @@ resize_to() {
     say "step $before: $1 ranks"
 }
 
-start_daemon --on-term stop
+start_daemon
 submit "${long[@]}" --ranks 2
 finish "$id"
 reference=$job
@@ -37,7 +37,7 @@ resize_to 4
 if [ "$method" = moco_v2 ]; then
     stop_daemon
     slots=2
-    start_daemon --on-term stop
+    start_daemon
     wait_for 60 on 2 || fail "with 2 cores job $id is $(field "$id" state) on $(field "$id" ranks)"
     [ "$(field "$id" reason)" = "4 ranks were asked for: akssld has 2 cores" ] ||
         fail "the reason is '$(field "$id" reason)'"

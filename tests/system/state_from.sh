@@ -10,7 +10,7 @@ tensor=$2
 flags=("${small[@]}" --method "$method" "${@:3}")
 
 start_daemon
-submit "${flags[@]}" --epochs 2 --commit-every 3
+submit "${flags[@]}" --epochs 2 --commit-every 7
 finish "$id"
 source=$id
 from=$(last_commit "$job")/state.safetensors
@@ -20,7 +20,7 @@ submit "${flags[@]}" --ranks 1 --seed 6
 finish "$id"
 fresh=$job
 
-submit "${flags[@]}" --ranks 1 --seed 6 --state-from "$source" --epochs 2 --commit-every 3
+submit "${flags[@]}" --ranks 1 --seed 6 --state-from "$source" --epochs 4 --commit-every 15
 finish "$id"
 reference=$job
 cmp "$from" "$job/state-from.safetensors" || fail "the copy differs from the source"
@@ -29,12 +29,13 @@ cmp "$from" "$job/state-from.safetensors" || fail "the copy differs from the sou
 [ "$(losses "$fresh" | head -n 1)" != "$(losses "$job" | head -n 1)" ] ||
     fail "the state that was taken changes no loss"
 
-# Killed with the daemon at its first steps, on more ranks.
-submit "${flags[@]}" --ranks 2 --seed 6 --state-from "$source" --epochs 2 --commit-every 3
+# Its ranks are killed before its first commit, and it starts from that state again, on two.
+submit "${flags[@]}" --ranks 2 --seed 6 --state-from "$source" --epochs 4 --commit-every 15
 wait_for 60 test -s "$job/metrics.jsonl" || fail "job $id takes no step"
-kill_daemon
-start_daemon
+# shellcheck disable=SC2046 # a list
+kill -KILL $(processes akssl-worker) || fail "no rank to kill"
 finish "$id"
+[ "$(field "$id" restarts)" = 1 ] || fail "killed too late to start again"
 same_run "$reference" "$job"
 say "$tensor of job $source: the bytes of one rank, undisturbed"
 
