@@ -83,50 +83,27 @@ static void remove_pruned(ak_run *run, const int64_t *steps, int count)
 
 // ---- the transaction
 
-static akssl_status store_rows(ak_run *run, int64_t **steps, int *count)
-{
-    ak_store *store = run->d->store;
-    akssl_status rc = ak_store_begin(store);
-
-    if (rc < 0)
-        return rc;
-    rc = ak_store_add_commit(store, &run->commit);
-    if (rc == AKSSL_OK)
-        rc = ak_store_update(store, run->job);
-    if (rc == AKSSL_OK)
-        rc = ak_store_commit_steps(store, run->job->id, steps, count);
-    if (rc == AKSSL_OK)
-        rc = ak_store_prune(store, run->job->id, run->job->spec.keep);
-    if (rc == AKSSL_OK)
-        return ak_store_commit(store);
-    ak_store_rollback(store);
-    return rc;
-}
-
 akssl_status ak_committer_record(ak_run *run)
 {
     ak_job *job = run->job;
     int64_t committed = job->committed_step, since = job->restarts_since_commit;
-    int64_t *steps = NULL;
+    int64_t *pruned = NULL;
     int count = 0;
     akssl_status rc;
 
     job->committed_step = run->commit.step;
     job->restarts_since_commit = 0;
-    rc = store_rows(run, &steps, &count);
+    rc = ak_store_record(run->d->store, job, &run->commit, &pruned, &count);
     if (rc < 0) {
         job->committed_step = committed;
         job->restarts_since_commit = since;
-    } else {
-        int keep = (int)job->spec.keep;
-
-        if (count > keep)
-            remove_pruned(run, steps + keep, count - keep);
-        ak_log_write(run->d->log, AK_LOG_INFO, "job %" PRId64 " committed step %" PRId64, job->id,
-                     job->committed_step);
-        ak_watches_changed(run->d->watches, job, false);
+        return rc;
     }
-    free(steps);
+    remove_pruned(run, pruned, count);
+    ak_log_write(run->d->log, AK_LOG_INFO, "job %" PRId64 " committed step %" PRId64, job->id,
+                 job->committed_step);
+    ak_watches_changed(run->d->watches, job, false);
+    free(pruned);
     return rc;
 }
 
@@ -142,6 +119,20 @@ static akssl_status make(void *ctx)
     return rc;
 }
 
+// refuse tells the worker, and pauses the job if a person can put it right; else it is the worker's
+// to say how its run ends.
+static void refuse(ak_run *run, akssl_status rc, const char *error)
+{
+    char *why = ak_path("%s; the job is paused: put that right, then resume it", error);
+    bool hold = ak_run_passes(rc);
+
+    ak_log_write(run->d->log, AK_LOG_ERROR, "job %" PRId64 ": %s", run->job->id, error);
+    answer(run, rc, hold ? why : error);
+    if (hold)
+        ak_run_hold(run, error);
+    free(why);
+}
+
 static void on_made(void *ctx, akssl_status rc, const char *error)
 {
     ak_run *run = ctx;
@@ -154,13 +145,13 @@ static void on_made(void *ctx, akssl_status rc, const char *error)
         rc = ak_committer_record(run);
         error = ak_error_text();
     }
-    why = ak_path("%s%s", error, rc == AKSSL_ERR_NO_SPACE ? " (free some and submit again)" : "");
-    answer(run, rc, why);
-    if (rc < 0)
-        ak_log_write(run->d->log, AK_LOG_ERROR, "job %" PRId64 ": %s", run->job->id, why);
-    if (rc == AKSSL_ERR_NO_SPACE)
-        ak_run_fail(run, why);
-    free(why);
+    if (rc == AKSSL_OK) {
+        answer(run, rc, NULL);
+    } else {
+        why = ak_path("%s", error);
+        refuse(run, rc, why);
+        free(why);
+    }
     ak_run_work_done(run);
 }
 

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "daemon/fallback.h"
 #include "daemon/files.h"
 #include "daemon/result.h"
 #include "daemon/run.h"
@@ -49,25 +50,29 @@ akssl_status ak_control_save(ak_daemon *d, ak_job *job)
     return rc;
 }
 
-static akssl_status write_result(ak_daemon *d, const ak_job *job)
+static void write_result(ak_daemon *d, ak_job *job)
 {
     char *folder = ak_control_folder(d, job->id);
     akssl_status rc = ak_result_write(job, folder);
 
-    if (rc < 0 && !job->dirty)
-        ak_log_write(d->log, AK_LOG_ERROR, "job %" PRId64 ": %s", job->id, ak_error_text());
+    if (rc < 0 && !job->unwritten)
+        ak_log_write(d->log, AK_LOG_ERROR, "job %" PRId64 ": %s%s", job->id, ak_error_text(),
+                     ak_run_passes(rc) ? "; it is tried again" : "");
+    job->unwritten = rc < 0 && ak_run_passes(rc);
     free(folder);
-    return rc;
 }
 
 // finish is for a job that has ended: it leaves memory once disk has it all.  Nobody is told before
 // the store knows.
 static void finish(ak_daemon *d, ak_job *job)
 {
-    if (!job->dirty && write_result(d, job) == AKSSL_ERR_NO_SPACE)
-        job->dirty = true;                     // again, once there is room
-    ak_watches_changed(d->watches, job, true); // after result.json, so that they find it
+    bool again = job->unwritten;
+
     if (!job->dirty)
+        write_result(d, job);
+    if (!again)
+        ak_watches_changed(d->watches, job, true); // after result.json, so that they find it
+    if (!job->dirty && !job->unwritten)
         ak_jobs_remove(&d->jobs, job->id);
 }
 
@@ -99,14 +104,30 @@ void ak_control_requeue(ak_daemon *d, ak_job *job, const char *reason, int64_t p
     ak_control_enqueue(d, job);
 }
 
+static bool is_behind(const ak_daemon *d)
+{
+    for (size_t i = 0; i < d->jobs.count; i++)
+        if (d->jobs.at[i]->dirty)
+            return true;
+    return false;
+}
+
 void ak_control_retry(ak_daemon *d)
 {
+    bool behind = is_behind(d);
+
     for (size_t i = d->jobs.count; i-- > 0;) { // backwards: finish may remove
         ak_job *job = d->jobs.at[i];
 
-        if (job->dirty && ak_control_save(d, job) == AKSSL_OK && ak_job_state_ended(job->state))
+        if (!job->dirty && !job->unwritten)
+            continue;
+        if ((!job->dirty || ak_control_save(d, job) == AKSSL_OK) && ak_job_state_ended(job->state))
             finish(d, job);
     }
+    if (!behind || is_behind(d))
+        return;
+    ak_log_write(d->log, AK_LOG_INFO, "what could not be stored is stored now");
+    ak_control_schedule(d);
 }
 
 // ---- submitting
@@ -283,15 +304,10 @@ akssl_status ak_control_pause(ak_daemon *d, int64_t id, void (*seen)(void *ctx, 
     return AKSSL_OK;
 }
 
-akssl_status ak_control_resume(ak_daemon *d, int64_t id, void (*seen)(void *ctx, const ak_job *job),
-                               void *ctx)
+static akssl_status check_paused(const ak_daemon *d, const ak_job *job)
 {
-    char *reason;
-    ak_job *job;
-    akssl_status rc = ak_control_active(d, id, &job);
+    int64_t id = job->id;
 
-    if (rc < 0)
-        return rc;
     if (d->stopping)
         return ak_fail(AKSSL_ERR_UNAVAILABLE, "akssld is stopping: resume again once it is back");
     if (job->pause)
@@ -300,6 +316,22 @@ akssl_status ak_control_resume(ak_daemon *d, int64_t id, void (*seen)(void *ctx,
     if (job->state != AK_JOB_PAUSED)
         return ak_fail(AKSSL_ERR_STATE, "job %" PRId64 " is %s: only a PAUSED job is resumed", id,
                        ak_job_state_text(job->state));
+    return AKSSL_OK;
+}
+
+akssl_status ak_control_resume(ak_daemon *d, int64_t id, bool from_start,
+                               void (*seen)(void *ctx, const ak_job *job), void *ctx)
+{
+    char *reason;
+    ak_job *job;
+    akssl_status rc = ak_control_active(d, id, &job);
+
+    if (rc == AKSSL_OK)
+        rc = check_paused(d, job);
+    if (rc == AKSSL_OK && from_start)
+        rc = ak_fallback_to_start(d, job);
+    if (rc < 0)
+        return rc;
     reason = ak_path("%s", job->reason);
     rc = ak_job_move(job, AK_JOB_RESUME, NULL);
     if (rc == AKSSL_OK)
@@ -309,7 +341,8 @@ akssl_status ak_control_resume(ak_daemon *d, int64_t id, void (*seen)(void *ctx,
     free(reason);
     if (rc < 0)
         return rc;
-    ak_log_write(d->log, AK_LOG_INFO, "job %" PRId64 " resumed", id);
+    ak_log_write(d->log, AK_LOG_INFO, "job %" PRId64 " resumed%s", id,
+                 from_start ? " from the start" : "");
     ak_watches_changed(d->watches, job, true);
     seen(ctx, job);
     ak_control_enqueue(d, job);
@@ -329,7 +362,10 @@ void ak_control_schedule(ak_daemon *d)
     int64_t id;
     int fits;
 
-    while (!d->stopping && (id = ak_scheduler_head(d->scheduler, &fits)) != 0 && fits) {
+    // What cannot be stored must not start: it would be found QUEUED, or not at all, by the next
+    // akssld.
+    while (!d->stopping && !is_behind(d) && (id = ak_scheduler_head(d->scheduler, &fits)) != 0 &&
+           fits) {
         ak_job *job = ak_jobs_find(&d->jobs, id);
         int64_t wait_ns = job->not_before_ns - ak_clock_ns();
 

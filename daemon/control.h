@@ -34,8 +34,9 @@ akssl_status ak_control_cancel(ak_daemon *d, int64_t id, void (*seen)(void *ctx,
 akssl_status ak_control_pause(ak_daemon *d, int64_t id, void (*seen)(void *ctx, const ak_job *job),
                               void *ctx) AKSSL_MUST_CHECK;
 
-// ak_control_resume queues a PAUSED job again.
-akssl_status ak_control_resume(ak_daemon *d, int64_t id, void (*seen)(void *ctx, const ak_job *job),
+// ak_control_resume queues a PAUSED job again, to go on from its last commit, or from_start.
+akssl_status ak_control_resume(ak_daemon *d, int64_t id, bool from_start,
+                               void (*seen)(void *ctx, const ak_job *job),
                                void *ctx) AKSSL_MUST_CHECK;
 
 // ak_control_save stores a job as it is; what fails is tried again every second.

@@ -40,18 +40,19 @@ typedef struct ak_daemon {
     ak_tails *tails;
     ak_reaper reaper;
     uv_signal_t term, interrupt;
-    uv_timer_t tick; // one second: what the store refused is tried again
-    uv_timer_t wake; // a job's pause before its next launch is over
-    uv_timer_t stop; // the end of AK_DAEMON_STOP_MS
-    int runs;        // under way
-    int inquiries;   // calls of State under way
-    int saving;      // calls of SaveState under way
-    int64_t saves;   // that there were so far; numbers their files
-    int seeding;     // states that are being copied (seed.h)
-    int64_t seeds;   // that were copied so far; numbers their files
-    bool stopping;   // a signal came: nothing new starts
-    bool ending;     // and runs are to stop, too
-    bool closing;    // no run is left: the server closes
+    uv_timer_t tick;   // one second: what the store refused is tried again
+    uv_timer_t wake;   // a job's pause before its next launch is over
+    uv_timer_t stop;   // the end of AK_DAEMON_STOP_MS
+    int runs;          // under way
+    int inquiries;     // calls of State under way
+    int verifications; // of Verify
+    int saving;        // calls of SaveState under way
+    int64_t saves;     // that there were so far; numbers their files
+    int seeding;       // states that are being copied (seed.h)
+    int64_t seeds;     // that were copied so far; numbers their files
+    bool stopping;     // a signal came: nothing new starts
+    bool ending;       // and runs are to stop, too
+    bool closing;      // no run is left: the server closes
 } ak_daemon;
 
 // ak_daemon_run serves until SIGTERM or SIGINT and returns how that went; config is settled.

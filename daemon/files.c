@@ -27,12 +27,36 @@ char *ak_path(const char *format, ...)
     return n < 0 ? ak_strdup("") : path; // no memory: the use of "" fails with a sentence
 }
 
+static int sync_folder(const char *folder)
+{
+    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int error = fd < 0 || fsync(fd) < 0 ? errno : 0;
+
+    if (fd >= 0)
+        close(fd);
+    return error;
+}
+
+// sync_parent flushes the entry of path itself.
+static int sync_parent(const char *path)
+{
+    char *folder = ak_strdup(path);
+    char *slash = strrchr(folder, '/');
+    int error;
+
+    if (slash && slash != folder)
+        *slash = '\0';
+    error = sync_folder(!slash ? "." : slash == folder ? "/" : folder);
+    free(folder);
+    return error;
+}
+
 static int make_one(const char *path)
 {
     struct stat st;
 
     if (mkdir(path, 0700) == 0)
-        return 0;
+        return sync_parent(path);
     if (errno == EEXIST && stat(path, &st) == 0)
         return S_ISDIR(st.st_mode) ? 0 : ENOTDIR;
     return errno;
@@ -73,8 +97,6 @@ static int write_all(int fd, const char *data, size_t size)
 akssl_status ak_files_write(const char *path, const void *data, size_t size)
 {
     char *temporary = ak_path("%s.tmp", path);
-    char *folder = ak_strdup(path);
-    char *slash = strrchr(folder, '/');
     akssl_status rc = AKSSL_OK;
     int fd, error;
 
@@ -84,14 +106,12 @@ akssl_status ak_files_write(const char *path, const void *data, size_t size)
         error = errno;
     if (!error && rename(temporary, path) < 0)
         error = errno;
-    if (error) {
+    if (error)
         unlink(temporary);
+    else
+        error = sync_parent(path);
+    if (error)
         rc = ak_fail_errno(error, "file '%s' cannot be written", path);
-    } else if (slash && slash != folder) {
-        *slash = '\0';
-        rc = ak_files_sync(folder);
-    }
-    free(folder);
     free(temporary);
     return rc;
 }
@@ -124,11 +144,8 @@ akssl_status ak_files_read(const char *path, size_t limit, ak_str *text)
 
 akssl_status ak_files_sync(const char *folder)
 {
-    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    int error = fd < 0 || fsync(fd) < 0 ? errno : 0;
+    int error = sync_folder(folder);
 
-    if (fd >= 0)
-        close(fd);
     return error ? ak_fail_errno(error, "folder '%s' cannot be flushed to disk", folder) : AKSSL_OK;
 }
 

@@ -16,7 +16,8 @@
 // ak_path formats a path on the heap; yours to free.
 char *ak_path(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-// ak_files_make makes a folder and its missing parents, mode 0700.  It is fine if it exists.
+// ak_files_make durably makes a folder and its missing parents, mode 0700.  It is fine if it
+// exists.
 akssl_status ak_files_make(const char *folder) AKSSL_MUST_CHECK;
 
 // ak_files_write makes path hold exactly these bytes, durably, mode 0600.

@@ -82,6 +82,7 @@ typedef struct ak_job {
     int64_t not_before_ns; // a pause before the next launch; not stored
     bool dirty;            // the store does not have this yet; not stored
     ak_job_state stored;   // the state that it has; 0: none yet
+    bool unwritten;        // result.json could not be written yet; not stored
     int64_t roomy_ns;      // since when there has been room for more ranks; 0: there is none
     int grown;             // times that it was given more by itself, which waits longer each time
 } ak_job;

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "daemon/fallback.h"
 #include "daemon/files.h"
 #include "daemon/guard.h"
 #include "daemon/launcher/launcher.h"
@@ -28,31 +29,40 @@ typedef struct job_work {
     ak_run *run;
     launch_done done;
     ak_state *state, *seed;
-    int64_t *steps; // that the store knows
+    ak_commit *commits; // that the store knows, newest first
     int count;
+    int chosen;               // the one to resume from
+    ak_str wrong;             // with those before it
     const char *state_digest; // of the state to start from; NULL: none
 } job_work;
 
-static akssl_status load_state(job_work *w)
+// choose takes the newest commit that is whole.
+static akssl_status choose(job_work *w)
 {
-    ak_run *run = w->run;
-    char *folder = ak_path("%s/commits/step-%" PRId64, run->folder, run->resume.step);
-    char *path = ak_path("%s/%s", folder, AK_COMMIT_STATE_FILE);
-    akssl_status rc = ak_commit_verify(&run->resume, folder);
+    char *folder = ak_path("%s/commits", w->run->folder);
+    akssl_status rc =
+        ak_commit_choose(w->commits, w->count, folder, &w->chosen, &w->state, &w->wrong);
 
-    if (rc == AKSSL_OK)
-        rc = ak_state_read(&w->state, path);
-    free(path);
     free(folder);
-    return rc < 0 ? ak_wrap(rc, "resume refused") : AKSSL_OK;
+    if (rc == AKSSL_ERR_CORRUPT)
+        return ak_wrap(rc,
+                       "no commit is whole: put its files back and resume, or begin again with "
+                       "`akssl-client resume --from-start %" PRId64 "`",
+                       w->run->job->id);
+    return rc < 0 ? ak_wrap(rc, "its commits cannot be read") : AKSSL_OK;
 }
 
 static akssl_status sweep(job_work *w)
 {
-    char *commits = ak_path("%s/commits", w->run->folder);
-    akssl_status rc = ak_commit_sweep(commits, w->steps, w->count);
+    char *folder = ak_path("%s/commits", w->run->folder);
+    int64_t *steps = ak_alloc((size_t)w->count + 1, sizeof *steps);
+    akssl_status rc;
 
-    free(commits);
+    for (int i = 0; i < w->count; i++)
+        steps[i] = w->commits[i].step;
+    rc = ak_commit_sweep(folder, steps, w->count);
+    free(steps);
+    free(folder);
     return rc;
 }
 
@@ -62,7 +72,7 @@ static akssl_status prepare(void *ctx)
     akssl_status rc = AKSSL_OK;
 
     if (w->run->resuming)
-        rc = load_state(w);
+        rc = choose(w);
     else
         w->state = ak_state_new();
     if (w->state_digest && rc == AKSSL_OK)
@@ -87,13 +97,18 @@ static void on_done(void *ctx, akssl_status rc, const char *error)
     ak_run *run = w->run;
     launch_done done = w->done;
 
+    if (rc == AKSSL_OK && w->chosen > 0) {
+        rc = ak_fallback_take(run, w->commits, w->chosen, w->wrong.text);
+        error = ak_error_text();
+    }
     if (w->state && run->state)
         ak_state_free(w->state);
     else if (w->state)
         run->state = w->state;
     if (w->seed)
         run->seed = w->seed;
-    free(w->steps);
+    free(w->commits);
+    ak_str_fini(&w->wrong);
     free(w);
     done(run, rc, error);
     ak_run_work_done(run);
@@ -114,7 +129,7 @@ static void start(job_work *w, ak_work_run what)
     akssl_status rc;
 
     run->works++;
-    rc = ak_store_commit_steps(run->d->store, run->job->id, &w->steps, &w->count);
+    rc = ak_store_commits(run->d->store, run->job->id, &w->commits, &w->count);
     if (rc < 0) // without the list nothing may be removed
         on_done(w, rc, ak_error_text());
     else

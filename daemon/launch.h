@@ -14,9 +14,11 @@
 // ak_launch_file gives the path of one of these, by its last word; yours to free.
 char *ak_launch_file(const ak_run *run, const char *kind);
 
-// ak_launch_prepare verifies run->resume, if resuming, and reads its state, or the one that the job
-// starts from, on the thread pool; commits that the store does not know of are removed.  done gets
-// the outcome, with run->state, and run->seed where there is one, set.
+// ak_launch_prepare reads through the newest commit, if resuming, and its state, on the thread pool;
+// if that is damaged, the one before it and so on, and run->resume becomes what is whole
+// (fallback.h).  Else it reads the state that the job starts from, if there is one.  Commits that
+// the store does not know of are removed.  done gets the outcome, with run->state, and run->seed
+// where there is one, set.
 void ak_launch_prepare(ak_run *run, void (*done)(ak_run *run, akssl_status rc, const char *error));
 
 // ak_launch_spawn starts the launcher's command with its output appended to the job's log.

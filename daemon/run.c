@@ -120,10 +120,8 @@ static void on_prepared(ak_run *run, akssl_status rc, const char *error)
         error = ak_error_text();
     }
     if (rc < 0) {
-        run->not_counted = rc == AKSSL_ERR_NO_SPACE; // the next try may find room
-        run->pause_ms = STORE_PAUSE_MS;
-        if (run->not_counted)
-            ak_run_end(run, error);
+        if (ak_run_passes(rc))
+            ak_run_hold(run, error);
         else
             ak_run_fail(run, error);
         begin_sweep(run);
@@ -156,12 +154,13 @@ static ak_run *run_new(ak_daemon *d, ak_job *job, int64_t cores)
     return run;
 }
 
-// move_on says, as the job's reason, if it has fewer ranks than were asked for.
-static void move_on(ak_daemon *d, ak_job *job, ak_job_event event)
+// move_on says, as the job's reason, what the note does, or else that it has fewer ranks than were
+// asked for.
+static void move_on(ak_daemon *d, ak_job *job, ak_job_event event, const char *note)
 {
-    char *reason = ak_job_short(job, d->config->slots);
+    char *reason = note ? NULL : ak_job_short(job, d->config->slots);
 
-    ak_control_move(d, job, event, reason);
+    ak_control_move(d, job, event, note ? note : reason);
     free(reason);
 }
 
@@ -176,7 +175,7 @@ void ak_run_start(ak_daemon *d, ak_job *job, int64_t cores)
     job->ranks = ak_job_ranks(job, d->config->slots);
     job->outcome = 0;
     ak_text_set(&job->run_id, run->id); // stored before a process has it, so that it is found
-    move_on(d, job, AK_JOB_LAUNCH);
+    move_on(d, job, AK_JOB_LAUNCH, NULL);
     if (job->dirty)
         rc = ak_control_save(d, job);
     if (rc == AKSSL_OK && job->committed_step > 0) { // step 0 is the start
@@ -184,11 +183,11 @@ void ak_run_start(ak_daemon *d, ak_job *job, int64_t cores)
         rc = ak_store_find_commit(d->store, job->id, &run->resume);
     }
     if (rc < 0) {
-        run->not_counted = true;
-        run->pause_ms = STORE_PAUSE_MS;
-        set_why(run, ak_error_text());
-        run->phase = AK_RUN_ENDING;
+        char *error = ak_path("%s", ak_error_text());
+
+        ak_run_hold(run, error);
         begin_sweep(run);
+        free(error);
         return;
     }
     ak_launch_prepare(run, on_prepared);
@@ -214,7 +213,7 @@ void ak_run_joined(ak_run *run)
     run->lost = false;
     uv_timer_stop(&run->timer);
     if (run->job->state == AK_JOB_STARTING)
-        move_on(run->d, run->job, AK_JOB_JOIN);
+        move_on(run->d, run->job, AK_JOB_JOIN, run->note);
 }
 
 static void on_pause_long(uv_timer_t *timer)
@@ -304,16 +303,32 @@ void ak_run_end(ak_run *run, const char *why)
     uv_timer_start(&run->timer, on_grace_over, AK_RUN_GRACE_MS, 0);
 }
 
-void ak_run_fail(ak_run *run, const char *why)
+static void end_as(ak_run *run, ak_job_state outcome, const char *why)
 {
     ak_job *job = run->job;
 
     if (!job->outcome) {
-        job->outcome = AK_JOB_FAILED;
+        job->outcome = outcome;
         ak_text_set(&job->reason, why);
         (void)ak_control_save(run->d, job);
     }
     ak_run_end(run, why);
+}
+
+void ak_run_fail(ak_run *run, const char *why)
+{
+    end_as(run, AK_JOB_FAILED, why);
+}
+
+void ak_run_hold(ak_run *run, const char *why)
+{
+    end_as(run, AK_JOB_PAUSED, why);
+}
+
+bool ak_run_passes(akssl_status rc)
+{
+    return rc == AKSSL_ERR_NO_SPACE || rc == AKSSL_ERR_IO || rc == AKSSL_ERR_PERMISSION ||
+           rc == AKSSL_ERR_CORRUPT || rc == AKSSL_ERR_LIMIT || rc == AKSSL_ERR_NO_MEMORY;
 }
 
 void ak_run_kill(ak_run *run)
@@ -416,6 +431,7 @@ static void on_closed(uv_handle_t *handle)
         return;
     free(run->folder);
     free(run->why);
+    free(run->note);
     free(run);
 }
 

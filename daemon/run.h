@@ -8,7 +8,7 @@
 //
 //   a later daemon: adopt -> ADOPTING --Hello--> JOINED, or --Finish--> FINISHED, or end
 //
-// PREPARING   the newest commit is verified and its state read (thread pool)
+// PREPARING   the newest commit that is whole is looked for, and its state read (thread pool)
 // LAUNCHED    mpirun runs; rank 0 has AK_RUN_JOIN_MS to join
 // JOINED      rank 0 has joined: it streams (uplink.h), and may commit (committer.h); a stream that
 //             is lost has config->adopt_timeout seconds to come back
@@ -55,6 +55,7 @@ typedef struct ak_run {
     char id[33], secret[65];
     char *folder; // the job's
     char *why;    // the first reason to end it, "" when none
+    char *note;   // the job's reason while it runs; NULL: none
     int64_t log_start;
     int warnings; // that were written to the log
 
@@ -126,6 +127,11 @@ void ak_run_end(ak_run *run, const char *why);
 
 // ak_run_fail does so for a job that is not to be started again.
 void ak_run_fail(ak_run *run, const char *why);
+
+// ak_run_hold does so for a job that is to be PAUSED, at its last commit, until a person has put
+// right what is wrong with the disk or the machine: ak_run_passes says that rc is of that kind.
+void ak_run_hold(ak_run *run, const char *why);
+bool ak_run_passes(akssl_status rc);
 
 // ak_run_kill ends the processes without a grace time.
 void ak_run_kill(ak_run *run);

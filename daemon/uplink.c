@@ -165,7 +165,9 @@ static void on_prepared(ak_run *run, akssl_status rc, const char *error)
     run->preparing = false;
     if (run->phase != AK_RUN_ADOPTING && run->phase != AK_RUN_JOINED)
         return;
-    if (rc < 0)
+    if (rc < 0 && ak_run_passes(rc))
+        ak_run_hold(run, error);
+    else if (rc < 0)
         ak_run_fail(run, error);
     else if (run->join && run->greeted)
         begin(run);

@@ -1,4 +1,5 @@
-// client/cli/act.h -- what cancel, pause, resume and resize share: one request for each of some jobs.
+// client/cli/act.h -- what cancel, pause, resume and resize share: one request for each of some
+// jobs.
 
 #ifndef AK_CLI_ACT_H
 #define AK_CLI_ACT_H

@@ -176,6 +176,19 @@ json_t *ak_json_tensor(const akssl_tensor *tensor)
     return object;
 }
 
+json_t *ak_json_commit(const akssl_commit *commit)
+{
+    json_t *object = json_object();
+
+    json_object_set_new(object, "step", count_of(commit->step));
+    json_object_set_new(object, "made_ms", count_of(commit->made_ms));
+    json_object_set_new(object, "files", count_of(commit->files));
+    json_object_set_new(object, "bytes", count_of(commit->bytes));
+    json_object_set_new(object, "ok", json_boolean(!commit->wrong[0]));
+    json_object_set_new(object, "wrong", text_of(commit->wrong));
+    return object;
+}
+
 void ak_json_print(FILE *out, json_t *value)
 {
     if (!value || json_dumpf(value, out, JSON_COMPACT | JSON_REAL_PRECISION(REAL_DIGITS)) != 0)

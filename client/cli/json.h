@@ -21,6 +21,7 @@ json_t *ak_json_spec(akssl_job_spec *spec);
 
 json_t *ak_json_job(const akssl_job *job);
 json_t *ak_json_tensor(const akssl_tensor *tensor);
+json_t *ak_json_commit(const akssl_commit *commit);
 
 // ak_json_print writes value as one line, flushes it, and eats it.
 void ak_json_print(FILE *out, json_t *value);

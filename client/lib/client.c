@@ -275,9 +275,24 @@ akssl_status akssl_client_pause(akssl_client *client, int64_t id, akssl_job **ou
     return ask_job(client, AK_RPC_pause, id, out);
 }
 
+static akssl_status resume(akssl_client *client, int64_t id, bool from_start, akssl_job **out)
+{
+    Akssl__V1__ResumeRequest request = AKSSL__V1__RESUME_REQUEST__INIT;
+
+    request.has_id = request.has_from_start = 1;
+    request.id = id;
+    request.from_start = from_start;
+    return ask(client, AK_RPC_resume, &request.base, out);
+}
+
 akssl_status akssl_client_resume(akssl_client *client, int64_t id, akssl_job **out)
 {
-    return ask_job(client, AK_RPC_resume, id, out);
+    return resume(client, id, false, out);
+}
+
+akssl_status akssl_client_restart(akssl_client *client, int64_t id, akssl_job **out)
+{
+    return resume(client, id, true, out);
 }
 
 akssl_status akssl_client_resize(akssl_client *client, int64_t id, int64_t ranks, akssl_job **out)

@@ -3,33 +3,17 @@
 // Kept in memory and stored with the next commit or the end: a run that is cut off repeats the
 // steps since, and their figures.
 
-#include <fcntl.h>
-#include <inttypes.h>
-#include <stdlib.h>
-#include <unistd.h>
-
-#include "daemon/files.h"
 #include "daemon/handler/handler.h"
-#include "daemon/run.h"
+#include "daemon/notice.h"
 
-// note writes a new warning to the daemon's log and to the job's, where its reader looks first.
+// note writes a new warning down.
 static void note(ak_run *run, const char *warning)
 {
-    char *path;
-    int fd;
-
     if (run->warnings == AK_RUN_WARNINGS)
         return;
     if (++run->warnings == AK_RUN_WARNINGS)
         warning = "there were many warnings: those that follow are not written down";
-    ak_log_write(run->d->log, AK_LOG_WARN, "job %" PRId64 ": %s", run->job->id, warning);
-    path = ak_path("%s/log", run->folder);
-    fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
-    if (fd >= 0) {
-        ak_log_write_to(run->d->log, fd, AK_LOG_WARN, "%s", warning);
-        close(fd);
-    }
-    free(path);
+    ak_notice_write(run, AK_LOG_WARN, warning);
 }
 
 // find_new gives, as bits, which warnings the last report did not have.

@@ -8,10 +8,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "daemon/files.h"
+#include "proto/base/alloc.h"
 #include "proto/base/error.h"
 #include "proto/format/digest.h"
+
+enum { MAX_ASIDE = 100 };
 
 static bool is_plain_name(const char *name)
 {
@@ -120,6 +124,92 @@ akssl_status ak_commit_verify(const ak_commit *commit, const char *folder)
         rc = verify_file(&commit->files[i], folder);
     return rc;
 }
+
+static bool is_of(const ak_commit *commit, const char *name)
+{
+    for (int i = 0; i < commit->file_count; i++)
+        if (strcmp(commit->files[i].name, name) == 0)
+            return true;
+    return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
+}
+
+akssl_status ak_commit_check_extra(const ak_commit *commit, const char *folder)
+{
+    DIR *entries = opendir(folder);
+    akssl_status rc = AKSSL_OK;
+    struct dirent *entry;
+
+    if (!entries)
+        return ak_fail_errno(errno, "folder '%s'", folder);
+    while (rc == AKSSL_OK && (entry = readdir(entries)))
+        if (!is_of(commit, entry->d_name))
+            rc = ak_fail(AKSSL_ERR_CORRUPT, "file '%s/%.64s' is none that was committed", folder,
+                         entry->d_name);
+    closedir(entries);
+    return rc;
+}
+
+// ---- the newest that is whole
+
+static akssl_status load(const ak_commit *commit, const char *commits_folder, ak_state **state)
+{
+    char *folder = ak_path("%s/step-%" PRId64, commits_folder, commit->step);
+    char *path = ak_path("%s/%s", folder, AK_COMMIT_STATE_FILE);
+    akssl_status rc = ak_commit_verify(commit, folder);
+
+    if (rc == AKSSL_OK)
+        rc = ak_state_read(state, path);
+    free(path);
+    free(folder);
+    return rc < 0 ? ak_wrap(rc, "step %" PRId64, commit->step) : AKSSL_OK;
+}
+
+akssl_status ak_commit_choose(const ak_commit *newest_first, int count, const char *commits_folder,
+                              int *chosen, ak_state **state, ak_str *wrong)
+{
+    for (int i = 0; i < count; i++) {
+        akssl_status rc = load(&newest_first[i], commits_folder, state);
+
+        if (rc == AKSSL_OK) {
+            *chosen = i;
+            return AKSSL_OK;
+        }
+        if (rc != AKSSL_ERR_CORRUPT && rc != AKSSL_ERR_NOT_FOUND && rc != AKSSL_ERR_IO)
+            return rc;
+        ak_str_format(wrong, "%s%s", wrong->length ? "; " : "", ak_error_text());
+    }
+    return ak_fail(AKSSL_ERR_CORRUPT, "%s", wrong->length ? wrong->text : "there is no commit");
+}
+
+akssl_status ak_commit_set_aside(const char *commits_folder, int64_t step, char **name)
+{
+    char *from = ak_path("%s/step-%" PRId64, commits_folder, step);
+    akssl_status rc = AKSSL_ERR_EXISTS;
+
+    *name = NULL;
+    for (int i = 1; i <= MAX_ASIDE && rc == AKSSL_ERR_EXISTS; i++) {
+        char *to = i == 1 ? ak_path("%s/aside-step-%" PRId64, commits_folder, step)
+                          : ak_path("%s/aside-step-%" PRId64 ".%d", commits_folder, step, i);
+
+        if (access(to, F_OK) == 0)
+            rc = ak_fail(AKSSL_ERR_EXISTS, "'%s' and its like are there: remove some", to);
+        else if (rename(from, to) == 0)
+            rc = AKSSL_OK;
+        else
+            rc = ak_fail_errno(errno, "'%s' cannot be renamed to '%s'", from, to);
+        if (rc == AKSSL_OK)
+            *name = ak_strdup(strrchr(to, '/') + 1);
+        free(to);
+    }
+    if (rc == AKSSL_ERR_NOT_FOUND)
+        rc = AKSSL_OK; // was set aside before, or is gone
+    else if (rc == AKSSL_OK)
+        rc = ak_files_sync(commits_folder);
+    free(from);
+    return rc;
+}
+
+// ---- what is no commit
 
 static bool is_kept(const char *name, const int64_t *steps, int count)
 {

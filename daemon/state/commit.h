@@ -1,9 +1,14 @@
 // daemon/state/commit.h -- a commit: the files of one step, with the state of the same step.
+//
+//     JOB/commits/step-N/         a commit once the store has its row; before, a draft that is
+//     swept JOB/commits/aside-step-N/   a commit that was damaged, or given up: a person's to
+//     remove
 
 #ifndef AK_DAEMON_STATE_COMMIT_H
 #define AK_DAEMON_STATE_COMMIT_H
 
 #include "daemon/state/state.h"
+#include "proto/base/str.h"
 
 enum { AK_COMMIT_MAX_FILES = 16, AK_COMMIT_MAX_FILE_NAME = 64 };
 
@@ -41,7 +46,26 @@ akssl_status ak_commit_make(ak_commit *commit, const char *folder,
 // what was committed.  Any thread.
 akssl_status ak_commit_verify(const ak_commit *commit, const char *folder) AKSSL_MUST_CHECK;
 
-// ak_commit_sweep removes from the job's commits folder what is not among the steps.  Any thread.
+// ak_commit_check_extra fails with ERR_CORRUPT when folder holds what was not committed.  Any
+// thread.
+akssl_status ak_commit_check_extra(const ak_commit *commit, const char *folder) AKSSL_MUST_CHECK;
+
+// ak_commit_choose looks through a job's commits, newest first, for one that is whole: *chosen is
+// its index, *state its state (yours).  What is wrong with those before it is appended to wrong.  A
+// file that is missing, cannot be read through or is not what was committed is damage; any other
+// failure (permissions, memory) is returned at once.  ERR_CORRUPT, with all that is wrong, when
+// none is whole.  Any thread.
+akssl_status ak_commit_choose(const ak_commit *newest_first, int count, const char *commits_folder,
+                              int *chosen, ak_state **state, ak_str *wrong) AKSSL_MUST_CHECK;
+
+// ak_commit_set_aside durably renames step-N to aside-step-N (aside-step-N.2 and so on when there
+// is one): no commit any more, but nothing is lost.  Fine if there is no step-N; then *name, which
+// else is the new name (yours), is NULL.  Any thread.
+akssl_status ak_commit_set_aside(const char *commits_folder, int64_t step,
+                                 char **name) AKSSL_MUST_CHECK;
+
+// ak_commit_sweep removes from the job's commits folder the step-N that are not among the steps.
+// What was set aside stays.  Any thread.
 akssl_status ak_commit_sweep(const char *commits_folder, const int64_t *steps,
                              int count) AKSSL_MUST_CHECK;
 

@@ -113,9 +113,9 @@ static akssl_status read_tensors(ak_store *store, ak_commit *c)
     return rc;
 }
 
-akssl_status ak_store_find_commit(ak_store *store, int64_t job, ak_commit *commit)
+// read_commit reads the commit that the statement's first row gives; ERR_NOT_FOUND without a row.
+static akssl_status read_commit(ak_store *store, sqlite3_stmt *s, int64_t job, ak_commit *commit)
 {
-    sqlite3_stmt *s = query_of(store, AK_QUERY_NEWEST, job, 0);
     ak_commit found = { .job = job };
     akssl_status rc = AKSSL_OK;
     int step;
@@ -139,6 +139,33 @@ akssl_status ak_store_find_commit(ak_store *store, int64_t job, ak_commit *commi
     if (rc == AKSSL_OK)
         *commit = found;
     return rc;
+}
+
+akssl_status ak_store_find_commit(ak_store *store, int64_t job, ak_commit *commit)
+{
+    return read_commit(store, query_of(store, AK_QUERY_NEWEST, job, 0), job, commit);
+}
+
+akssl_status ak_store_commits(ak_store *store, int64_t job, ak_commit **list, int *count)
+{
+    int64_t *steps = NULL;
+    ak_commit *commits;
+    int n = 0;
+    akssl_status rc = ak_store_commit_steps(store, job, &steps, &n);
+
+    if (rc < 0)
+        return rc;
+    commits = ak_alloc((size_t)n + 1, sizeof *commits);
+    for (int i = 0; i < n && rc == AKSSL_OK; i++)
+        rc = read_commit(store, query_of(store, AK_QUERY_COMMIT, job, steps[i]), job, &commits[i]);
+    free(steps);
+    if (rc < 0) {
+        free(commits);
+        return rc;
+    }
+    *list = commits;
+    *count = n;
+    return AKSSL_OK;
 }
 
 akssl_status ak_store_commit_steps(ak_store *store, int64_t job, int64_t **steps, int *count)
@@ -170,4 +197,63 @@ akssl_status ak_store_prune(ak_store *store, int64_t job, int64_t keep)
     if (!s)
         return AKSSL_ERR_IO;
     return ak_store_run(store, s, "old commits cannot be forgotten");
+}
+
+// ---- transactions
+
+static akssl_status record(ak_store *store, const ak_job *job, const ak_commit *commit,
+                           int64_t **steps, int *count)
+{
+    akssl_status rc = ak_store_add_commit(store, commit);
+
+    if (rc == AKSSL_OK)
+        rc = ak_store_update(store, job);
+    if (rc == AKSSL_OK)
+        rc = ak_store_commit_steps(store, job->id, steps, count);
+    if (rc == AKSSL_OK)
+        rc = ak_store_prune(store, job->id, job->spec.keep);
+    return rc;
+}
+
+// end makes what was done durable, or undoes it.
+static akssl_status end(ak_store *store, akssl_status rc)
+{
+    if (rc == AKSSL_OK)
+        return ak_store_commit(store);
+    ak_store_rollback(store);
+    return rc;
+}
+
+akssl_status ak_store_record(ak_store *store, const ak_job *job, const ak_commit *commit,
+                             int64_t **pruned, int *count)
+{
+    int64_t *steps = NULL;
+    int n = 0, keep = (int)job->spec.keep;
+    akssl_status rc = ak_store_begin(store);
+
+    if (rc < 0)
+        return rc;
+    rc = end(store, record(store, job, commit, &steps, &n));
+    if (rc < 0) {
+        free(steps);
+        return rc;
+    }
+    *count = n > keep ? n - keep : 0;
+    memmove(steps, steps + n - *count, (size_t)*count * sizeof *steps);
+    *pruned = steps;
+    return AKSSL_OK;
+}
+
+akssl_status ak_store_fall_back(ak_store *store, const ak_job *job, int64_t from)
+{
+    akssl_status rc = ak_store_begin(store);
+    sqlite3_stmt *s;
+
+    if (rc < 0)
+        return rc;
+    s = query_of(store, AK_QUERY_FORGET, job->id, from);
+    rc = s ? ak_store_run(store, s, "damaged commits cannot be forgotten") : AKSSL_ERR_IO;
+    if (rc == AKSSL_OK)
+        rc = ak_store_update(store, job);
+    return end(store, rc);
 }

@@ -38,6 +38,7 @@ static const char *const texts[AK_QUERY_COUNT] = {
                             "position) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
     [AK_QUERY_NEWEST] =
         "SELECT step, made_ms FROM commits WHERE job = ?1 ORDER BY step DESC LIMIT 1",
+    [AK_QUERY_COMMIT] = "SELECT step, made_ms FROM commits WHERE job = ?1 AND step = ?2",
     [AK_QUERY_FILES] = "SELECT name, size, digest FROM commit_files WHERE job = ?1 AND step = ?2 "
                        "ORDER BY rowid",
     [AK_QUERY_TENSORS] = "SELECT name, version, filled, position FROM commit_tensors "
@@ -45,6 +46,7 @@ static const char *const texts[AK_QUERY_COUNT] = {
     [AK_QUERY_STEPS] = "SELECT step FROM commits WHERE job = ?1 ORDER BY step DESC",
     [AK_QUERY_PRUNE] = "DELETE FROM commits WHERE job = ?1 AND step NOT IN "
                        "(SELECT step FROM commits WHERE job = ?1 ORDER BY step DESC LIMIT ?2)",
+    [AK_QUERY_FORGET] = "DELETE FROM commits WHERE job = ?1 AND step >= ?2",
 };
 
 akssl_status ak_store_fail(ak_store *store, const char *doing)

@@ -17,10 +17,12 @@ typedef enum ak_query {
     AK_QUERY_ADD_FILE,
     AK_QUERY_ADD_TENSOR,
     AK_QUERY_NEWEST,
+    AK_QUERY_COMMIT,
     AK_QUERY_FILES,
     AK_QUERY_TENSORS,
     AK_QUERY_STEPS,
     AK_QUERY_PRUNE,
+    AK_QUERY_FORGET,
     AK_QUERY_COUNT
 } ak_query;
 

@@ -49,16 +49,30 @@ akssl_status ak_store_list(ak_store *store, unsigned states, int64_t limit,
 
 // ---- commits
 
-akssl_status ak_store_add_commit(ak_store *store, const ak_commit *commit) AKSSL_MUST_CHECK;
+// ak_store_record makes a commit count, in one transaction: its rows, the job's, and the pruning of
+// all but the newest job->spec.keep commits.  *pruned (yours) are the steps that were forgotten,
+// whose folders may go now.
+akssl_status ak_store_record(ak_store *store, const ak_job *job, const ak_commit *commit,
+                             int64_t **pruned, int *count) AKSSL_MUST_CHECK;
+
+// ak_store_fall_back forgets a job's commits of step `from` and later and stores the job, whose
+// committed_step says what it goes on from, in one transaction.
+akssl_status ak_store_fall_back(ak_store *store, const ak_job *job, int64_t from) AKSSL_MUST_CHECK;
 
 // ak_store_find_commit reads the job's newest commit; ERR_NOT_FOUND when there is none.
 akssl_status ak_store_find_commit(ak_store *store, int64_t job, ak_commit *commit) AKSSL_MUST_CHECK;
+
+// ak_store_commits reads all of a job's commits, newest first; *list is yours.
+akssl_status ak_store_commits(ak_store *store, int64_t job, ak_commit **list,
+                              int *count) AKSSL_MUST_CHECK;
 
 // ak_store_commit_steps gives the steps of a job's commits, newest first; *steps is yours.
 akssl_status ak_store_commit_steps(ak_store *store, int64_t job, int64_t **steps,
                                    int *count) AKSSL_MUST_CHECK;
 
-// ak_store_prune forgets all but the `keep` newest commits of a job.
+// The rows alone, for a transaction of the caller's: add stores a commit's, prune forgets all but
+// the `keep` newest of a job.
+akssl_status ak_store_add_commit(ak_store *store, const ak_commit *commit) AKSSL_MUST_CHECK;
 akssl_status ak_store_prune(ak_store *store, int64_t job, int64_t keep) AKSSL_MUST_CHECK;
 
 #endif

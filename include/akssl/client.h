@@ -81,6 +81,11 @@ AKSSL_API akssl_status akssl_client_pause(akssl_client *client, int64_t id,
 AKSSL_API akssl_status akssl_client_resume(akssl_client *client, int64_t id,
                                            akssl_job **out) AKSSL_MUST_CHECK;
 
+// akssl_client_restart is the same for a job that is to begin again: its commits are set aside in
+// its folder, and count no more.
+AKSSL_API akssl_status akssl_client_restart(akssl_client *client, int64_t id,
+                                            akssl_job **out) AKSSL_MUST_CHECK;
+
 // akssl_client_resize has a job go on with another number of ranks, which changes no result: a
 // running one commits at its next step and starts again, another one starts with it.  ranks 0: as
 // many as there are cores for.  out (may be NULL) gets the job as it stands then.  ERR_INVALID:
@@ -100,6 +105,13 @@ AKSSL_API akssl_status akssl_client_state(akssl_client *client, int64_t id,
 // (may be NULL) tells of it.  ERR_STATE: the job has no such state; ERR_IO, ERR_NO_SPACE: of path.
 AKSSL_API akssl_status akssl_client_save_state(akssl_client *client, int64_t id, const char *path,
                                                akssl_saved *saved) AKSSL_MUST_CHECK;
+
+// akssl_client_verify has every commit of a job read through and compared with what was recorded
+// when it was made.  This may take minutes: it is given at least eleven, whatever the timeout.
+// Damage is no failure of the call: look at (*out)->damaged.  Free *out with
+// akssl_commit_list_free.
+AKSSL_API akssl_status akssl_client_verify(akssl_client *client, int64_t id,
+                                           akssl_commit_list **out) AKSSL_MUST_CHECK;
 
 // akssl_client_catalogue gives, as JSON text, what the daemon's workers offer: methods, backbones,
 // data sets and so on, each with its options.  Free *json with akssl_free.

@@ -194,6 +194,29 @@ typedef struct akssl_saved {
 // akssl_tensor_list_free frees a list and its tensors; NULL is fine.
 AKSSL_API void akssl_tensor_list_free(akssl_tensor_list *list);
 
+// ---- commits: what a job goes on from
+
+// akssl_commit is one commit of a job, as it was found on disk.
+typedef struct akssl_commit {
+    int64_t step;      // the step that it is of
+    int64_t made_ms;   // milliseconds since 1970
+    int64_t files;     // how many files were committed
+    int64_t bytes;     // their size together
+    const char *wrong; // what is damaged, in a sentence; "": it is whole
+} akssl_commit;
+
+// akssl_commit_list is the commits of a job, newest first.
+typedef struct akssl_commit_list {
+    size_t count;                // how many commits there are
+    const akssl_commit *commits; // the list's own
+    size_t damaged;              // how many of them are damaged
+    size_t other_count;          // how many others there are
+    const char *const *others;   // what else lies in the commits folder: "aside-step-40"
+} akssl_commit_list;
+
+// akssl_commit_list_free frees a list and its commits; NULL is fine.
+AKSSL_API void akssl_commit_list_free(akssl_commit_list *list);
+
 #ifdef __cplusplus
 }
 #endif

@@ -77,6 +77,9 @@ static akssl_status code_of_errno(int error)
         return AKSSL_ERR_EXISTS;
     case ENOMEM:
         return AKSSL_ERR_NO_MEMORY;
+    case EMFILE:
+    case ENFILE:
+        return AKSSL_ERR_LIMIT;
     default:
         return AKSSL_ERR_IO;
     }

@@ -27,7 +27,8 @@ typedef struct lab_job {
     int64_t step, total_steps, asked_ranks;
     double loss;
     char log[8192];
-    int version; // goes up with each change
+    int version;     // goes up with each change
+    bool from_start; // as it was resumed last
     Akssl__V1__JobSpec *spec;
 } lab_job;
 
@@ -303,6 +304,29 @@ static inline void lab_save(lab *l, ak_call *call)
     ak_call_finish(call);
 }
 
+// lab_verify: the second of two commits is damaged.
+static inline void lab_verify(ak_call *call)
+{
+    Akssl__V1__VerifyReply reply = AKSSL__V1__VERIFY_REPLY__INIT;
+    Akssl__V1__VerifiedCommit good = AKSSL__V1__VERIFIED_COMMIT__INIT, bad = good;
+    Akssl__V1__VerifiedCommit *commits[] = { &good, &bad };
+    char *others[] = { "aside-step-40" };
+
+    good.has_step = good.has_files = good.has_bytes = good.has_made_ms = 1;
+    good.step = 200;
+    good.files = 3;
+    good.bytes = 5000000000;
+    good.made_ms = 12;
+    bad = good;
+    bad.step = 100;
+    bad.wrong = "file 'm' has digest 00, but 11 was committed";
+    reply.commits = commits;
+    reply.n_commits = 2;
+    reply.others = others;
+    reply.n_others = 1;
+    ak_call_reply(call, &reply.base);
+}
+
 static inline const char *lab_catalogue(void)
 {
     return "{\"version\":\"0.1.0\",\"methods\":[{\"name\":\"simclr\",\"title\":\"two views\","
@@ -311,13 +335,14 @@ static inline const char *lab_catalogue(void)
            "\"resnet18\",\"help\":\"11 million weights\"}],\"strange\":7}";
 }
 
-// lab_change cancels, pauses or resumes a job that is not over.
-static inline bool lab_change(lab_job *job, ak_rpc_id rpc)
+// lab_change cancels, pauses or resumes (from_start?) a job that is not over.
+static inline bool lab_change(lab_job *job, ak_rpc_id rpc, bool from_start)
 {
     bool paused = strcmp(job->state, "PAUSED") == 0;
 
     if (rpc == AK_RPC_resume && !paused)
         return false;
+    job->from_start = from_start;
     if (rpc == AK_RPC_pause && strcmp(job->state, "RUNNING") == 0)
         job->reason = "is being paused";
     else
@@ -340,11 +365,13 @@ static inline void lab_one(lab *l, ak_call *call, ak_rpc_id rpc, int64_t id, boo
         lab_state(call);
     } else if (rpc == AK_RPC_save_state) {
         lab_save(l, call);
+    } else if (rpc == AK_RPC_verify) {
+        lab_verify(call);
     } else if (rpc == AK_RPC_watch || rpc == AK_RPC_logs) {
         lab_follow(l, call, id, rpc == AK_RPC_logs, follow);
     } else if (lab_final(l->jobs[id - 1].state)) {
         ak_call_fail(call, AKSSL_ERR_STATE, "the job is over");
-    } else if (lab_change(&l->jobs[id - 1], rpc)) {
+    } else if (lab_change(&l->jobs[id - 1], rpc, follow)) {
         ak_call_reply(call, &lab_fill(&m, l, id, true)->base);
     } else {
         ak_call_fail(call, AKSSL_ERR_STATE, "only a PAUSED job is resumed");
@@ -388,6 +415,10 @@ static inline void lab_started(void *ctx, ak_call *call, ak_rpc_id rpc,
     case AK_RPC_logs:
         lab_one(l, call, rpc, ((const Akssl__V1__LogsRequest *)request)->id,
                 ((const Akssl__V1__LogsRequest *)request)->follow);
+        break;
+    case AK_RPC_resume:
+        lab_one(l, call, rpc, ((const Akssl__V1__ResumeRequest *)request)->id,
+                ((const Akssl__V1__ResumeRequest *)request)->from_start);
         break;
     case AK_RPC_resize:
         lab_resize(l, call, (const Akssl__V1__ResizeRequest *)request);

@@ -262,41 +262,6 @@ START_TEST(a_stopped_daemon_goes_on)
 }
 END_TEST
 
-START_TEST(a_damaged_commit_is_refused)
-{
-    lab l;
-    int64_t id;
-    Akssl__V1__Job *job;
-    ak_str bytes = AK_STR_INIT;
-    char *name, *path;
-
-    open_lab(&l);
-    id = submit(&l, "slow", 3, 1);
-    akssl__v1__job__free_unpacked(wait_for(&l, id, "RUNNING", 4), NULL);
-    stop(&l);
-    // The newest commit is the highest step- folder.
-    path = NULL;
-    for (int step = 2000; step > 0 && !path; step--) {
-        name = ak_path("commits/step-%d/state.safetensors", step);
-        if (has_file(&l, id, name))
-            path = job_file(&l, id, name);
-        free(name);
-    }
-    ck_assert_ptr_nonnull(path);
-    ck_assert_int_eq(ak_files_read(path, 1 << 20, &bytes), 0);
-    bytes.text[bytes.length - 1] ^= 1;
-    ck_assert_int_eq(ak_files_write(path, bytes.text, bytes.length), 0);
-    start(&l);
-    expect(&l, id, "FAILED", "resume refused");
-    job = show(&l, id);
-    ck_assert_ptr_nonnull(strstr(job->reason, "state.safetensors' has digest"));
-    akssl__v1__job__free_unpacked(job, NULL);
-    ak_str_fini(&bytes);
-    free(path);
-    close_lab(&l);
-}
-END_TEST
-
 START_TEST(bad_requests_leave_nothing)
 {
     lab l;
@@ -419,7 +384,6 @@ int main(int argc, char **argv)
         AK_CASE(ways_to_fail),
         AK_CASE(cancelled_in_every_state),
         AK_CASE(a_stopped_daemon_goes_on),
-        AK_CASE(a_damaged_commit_is_refused),
         AK_CASE(bad_requests_leave_nothing),
         AK_CASE(strangers_are_kept_out),
         AK_CASE(watched_and_read),

@@ -144,8 +144,8 @@ START_TEST(damage_is_found)
     id = started_from(&l, source, NULL);
     damage(&l, id, "state-from.safetensors");
     akssl__v1__job__free_unpacked(cancel(&l, busy), NULL);
-    expect(&l, id, "FAILED", "state_from: file '");
-    expect(&l, id, "FAILED", "state-from.safetensors' has digest ");
+    expect(&l, id, "PAUSED", "state_from: file '");
+    expect(&l, id, "PAUSED", "state-from.safetensors' has digest ");
     damage(&l, source, "commits/step-9/state.safetensors");
     not_from(&l, source, NULL, "state_from: the state of job 1 at step 9: file '");
     no_copies(&l);

@@ -392,6 +392,32 @@ START_TEST(asks)
 }
 END_TEST
 
+START_TEST(verifies)
+{
+    json_t *object;
+    ran r;
+    lab l;
+
+    lab_init(&l);
+    lab_start(&l);
+    lab_add(&l, "PAUSED");
+    run(&l, &r, ARGS("verify", "1"));
+    expect(&r, 1, "step 200        3 files   5000000000 bytes  ok\nstep 100 ", "");
+    expect(&r, 1, "but 11 was committed\nno commit: aside-step-40\n", "");
+    run(&l, &r, ARGS("verify", "1", "--json"));
+    expect(&r, 1, "{\"damaged\":1,\"commits\":[{\"step\":200,", "");
+    object = parse(r.out);
+    json_decref(object);
+    run(&l, &r, ARGS("verify", "404"));
+    expect(&r, 2, "", "there is no such job");
+    run(&l, &r, ARGS("resume", "--from-start", "1"));
+    expect(&r, 0, "job 1 QUEUED", "");
+    ck_assert(l.jobs[0].from_start);
+    lab_stop(&l);
+    lab_fini(&l);
+}
+END_TEST
+
 START_TEST(prints_logs)
 {
     ran r;
@@ -727,6 +753,7 @@ START_TEST(draws_a_bar)
 END_TEST
 
 AK_TEST_MAIN(AK_CASE(usage_is_2), AK_CASE(no_daemon_is_3), AK_CASE(helps), AK_CASE(submits),
-             AK_CASE(asks), AK_CASE(prints_logs), AK_CASE(waits), AK_CASE(submits_and_follows),
-             AK_CASE(watches_in_lines), AK_CASE(watches_warnings), AK_CASE(watches_in_json),
-             AK_CASE(outlives_the_daemon), AK_CASE(interrupt_leaves_the_job), AK_CASE(draws_a_bar))
+             AK_CASE(asks), AK_CASE(verifies), AK_CASE(prints_logs), AK_CASE(waits),
+             AK_CASE(submits_and_follows), AK_CASE(watches_in_lines), AK_CASE(watches_warnings),
+             AK_CASE(watches_in_json), AK_CASE(outlives_the_daemon),
+             AK_CASE(interrupt_leaves_the_job), AK_CASE(draws_a_bar))

@@ -62,6 +62,7 @@ START_TEST(lists_shows_cancels)
 {
     const akssl_job_state running[] = { AKSSL_JOB_RUNNING, AKSSL_JOB_PAUSED };
     akssl_job_list *list = NULL;
+    akssl_commit_list *commits = NULL;
     akssl_job *job = NULL;
     lab l;
     akssl_client *client = open_lab(&l);
@@ -113,7 +114,19 @@ START_TEST(lists_shows_cancels)
     ck_assert_int_eq(akssl_client_resume(client, 3, &job), 0);
     ck_assert_int_eq(job->state, AKSSL_JOB_QUEUED);
     akssl_job_free(job);
+    ck_assert(!l.jobs[2].from_start);
+    ck_assert_int_eq(akssl_client_pause(client, 3, NULL), 0);
+    ck_assert_int_eq(akssl_client_restart(client, 3, &job), 0);
+    ck_assert(l.jobs[2].from_start && job->state == AKSSL_JOB_QUEUED);
+    akssl_job_free(job);
     ck_assert_int_eq(akssl_client_pause(client, 404, NULL), AKSSL_ERR_NOT_FOUND);
+    ck_assert_int_eq(akssl_client_verify(client, 3, &commits), 0);
+    ck_assert(commits->count == 2 && commits->damaged == 1 && commits->other_count == 1);
+    ck_assert(commits->commits[0].step == 200 && commits->commits[0].bytes == 5000000000);
+    ck_assert_str_eq(commits->commits[0].wrong, "");
+    ck_assert_str_eq(commits->others[0], "aside-step-40");
+    akssl_commit_list_free(commits);
+    ck_assert_int_eq(akssl_client_verify(client, 404, &commits), AKSSL_ERR_NOT_FOUND);
     ck_assert_int_eq(akssl_client_resize(client, 3, 4, &job), 0);
     ck_assert(job->asked_ranks == 4 && !job->resizing);
     akssl_job_free(job);
