@@ -246,6 +246,8 @@ akssl_status ak_committer_request(ak_run *run, ak_call *call,
     ak_commit commit;
     akssl_status rc;
 
+    if (run->phase == AK_RUN_ADOPTING) // it has not noticed yet that this is another daemon
+        return ak_fail(AKSSL_ERR_UNAVAILABLE, "commit: the run has not come back yet: join first");
     if (run->phase != AK_RUN_JOINED)
         return ak_fail(AKSSL_ERR_STATE, "commit: the run is not one that trains");
     if ((run->committing || run->waiting_for_state) && run->commit.step == request->step) {

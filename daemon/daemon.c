@@ -255,7 +255,9 @@ akssl_status ak_daemon_run(const ak_config *config, const ak_log *log)
     if (rc < 0) {
         sentence = ak_path("%s", ak_error_text());
         d.stopping = true;
-        begin_close(&d);
+        each_run(&d, ak_run_leave);
+        if (!d.runs && !d.closing)
+            begin_close(&d);
     }
     uv_run(&d.loop, UV_RUN_DEFAULT);
     uv_loop_close(&d.loop);

@@ -1,66 +1,65 @@
-// tests/sim/commit.c -- rank 0: commits and the end.
+// tests/sim/commit.c -- rank 0: commits, asked for until they are answered, and the end.
 
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
 
+#include "daemon/state/state.h"
+#include "proto/base/error.h"
 #include "proto/format/digest.h"
+#include "proto/format/manifest.h"
 #include "tests/sim/disk.h"
 #include "tests/sim/net.h"
 #include "tests/sim/oracle.h"
 #include "tests/sim/rank.h"
 
-enum { CALL_MS = 120000, WRITE_MS = 40 };
+enum { CALL_MS = 120000, FINISH_MS = 30000, WRITE_MS = 40, POLL_MS = 100 };
 
-static bool is_gone(const sim_rank *rank)
-{
-    return !rank->run->rank[0]->alive || rank->stage == SIM_LEAVING;
-}
-
-static void go_on(sim_rank *rank)
-{
-    if (rank->stop)
-        sim_rank_finish(rank, "stopped", "");
-    else if (rank->step == rank->spec.epochs)
-        sim_rank_finish(rank, "succeeded", "");
-    else
-        sim_rank_train(rank);
-}
+static void decide(sim_rank *rank);
 
 // ---- asking
 
+typedef struct asking {
+    sim_rank *rank;
+    int64_t step;
+    int generation;
+    void (*answered)(sim_rank *rank, int generation, akssl_status rc, const char *sentence);
+} asking;
+
 static void on_answered(void *ctx, ak_call *call, akssl_status rc, const char *sentence)
 {
-    sim_rank *rank = ctx;
+    asking *a = ctx;
+    sim_rank *rank = a->rank;
 
     (void)call;
-    if (is_gone(rank))
-        return;
+    if (sim_rank_is_gone(rank) || rank->finishing || rank->pending != a->step)
+        return; // another asking was answered before
     if (rc == AKSSL_OK) {
-        sim_oracle_committed(rank->run, rank->committing);
-        rank->committed = rank->committing;
-        go_on(rank);
-    } else if (rank->join && rc != AKSSL_ERR_UNAVAILABLE && rc != AKSSL_ERR_CANCELLED) {
-        sim_rank_finish(rank, "failed", sim_format("commit: %s", sentence));
-    } // else the stream is lost, too, or about to be
-    else if (rank->join)
-        sim_rank_leave(rank, 1);
+        sim_oracle_committed(rank->run, a->step);
+        rank->pending = -1;
+        rank->held = false;
+    }
+    a->answered(rank, a->generation, rc, sentence);
 }
 
-static void ask(sim_rank *rank)
+void sim_rank_ask(sim_rank *rank, void (*answered)(sim_rank *rank, int generation, akssl_status rc,
+                                                   const char *sentence))
 {
     Akssl__V1__CommitRequest request = AKSSL__V1__COMMIT_REQUEST__INIT;
     Akssl__V1__CommitFile files[2], *list[2];
     char bytes[SIM_FILE], digests[2][AK_DIGEST_TEXT];
+    asking *a = sim_alloc(sizeof *a);
 
-    request.has_job = request.has_step = 1;
+    *a = (asking){ rank, rank->pending, rank->generation, answered };
+    request.has_job = request.has_step = request.has_tensors = 1;
     request.job = rank->run->job;
     request.run = rank->run->id;
-    request.step = rank->committing = rank->step;
+    request.step = rank->pending;
+    request.tensors = rank->count;
     request.files = list;
     request.n_files = 2;
     for (int i = 0; i < 2; i++) {
-        int64_t size = sim_model_file(rank->run->job, rank->step, i, bytes);
+        int64_t size = sim_model_file(rank->run->job, rank->pending, i, bytes);
 
         akssl__v1__commit_file__init(&files[i]);
         ak_digest_memory(bytes, (size_t)size, digests[i]);
@@ -71,7 +70,113 @@ static void ask(sim_rank *rank)
         list[i] = &files[i];
     }
     sim_net_call(AK_RPC_commit, rank->run->secret, rank->run->id, &request.base, CALL_MS,
-                 &(sim_caller){ NULL, on_answered, rank });
+                 &(sim_caller){ NULL, on_answered, a });
+}
+
+// ---- without akssld: the tensors and a manifest, for one that comes later
+
+static ak_state *make_state(const sim_rank *rank)
+{
+    sim_tensor tensors[SIM_TENSORS];
+    int count =
+        sim_model_tensors(rank->spec.method, rank->run->job, rank->pending, tensors);
+    ak_state *state = ak_state_new();
+    int failed = 0;
+
+    for (int i = 0; i < count; i++) {
+        ak_state_info info = { .dims = 2,
+                               .shape = { tensors[i].rows, SIM_WIDTH },
+                               .version = tensors[i].version,
+                               .filled = tensors[i].filled,
+                               .position = tensors[i].position };
+
+        strcpy(info.name, tensors[i].name);
+        failed |= ak_state_declare(state, &info);
+        failed |= ak_state_fill(state, info.name, 0, tensors[i].values,
+                                (size_t)tensors[i].rows * SIM_WIDTH * sizeof(float));
+    }
+    if (failed)
+        sim_broken("the model's tensors are none: %s", ak_error_text());
+    return state;
+}
+
+static akssl_status write_alone(const sim_rank *rank)
+{
+    ak_manifest m = { .job = rank->run->job, .step = rank->pending, .count = 2 };
+    ak_state *state = make_state(rank);
+    char bytes[SIM_FILE];
+    akssl_status rc;
+
+    strcpy(m.run, rank->run->id);
+    for (int i = 0; i < 2; i++) {
+        int64_t size = sim_model_file(rank->run->job, rank->pending, i, bytes);
+
+        strcpy(m.files[i].name, sim_model_name(i));
+        m.files[i].size = (uint64_t)size;
+        ak_digest_memory(bytes, (size_t)size, m.files[i].digest);
+    }
+    rc = ak_state_write(state, rank->pending,
+                        sim_format("%s/run/%s.state", rank->run->folder, rank->run->id),
+                        &m.state.size, m.state.digest);
+    if (rc == AKSSL_OK)
+        rc = ak_manifest_write(&m,
+                               sim_format("%s/run/%s.commit", rank->run->folder, rank->run->id));
+    ak_state_free(state);
+    return rc;
+}
+
+static void commit_alone(sim_rank *rank)
+{
+    akssl_status rc = write_alone(rank);
+
+    sim_trace("job %" PRId64 ": step %" PRId64 " is committed without akssld: %s", rank->run->job,
+              rank->pending, akssl_strstatus(rc));
+    rank->alone = true;
+    rank->pending = -1;
+    sim_rank_leave(rank, rc < 0 ? 1 : 0);
+}
+
+// ---- what is pending
+
+static void on_asked(sim_rank *rank, int generation, akssl_status rc, const char *sentence)
+{
+    if (rc == AKSSL_OK) {
+        sim_rank_train(rank);
+    } else if (sim_link_passes(rc, false)) {
+        if (generation == rank->generation)
+            sim_link_drop(rank); // it may be dead without our knowing
+        decide(rank);
+    } else {
+        sim_rank_finish(rank, "failed", sim_format("commit: %s", sentence));
+    }
+}
+
+static void decide(sim_rank *rank)
+{
+    if (sim_link_alone(rank)) {
+        commit_alone(rank);
+    } else if (rank->up) {
+        sim_rank_ask(rank, on_asked);
+    } else {
+        rank->held = true;
+        sim_rank_train(rank);
+    }
+}
+
+// A commit waits for the one before it.
+static void on_turn(void *ctx)
+{
+    sim_rank *rank = ctx;
+
+    if (sim_rank_is_gone(rank) || rank->finishing)
+        return;
+    if (rank->pending >= 0 && !sim_link_alone(rank)) {
+        sim_after(SIM_WORLD, POLL_MS * SIM_MS, "commit waits", on_turn, rank, &rank->next);
+        return;
+    }
+    rank->pending = rank->committed = rank->step;
+    rank->held = false;
+    decide(rank);
 }
 
 // ---- writing
@@ -79,11 +184,10 @@ static void ask(sim_rank *rank)
 static int make_folder(const char *path)
 {
     sim_node *node;
-    int error = sim_here->disk->full && sim_disk_find(path, &node)
-                    ? ENOSPC
-                    : sim_disk_make(path, true, &node);
 
-    return error == EEXIST ? 0 : error;
+    if (sim_disk_find(path, &node) == 0)
+        return 0;
+    return sim_here->disk->full ? ENOSPC : sim_disk_make(path, true, &node);
 }
 
 static void sync_path(const char *path)
@@ -113,13 +217,13 @@ static void on_part(void *ctx)
     sim_rank *rank = ctx;
     int error;
 
-    if (is_gone(rank))
+    if (sim_rank_is_gone(rank) || rank->finishing)
         return;
     if (rank->part == 2) {
         sync_path(sim_format("%s/metrics.jsonl", rank->run->folder));
         sync_path(sim_format("%s/commits", rank->run->folder));
         sync_path(rank->run->folder);
-        ask(rank);
+        on_turn(rank);
         return;
     }
     error = write_part(rank);
@@ -134,7 +238,7 @@ static void on_part(void *ctx)
 void sim_rank_commit(sim_rank *rank)
 {
     if (rank->committed == rank->step) {
-        go_on(rank);
+        sim_rank_train(rank);
         return;
     }
     rank->stage = SIM_COMMITTING;
@@ -152,13 +256,22 @@ static ak_job_state state_of(const char *outcome)
                                              : 0;
 }
 
+static void on_tell(void *ctx);
+
 static void on_finished(void *ctx, ak_call *call, akssl_status rc, const char *sentence)
 {
     sim_rank *rank = ctx;
+    bool again = sim_link_passes(rc, true) && rc != AKSSL_OK &&
+                 sim_here->now - rank->finish_at < rank->run->orphan_ms * SIM_MS;
 
     (void)call, (void)sentence;
-    if (is_gone(rank))
+    if (sim_rank_is_gone(rank))
         return;
+    if (again) {
+        sim_after(SIM_WORLD, rank->wait_ms * SIM_MS, "finish again", on_tell, rank, &rank->next);
+        rank->wait_ms = rank->wait_ms < 2500 ? rank->wait_ms * 2 + 200 : 5000;
+        return;
+    }
     if (rc == AKSSL_OK)
         sim_oracle_finished(rank->run, state_of(rank->outcome));
     if (rank->join && rc == AKSSL_OK)
@@ -166,19 +279,52 @@ static void on_finished(void *ctx, ak_call *call, akssl_status rc, const char *s
     sim_rank_leave(rank, rc == AKSSL_OK && strcmp(rank->outcome, "failed") != 0 ? 0 : 1);
 }
 
-void sim_rank_finish(sim_rank *rank, const char *outcome, const char *reason)
+static void on_tell(void *ctx)
 {
     Akssl__V1__FinishRequest request = AKSSL__V1__FINISH_REQUEST__INIT;
+    sim_rank *rank = ctx;
 
-    rank->finishing = true;
-    rank->outcome = outcome;
-    rank->reason = reason;
+    if (sim_rank_is_gone(rank))
+        return;
     request.has_job = 1;
     request.job = rank->run->job;
     request.run = rank->run->id;
-    request.outcome = (char *)outcome;
-    request.reason = (char *)reason;
+    request.outcome = (char *)rank->outcome;
+    request.reason = (char *)rank->reason;
     request.weights = (char *)"export";
-    sim_net_call(AK_RPC_finish, rank->run->secret, rank->run->id, &request.base, 30000,
+    sim_net_call(AK_RPC_finish, rank->run->secret, rank->run->id, &request.base, FINISH_MS,
                  &(sim_caller){ NULL, on_finished, rank });
+}
+
+// It tells the end when akssld has all but that; one that failed has nothing to wait for.
+static void on_end(void *ctx)
+{
+    sim_rank *rank = ctx;
+    bool failed = strcmp(rank->outcome, "failed") == 0;
+
+    if (sim_rank_is_gone(rank))
+        return;
+    if (!failed && sim_link_alone(rank)) {
+        if (rank->pending >= 0)
+            commit_alone(rank);
+        else
+            sim_rank_leave(rank, 0);
+    } else if (!failed && (rank->pending >= 0 || !rank->up)) {
+        sim_after(SIM_WORLD, POLL_MS * SIM_MS, "end waits", on_end, rank, &rank->next);
+    } else {
+        rank->finishing = true;
+        rank->finish_at = sim_here->now;
+        rank->wait_ms = 200;
+        on_tell(rank);
+    }
+}
+
+void sim_rank_finish(sim_rank *rank, const char *outcome, const char *reason)
+{
+    if (rank->finishing || sim_rank_is_gone(rank))
+        return;
+    rank->outcome = outcome;
+    rank->reason = sim_format("%s", reason);
+    sim_cancel(&rank->next);
+    on_end(rank);
 }

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <time.h>
 
 #include "proto/base/alloc.h"
@@ -118,23 +119,16 @@ int __wrap_openat(int at, const char *path, int flags, ...)
     return sim_files_new(&form);
 }
 
-// A dead akssld's children have all ended, as far as it can tell.
-static int kill_dead(void)
-{
-    for (sim_proc *p = sim_here->procs->first; p; p = p->next)
-        if (p->handle)
-            sim_uv_exited(p);
-    return 0;
-}
-
 int __wrap_kill(pid_t pid, int number)
 {
     sim_proc *proc;
 
     if (!sim_here)
         return __real_kill(pid, number);
-    if (sim_here->dead)
-        return kill_dead();
+    if (sim_here->dead) {
+        sim_procs_farewell();
+        return 0;
+    }
     proc = sim_procs_find(pid < 0 ? -pid : pid); // a group is its leader here
     if (!proc) {
         errno = ESRCH;
@@ -142,6 +136,27 @@ int __wrap_kill(pid_t pid, int number)
     }
     if (number)
         sim_procs_signal(proc, number);
+    return 0;
+}
+
+// pidfd_send_signal: to the process whose folder of /proc is open.
+long __wrap_syscall(long number, ...)
+{
+    sim_file *file;
+    va_list args;
+    int fd, signal;
+
+    va_start(args, number);
+    fd = va_arg(args, int);
+    signal = va_arg(args, int);
+    va_end(args);
+    file = sim_files_get(fd);
+    if (number != SYS_pidfd_send_signal || !file || !file->proc) {
+        errno = ENOSYS;
+        return -1;
+    }
+    if (signal && !sim_here->dead)
+        sim_procs_signal(file->proc, signal);
     return 0;
 }
 

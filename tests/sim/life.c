@@ -56,13 +56,17 @@ static void on_poll(void *ctx)
 
 static akssl_status run(ak_config *config)
 {
-    static char *const argv[] = {
-        (char *)"akssld",   (char *)"--state-dir",       (char *)"/state",
-        (char *)"--worker", (char *)"/bin/akssl-worker", (char *)"--log-level",
-        (char *)"debug"
+    const sim_plan *plan = &sim_here->plan;
+    char *argv[] = {
+        (char *)"akssld",
+        (char *)"--state-dir=/state",
+        (char *)"--worker=/bin/akssl-worker",
+        sim_format("--adopt-timeout=%lld", (long long)plan->adopt_s),
+        sim_format("--orphan-timeout=%lld", (long long)plan->orphan_s),
+        sim_format("--on-term=%s", plan->on_term_stop ? "stop" : "leave"),
     };
     const ak_log log = { "akssld", sim_here->trace ? AK_LOG_DEBUG : AK_LOG_ERROR };
-    akssl_status rc = ak_config_parse(config, sizeof argv / sizeof *argv, (char **)argv);
+    akssl_status rc = ak_config_parse(config, sizeof argv / sizeof *argv, argv);
 
     if (rc < 0)
         sim_broken("akssld's flags: %s", ak_error_text());

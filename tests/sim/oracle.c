@@ -41,7 +41,21 @@ void sim_oracle_submitted(int64_t job, int64_t total)
     sim_here->oracle->count_acked++;
 }
 
-void sim_oracle_told(int64_t job, const char *text, int64_t asked_at)
+// A job fails by what it does itself, or when it cannot be helped; never by what was broken around
+// it, which is to be survived.
+static void check_failure(const sim_account *account, const char *reason)
+{
+    static const char *const fair[] = { "without a new commit", "No space left",
+                                        "Input/output error", "disk I/O error",
+        "disk is full" };
+
+    for (size_t i = 0; i < sizeof fair / sizeof *fair; i++)
+        if (strstr(reason, fair[i]))
+            return;
+    sim_broken("job %" PRId64 " FAILED: %s", account->id, reason);
+}
+
+void sim_oracle_told(int64_t job, const char *text, const char *reason, int64_t asked_at)
 {
     sim_account *account = sim_oracle_of(job);
     ak_job_state state = ak_job_state_parse(text);
@@ -58,6 +72,8 @@ void sim_oracle_told(int64_t job, const char *text, int64_t asked_at)
     sim_trace("job %" PRId64 " is seen to have ended: %s", job, text);
     account->ended = state;
     account->ended_at = sim_here->now;
+    if (state == AK_JOB_FAILED)
+        check_failure(account, reason);
     if (account->cancelled && state == AK_JOB_FAILED)
         sim_broken("job %" PRId64 " FAILED after its cancelling was acknowledged", job);
     if (account->finish && account->finish != AK_JOB_PAUSED && state != account->finish &&
@@ -188,15 +204,18 @@ static void look_at_cores(const ak_daemon *d)
     if (used != ak_scheduler_used(d->scheduler))
         sim_broken("runs have %" PRId64 " cores, the scheduler gave %" PRId64, used,
                    ak_scheduler_used(d->scheduler));
+    used = 0;
+    for (const sim_run *run = sim_here->procs->runs; run; run = run->next)
+        used += sim_run_alive(run) ? run->ranks : 0;
     if (used > d->config->slots)
-        sim_broken("%" PRId64 " cores of %" PRId64 " are in use", used, d->config->slots);
+        sim_broken("processes of runs use %" PRId64 " cores of %" PRId64, used, d->config->slots);
 }
 
 void sim_oracle_look(void)
 {
     const ak_daemon *d = sim_here->d;
 
-    if (!d || !d->server) // not there yet, or closing
+    if (!d || !d->server || d->stopping) // not there yet, or leaving its runs
         return;
     look_at_cores(d);
     for (const sim_proc *p = sim_here->procs->first; p; p = p->next)

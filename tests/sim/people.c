@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "daemon/daemon.h"
 #include "tests/sim/net.h"
 #include "tests/sim/oracle.h"
 
@@ -85,7 +86,7 @@ static void on_ended(void *ctx, ak_call *call, akssl_status rc, const char *sent
     }
     if (account && p->rpc == AK_RPC_cancel && rc == AKSSL_OK)
         account->cancelled = true;
-    if (account && rc == AKSSL_ERR_NOT_FOUND)
+    if (account && account->acked && rc == AKSSL_ERR_NOT_FOUND)
         sim_broken("job %" PRId64 " was acknowledged and is not found: %s", p->job, sentence);
     p->job = 0;
     idle(p);
@@ -207,21 +208,28 @@ static void change(person *p, int64_t job)
         watch(p, job);
 }
 
-// settle looks after one job that has not ended; false when there is none.
-static bool settle(person *p)
+// settle looks after one job that has not ended; the first person does so for jobs that nobody
+// knows to have submitted, too, and which a list shows.
+static void settle(person *p)
 {
-    for (int i = 0; i < p->count; i++) {
-        const sim_account *account = sim_oracle_of(p->jobs[i]);
-
-        if (account->ended)
-            continue;
-        if (account->told == AK_JOB_PAUSED && sim_chance(50))
-            call_job(p, AK_RPC_resume, p->jobs[i]);
-        else
-            call_job(p, AK_RPC_show, p->jobs[i]);
-        return true;
+    if (sim_chance(25)) {
+        list(p);
+        return;
     }
-    return false;
+    for (const sim_account *a = sim_here->oracle->accounts; a; a = a->next) {
+        bool mine = p->number == 0 && !a->acked;
+
+        for (int i = 0; i < p->count && !mine; i++)
+            mine = p->jobs[i] == a->id;
+        if (!mine || a->ended)
+            continue;
+        if (a->told == AK_JOB_PAUSED && sim_chance(50))
+            call_job(p, AK_RPC_resume, a->id);
+        else
+            call_job(p, AK_RPC_show, a->id);
+        return;
+    }
+    idle(p);
 }
 
 static void on_idle(void *ctx)
@@ -233,8 +241,8 @@ static void on_idle(void *ctx)
         submit(p);
     else if (!calm && p->count)
         change(p, p->jobs[sim_range(0, p->count - 1)]);
-    else if (!settle(p))
-        idle(p);
+    else
+        settle(p);
 }
 
 void sim_people_begin(void)
@@ -255,12 +263,11 @@ bool sim_people_content(void)
 {
     const struct sim_people *people = sim_here->people;
 
-    for (int i = 0; i < people->count; i++) {
+    for (int i = 0; i < people->count; i++)
         if (people->at[i].to_submit)
             return false;
-        for (int k = 0; k < people->at[i].count; k++)
-            if (!sim_oracle_of(people->at[i].jobs[k])->ended)
-                return false;
-    }
-    return true;
+    for (const sim_account *a = sim_here->oracle->accounts; a; a = a->next)
+        if (!a->ended)
+            return false;
+    return !sim_here->d || !sim_here->d->jobs.count;
 }

@@ -35,6 +35,9 @@ void sim_plan_draw(sim_plan *plan)
         .step_ms = sim_range(50, 1500),
         .sync_us = sim_range(0, 1) * sim_range(100, 20000),
         .person_ms = sim_range(300, 6000),
+        .adopt_s = sim_chance(50) ? 60 : sim_range(5, 40),
+        .orphan_s = sim_chance(50) ? 3600 : sim_range(2, 30),
+        .on_term_stop = sim_chance(30),
         .journal = sim_chance(50),
         .loose = sim_chance(40),
     };

@@ -373,6 +373,13 @@ void sim_procs_orphan(void)
     }
 }
 
+void sim_procs_farewell(void)
+{
+    for (sim_proc *p = sim_here->procs->first; p; p = p->next)
+        if (p->handle)
+            sim_uv_exited(p);
+}
+
 void sim_procs_power(void)
 {
     for (sim_proc *p = sim_here->procs->first; p; p = p->next) {

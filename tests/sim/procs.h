@@ -67,6 +67,9 @@ void sim_procs_exit(sim_proc *proc, int code, int signal);
 void sim_procs_orphan(void);
 void sim_procs_power(void);
 
+// sim_procs_farewell tells a dead akssld that its children have ended, so that it can forget them.
+void sim_procs_farewell(void);
+
 // sim_procs_stat gives a file of /proc/PID.
 char *sim_procs_file(const sim_proc *proc, const char *name, size_t *size);
 

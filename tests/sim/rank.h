@@ -38,40 +38,62 @@ void sim_model_rows(int64_t job, int64_t step, float rows[SIM_PUSH * SIM_WIDTH])
 int64_t sim_model_file(int64_t job, int64_t step, int which, char bytes[SIM_FILE]);
 const char *sim_model_name(int which);
 
-// sim_rank_start is rank 0's first moment; sim_rank_gone its last.
+// sim_rank_start is rank 0's first moment; sim_rank_gone its last, told by procs.c.
 void sim_rank_start(sim_run *run);
 void sim_rank_gone(sim_run *run);
 
-// ---- between rank.c and commit.c
+// ---- between rank.c, link.c, commit.c
 
 typedef enum sim_stage { SIM_JOINING = 1, SIM_TRAINING, SIM_COMMITTING, SIM_LEAVING } sim_stage;
 
+// The real worker's threads are three chains of events here: training (`next`), the stream
+// (`link`), and the calls of Commit and Finish.
 typedef struct sim_rank {
     sim_run *run;
     sim_stage stage;
-    struct ak_call *join;
-    bool joined;      // akssld holds all our tensors
-    bool rejoin;      // the next Hello says so
-    bool stop, asked; // asked by akssld
-    int64_t lost_at;  // since when there is no stream; 0: there is one
-    int tries;
     ak_spec spec;
     bool has_spec;
-    int64_t step, committed, resumed;
-    int64_t committing;
-    sim_tensor tensors[SIM_TENSORS];
-    int count;
+    bool stop;   // asked by akssld, or for want of one
+    int64_t step, committed;
+    int count; // of tensors, which are those of `step`
+    sim_event *next, *link;
+    int part, code; // of a commit: the file that is next; of the end: the exit code
+
+    // The stream.
+    struct ak_call *join;
+    int64_t started_at, down_at, wait_ms;
+    int generation;
+    bool began;    // it has trained: it can only come back
+    bool up;       // akssld has all, and hears what is new
+    bool met;      // a Welcome came on this stream
+    bool orphaned; // there was no akssld for too long
+    bool alone;    // a commit was made without it: there is no way back
     sim_tensor coming[SIM_TENSORS]; // that akssld sends
     int coming_count;
     char *commit; // folder to resume from
-    sim_event *next;
-    int part; // of a commit: the file that is next
+
+    // What was asked for and is not answered.
+    int64_t pending; // step of a commit; -1: none
+    bool held;       // it waits for a stream
     bool finishing;
     const char *outcome, *reason;
+    int64_t finish_at;
 } sim_rank;
 
-// sim_rank_commit writes and asks for the commit of rank->step, then goes on.
+bool sim_rank_is_gone(const sim_rank *rank);
+
+// sim_rank_train goes on with the next step, or ends.
+void sim_rank_train(sim_rank *rank);
+
+// sim_rank_begin is called once all is there that the run starts from.
+void sim_rank_begin(sim_rank *rank);
+
+// sim_rank_commit writes the commit of rank->step and asks for it, then goes on.
 void sim_rank_commit(sim_rank *rank);
+
+// sim_rank_ask asks for the commit that is pending; sim_rank_answered is told how that went.
+void sim_rank_ask(sim_rank *rank, void (*answered)(sim_rank *rank, int generation, akssl_status rc,
+                                                   const char *sentence));
 
 // sim_rank_finish says how it ended, then leaves.
 void sim_rank_finish(sim_rank *rank, const char *outcome, const char *reason);
@@ -79,7 +101,17 @@ void sim_rank_finish(sim_rank *rank, const char *outcome, const char *reason);
 // sim_rank_leave ends the process.
 void sim_rank_leave(sim_rank *rank, int code);
 
-// sim_rank_again is for what waits for a stream: commit and finish.
-void sim_rank_train(sim_rank *rank);
+// sim_link_open joins; sim_link_drop ends the stream, to begin another.
+void sim_link_open(sim_rank *rank);
+void sim_link_drop(sim_rank *rank);
+
+// sim_link_passes says whether a failure is one of the way to akssld, not of the run.
+bool sim_link_passes(akssl_status rc, bool joining);
+
+// sim_link_alone says whether there is no akssld, and was none for too long.
+bool sim_link_alone(const sim_rank *rank);
+
+// sim_link_step sends what a step changes.
+void sim_link_step(sim_rank *rank);
 
 #endif

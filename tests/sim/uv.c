@@ -70,15 +70,18 @@ static bool is_alive(const uv_loop_t *loop)
 // by somebody in a hurry.  Nothing that it does reaches anything (sim.dead).
 static void drain(uv_loop_t *loop)
 {
+    int64_t now = sim_here->now;
     int left = DRAIN_EVENTS;
 
     sim_here->in_daemon = true;
-    sim_uv_signal(SIGTERM);
-    sim_uv_signal(SIGTERM);
+    sim_uv_signal(SIGINT);
+    sim_uv_signal(SIGINT);
+    sim_procs_farewell();
     while (is_alive(loop) && left-- && sim_step(1u << SIM_DAEMON, INT64_MAX))
         continue;
     if (is_alive(loop))
         sim_broken("the simulator cannot make a dead akssld let go of its memory");
+    sim_here->now = now; // the time that it takes is nobody's
 }
 
 int uv_run(uv_loop_t *loop, uv_run_mode mode)

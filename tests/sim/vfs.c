@@ -219,10 +219,9 @@ static int x_open(sqlite3_vfs *vfs, const char *path, sqlite3_file *base, int fl
     error = sim_disk_find(path, &f->node);
     if (sim_disk_gate("db open", path, error && flags & SQLITE_OPEN_CREATE))
         return SQLITE_CANTOPEN;
-    if (error == ENOENT && flags & SQLITE_OPEN_CREATE) {
+    if (error == ENOENT && flags & SQLITE_OPEN_CREATE)
         error = sim_disk_make(path, false, &f->node);
-        f->sync_folder = is_log;
-    }
+    f->sync_folder = is_log && flags & SQLITE_OPEN_CREATE; // was it there or not
     if (code_of(error, SQLITE_CANTOPEN) != SQLITE_OK)
         return SQLITE_CANTOPEN;
     f->path = strdup(path);

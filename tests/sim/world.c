@@ -175,7 +175,7 @@ bool sim_step(unsigned lanes, int64_t limit)
     if (!lane || lane->at[0]->at > limit)
         return false;
     e = pop(lane);
-    if (e->at > s->now && !s->dead)
+    if (e->at > s->now)
         s->now = e->at;
     s->in_daemon = lane == &s->lanes[SIM_DAEMON];
     s->events++;

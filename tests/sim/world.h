@@ -51,6 +51,8 @@ typedef struct sim_plan {
     int64_t net_ms, work_ms, step_ms; // longest delay of a message, a work, a step
     int64_t sync_us;                  // longest time that a flush of the disk takes
     int64_t person_ms;                // mean time between what a person does
+    int64_t adopt_s, orphan_s; // akssld's --adopt-timeout and --orphan-timeout
+    bool on_term_stop; // akssld's --on-term
     bool journal;                     // the disk orders its metadata, as ext4 and xfs do
     bool loose;                       // what is not flushed is lost, else: some of it
 } sim_plan;
