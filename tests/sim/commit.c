@@ -26,6 +26,11 @@ typedef struct asking {
     void (*answered)(sim_rank *rank, int generation, akssl_status rc, const char *sentence);
 } asking;
 
+static int64_t is_frozen(void *ctx)
+{
+    return sim_rank_frozen(((asking *)ctx)->rank);
+}
+
 static void on_answered(void *ctx, ak_call *call, akssl_status rc, const char *sentence)
 {
     asking *a = ctx;
@@ -70,7 +75,7 @@ void sim_rank_ask(sim_rank *rank, void (*answered)(sim_rank *rank, int generatio
         list[i] = &files[i];
     }
     sim_net_call(AK_RPC_commit, rank->run->secret, rank->run->id, &request.base, CALL_MS,
-                 &(sim_caller){ NULL, on_answered, a });
+                 &(sim_caller){ NULL, on_answered, a, is_frozen });
 }
 
 // ---- without akssld: the tensors and a manifest, for one that comes later
@@ -78,8 +83,7 @@ void sim_rank_ask(sim_rank *rank, void (*answered)(sim_rank *rank, int generatio
 static ak_state *make_state(const sim_rank *rank)
 {
     sim_tensor tensors[SIM_TENSORS];
-    int count =
-        sim_model_tensors(rank->spec.method, rank->run->job, rank->pending, tensors);
+    int count = sim_model_tensors(rank->spec.method, rank->run->job, rank->pending, tensors);
     ak_state *state = ak_state_new();
     int failed = 0;
 
@@ -119,8 +123,8 @@ static akssl_status write_alone(const sim_rank *rank)
                         sim_format("%s/run/%s.state", rank->run->folder, rank->run->id),
                         &m.state.size, m.state.digest);
     if (rc == AKSSL_OK)
-        rc = ak_manifest_write(&m,
-                               sim_format("%s/run/%s.commit", rank->run->folder, rank->run->id));
+        rc =
+            ak_manifest_write(&m, sim_format("%s/run/%s.commit", rank->run->folder, rank->run->id));
     ak_state_free(state);
     return rc;
 }
@@ -168,7 +172,7 @@ static void on_turn(void *ctx)
 {
     sim_rank *rank = ctx;
 
-    if (sim_rank_is_gone(rank) || rank->finishing)
+    if (sim_rank_is_gone(rank) || rank->finishing || sim_rank_rests(rank, on_turn, &rank->next))
         return;
     if (rank->pending >= 0 && !sim_link_alone(rank)) {
         sim_after(SIM_WORLD, POLL_MS * SIM_MS, "commit waits", on_turn, rank, &rank->next);
@@ -217,7 +221,7 @@ static void on_part(void *ctx)
     sim_rank *rank = ctx;
     int error;
 
-    if (sim_rank_is_gone(rank) || rank->finishing)
+    if (sim_rank_is_gone(rank) || rank->finishing || sim_rank_rests(rank, on_part, &rank->next))
         return;
     if (rank->part == 2) {
         sync_path(sim_format("%s/metrics.jsonl", rank->run->folder));
@@ -284,7 +288,7 @@ static void on_tell(void *ctx)
     Akssl__V1__FinishRequest request = AKSSL__V1__FINISH_REQUEST__INIT;
     sim_rank *rank = ctx;
 
-    if (sim_rank_is_gone(rank))
+    if (sim_rank_is_gone(rank) || sim_rank_rests(rank, on_tell, &rank->next))
         return;
     request.has_job = 1;
     request.job = rank->run->job;
@@ -293,7 +297,7 @@ static void on_tell(void *ctx)
     request.reason = (char *)rank->reason;
     request.weights = (char *)"export";
     sim_net_call(AK_RPC_finish, rank->run->secret, rank->run->id, &request.base, FINISH_MS,
-                 &(sim_caller){ NULL, on_finished, rank });
+                 &(sim_caller){ NULL, on_finished, rank, sim_rank_frozen });
 }
 
 // It tells the end when akssld has all but that; one that failed has nothing to wait for.
@@ -302,7 +306,7 @@ static void on_end(void *ctx)
     sim_rank *rank = ctx;
     bool failed = strcmp(rank->outcome, "failed") == 0;
 
-    if (sim_rank_is_gone(rank))
+    if (sim_rank_is_gone(rank) || sim_rank_rests(rank, on_end, &rank->next))
         return;
     if (!failed && sim_link_alone(rank)) {
         if (rank->pending >= 0)

@@ -9,6 +9,7 @@
 #include "tests/sim/disk.h"
 #include "tests/sim/net.h"
 #include "tests/sim/procs.h"
+#include "tests/sim/rank.h"
 
 enum { CRASH_OPS = 80 };
 
@@ -72,6 +73,20 @@ static void kill_one(void)
         sim_procs_signal(p, SIGKILL);
         return;
     }
+}
+
+// A process that is stopped, or a host that stands still for it.
+static void freeze(void)
+{
+    const sim_run *run = sim_here->procs->runs;
+    int64_t ms = sim_range(100, sim_chance(70) ? 8000 : 150000);
+
+    while (run && (!run->model || !run->rank[0]->alive || (run->next && sim_chance(30))))
+        run = run->next;
+    if (!run)
+        return;
+    sim_trace("rank 0 of job %" PRId64 " stands still for %" PRId64 " ms", run->job, ms);
+    run->model->frozen_until = sim_here->now + ms * SIM_MS;
 }
 
 static void on_room(void *ctx)
@@ -174,7 +189,7 @@ static void intrude(void)
     const sim_run *run = sim_here->procs->runs; // the newest
     const char *secret = "";
     rogue *r = sim_alloc(sizeof *r);
-    const sim_caller caller = { on_rogue_message, NULL, r };
+    const sim_caller caller = { .message = on_rogue_message, .ctx = r };
 
     if (!run)
         return;
@@ -235,6 +250,7 @@ void sim_faults_begin(void)
     begin(plan->crash_every, "crash", crash);
     begin(plan->cut_every, "cut", sim_net_cut_some);
     begin(plan->kill_every, "kill", kill_one);
+    begin(plan->freeze_every, "freeze", freeze);
     begin(plan->full_every, "full", fill);
     begin(plan->bad_every, "bad", spoil);
     begin(plan->jump_every, "jump", jump);

@@ -104,6 +104,8 @@ static void live(void)
     s->lives++;
     s->up = s->in_daemon = true;
     s->disk->crash_op = 0;
+    if (!s->slots || sim_chance(s->plan.slots_change))
+        s->slots = (int)sim_range(1, 8);
     s->procs->daemon_pid = ++s->procs->last_pid;
     sim_trace("akssld starts, life %d", s->lives);
     if (sim_chance(10) && s->now < s->plan.faults_end && s->plan.crash_every) { // dies at birth

@@ -17,8 +17,7 @@ static void on_try(void *ctx);
 bool sim_link_passes(akssl_status rc, bool joining)
 {
     return rc == AKSSL_OK || rc == AKSSL_ERR_UNAVAILABLE || rc == AKSSL_ERR_DEADLINE ||
-           rc == AKSSL_ERR_INTERNAL || rc == AKSSL_ERR_LIMIT ||
-           (joining && rc == AKSSL_ERR_STATE);
+           rc == AKSSL_ERR_INTERNAL || rc == AKSSL_ERR_LIMIT || (joining && rc == AKSSL_ERR_STATE);
 }
 
 bool sim_link_alone(const sim_rank *rank)
@@ -162,8 +161,8 @@ static void on_ended(void *ctx, ak_call *call, akssl_status rc, const char *sent
         rank->join = NULL;
         rank->up = rank->met = false;
         sim_rank_finish(rank, "failed", sim_format("%s", sentence));
-    } else if (!rank->began && (!sim_link_passes(rc, true) ||
-                                sim_here->now - rank->started_at > OPEN_S * SIM_S)) {
+    } else if (!rank->began &&
+               (!sim_link_passes(rc, true) || sim_here->now - rank->started_at > OPEN_S * SIM_S)) {
         rank->join = NULL;
         sim_rank_leave(rank, 1);
     } else {
@@ -329,9 +328,10 @@ static void on_message(void *ctx, ak_call *call, const ProtobufCMessage *message
 static void on_try(void *ctx)
 {
     sim_rank *rank = ctx;
-    const sim_caller caller = { on_message, on_ended, rank };
+    const sim_caller caller = { on_message, on_ended, rank, sim_rank_frozen };
 
-    if (sim_rank_is_gone(rank) || rank->finishing || rank->alone)
+    if (sim_rank_is_gone(rank) || rank->finishing || rank->alone ||
+        sim_rank_rests(rank, on_try, &rank->link))
         return;
     if (rank->began && sim_here->now - rank->down_at >= rank->run->orphan_ms * SIM_MS)
         rank->orphaned = rank->stop = true;

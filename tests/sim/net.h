@@ -26,6 +26,8 @@ typedef struct sim_caller {
     void (*message)(void *ctx, struct ak_call *call, const ProtobufCMessage *message);
     void (*ended)(void *ctx, struct ak_call *call, akssl_status rc, const char *sentence);
     void *ctx;
+    // frozen gives until when the caller hears nothing (SIGSTOP); NULL: it never is.
+    int64_t (*frozen)(void *ctx);
 } sim_caller;
 
 // Both ends of a call; lives as long as the seed.

@@ -23,13 +23,15 @@ sim_account *sim_oracle_of(int64_t job)
     if (account)
         return account;
     account = sim_alloc(sizeof *account);
-    *account = (sim_account){ .next = sim_here->oracle->accounts, .id = job, .committed = -1 };
+    *account = (sim_account){
+        .next = sim_here->oracle->accounts, .id = job, .committed = -1, .ranks = -2
+    };
     return sim_here->oracle->accounts = account;
 }
 
 // ---- people
 
-void sim_oracle_submitted(int64_t job, int64_t total)
+void sim_oracle_submitted(int64_t job, int64_t total, int64_t ranks)
 {
     sim_account *account = sim_oracle_of(job);
 
@@ -38,6 +40,7 @@ void sim_oracle_submitted(int64_t job, int64_t total)
         sim_broken("id %" PRId64 " was given twice", job);
     account->acked = true;
     account->total = total;
+    account->ranks = ranks;
     sim_here->oracle->count_acked++;
 }
 
@@ -46,8 +49,7 @@ void sim_oracle_submitted(int64_t job, int64_t total)
 static void check_failure(const sim_account *account, const char *reason)
 {
     static const char *const fair[] = { "without a new commit", "No space left",
-                                        "Input/output error", "disk I/O error",
-        "disk is full" };
+                                        "Input/output error", "disk I/O error", "disk is full" };
 
     for (size_t i = 0; i < sizeof fair / sizeof *fair; i++)
         if (strstr(reason, fair[i]))
@@ -86,6 +88,26 @@ void sim_oracle_told(int64_t job, const char *text, const char *reason, int64_t 
 
 // ---- runs
 
+// The ranks that a job gets: those that are wanted, or the largest power of two that there are
+// cores for; of 8 shards each, and one thread a shard.
+static int64_t fitting(int64_t wanted)
+{
+    int64_t ranks = wanted ? wanted : 8;
+
+    while (ranks > sim_here->slots)
+        ranks /= 2;
+    return ranks;
+}
+
+static int64_t cores_in_use(void)
+{
+    int64_t used = 0;
+
+    for (const sim_run *run = sim_here->procs->runs; run; run = run->next)
+        used += sim_run_alive(run) ? run->ranks : 0;
+    return used;
+}
+
 void sim_oracle_launched(sim_run *run)
 {
     sim_account *account = sim_oracle_of(run->job);
@@ -96,6 +118,13 @@ void sim_oracle_launched(sim_run *run)
         if (other != run && other->job == run->job && sim_run_alive(other))
             sim_broken("job %" PRId64 " is launched while %d processes of its run %s live",
                        run->job, sim_run_alive(other), other->id);
+    if (cores_in_use() > sim_here->slots)
+        sim_broken("job %" PRId64 " is launched with %" PRId64 " ranks, and then %" PRId64
+                   " cores of %d are in use",
+                   run->job, run->ranks, cores_in_use(), sim_here->slots);
+    if (account->ranks >= 0 && run->ranks != fitting(account->ranks))
+        sim_broken("job %" PRId64 " is launched with %" PRId64 " ranks, wanted are %" PRId64,
+                   run->job, run->ranks, account->ranks);
     if (account->cancelled)
         sim_broken("job %" PRId64 " is launched after its cancelling was acknowledged", run->job);
     if (account->wish == SIM_WISH_PAUSE)
@@ -204,11 +233,6 @@ static void look_at_cores(const ak_daemon *d)
     if (used != ak_scheduler_used(d->scheduler))
         sim_broken("runs have %" PRId64 " cores, the scheduler gave %" PRId64, used,
                    ak_scheduler_used(d->scheduler));
-    used = 0;
-    for (const sim_run *run = sim_here->procs->runs; run; run = run->next)
-        used += sim_run_alive(run) ? run->ranks : 0;
-    if (used > d->config->slots)
-        sim_broken("processes of runs use %" PRId64 " cores of %" PRId64, used, d->config->slots);
 }
 
 void sim_oracle_look(void)

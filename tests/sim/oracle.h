@@ -24,6 +24,7 @@ typedef struct sim_account {
     int64_t ended_at;   // when it was told first
     int64_t committed;  // the newest step whose commit was acknowledged; -1
     int64_t total;
+    int64_t ranks;  // that are wanted; 0: as many as fit, -2: not known
     bool cancelled; // Cancel was acknowledged
     sim_wish wish;  // pause or not, as far as acknowledged; OPEN: the answer is not known
     int64_t wish_at;
@@ -41,9 +42,10 @@ sim_account *sim_oracle_of(int64_t job); // made when there is none
 
 // ---- what happens
 
-void sim_oracle_submitted(int64_t job, int64_t total); // acknowledged
+// its submission was acknowledged
+void sim_oracle_submitted(int64_t job, int64_t total, int64_t ranks);
 // somebody who asked at asked_at saw this state
-void sim_oracle_told(int64_t job, const char *state, int64_t asked_at);
+void sim_oracle_told(int64_t job, const char *state, const char *reason, int64_t asked_at);
 void sim_oracle_launched(sim_run *run);                       // before its processes are
 void sim_oracle_welcomed(sim_run *run, int64_t step);         // it resumes there
 void sim_oracle_committed(sim_run *run, int64_t step);        // acknowledged

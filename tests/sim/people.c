@@ -16,10 +16,11 @@ typedef struct person {
     int to_submit;
     int64_t jobs[MAX_JOBS];
     int count;
-    int64_t job;     // that the call is about
-    int64_t steps;   // of the job being submitted
-    ak_rpc_id rpc;   // the call under way
-    sim_wish before; // of the job, before the call
+    int64_t job;                 // that the call is about
+    int64_t steps;               // of the job being submitted
+    int64_t ranks, ranks_before; // that are wanted, and were, of the job being resized
+    ak_rpc_id rpc;               // the call under way
+    sim_wish before;             // of the job, before the call
     int64_t asked_at;
     ak_call *watch;
     int64_t watched;
@@ -52,16 +53,17 @@ static void on_message(void *ctx, ak_call *call, const ProtobufCMessage *message
     if (message->descriptor == &akssl__v1__job__descriptor) {
         const Akssl__V1__Job *job = (const Akssl__V1__Job *)message;
 
-        sim_oracle_told(job->id, job->state, p->asked_at);
+        sim_oracle_told(job->id, job->state, job->reason, p->asked_at);
     } else if (message->descriptor == &akssl__v1__submit_reply__descriptor) {
         p->jobs[p->count++] = ((const Akssl__V1__SubmitReply *)message)->id;
         p->to_submit--;
-        sim_oracle_submitted(p->jobs[p->count - 1], p->steps);
+        sim_oracle_submitted(p->jobs[p->count - 1], p->steps, p->ranks);
     } else if (message->descriptor == &akssl__v1__list_reply__descriptor) {
         const Akssl__V1__ListReply *list = (const Akssl__V1__ListReply *)message;
 
         for (size_t i = 0; i < list->n_jobs; i++)
-            sim_oracle_told(list->jobs[i]->id, list->jobs[i]->state, p->asked_at);
+            sim_oracle_told(list->jobs[i]->id, list->jobs[i]->state, list->jobs[i]->reason,
+                            p->asked_at);
     }
 }
 
@@ -84,6 +86,8 @@ static void on_ended(void *ctx, ak_call *call, akssl_status rc, const char *sent
             account->wish = p->before;
         account->wish_at = sim_here->now;
     }
+    if (account && p->rpc == AK_RPC_resize)
+        account->ranks = rc == AKSSL_OK ? p->ranks : is_refusal(rc) ? p->ranks_before : -2;
     if (account && p->rpc == AK_RPC_cancel && rc == AKSSL_OK)
         account->cancelled = true;
     if (account && account->acked && rc == AKSSL_ERR_NOT_FOUND)
@@ -106,7 +110,8 @@ static void call_job(person *p, ak_rpc_id rpc, int64_t job)
     p->before = sim_oracle_of(job)->wish;
     if (rpc == AK_RPC_pause || rpc == AK_RPC_resume)
         sim_oracle_of(job)->wish = SIM_WISH_OPEN;
-    sim_net_call(rpc, "", "", &request.base, CALL_MS, &(sim_caller){ on_message, on_ended, p });
+    sim_net_call(rpc, "", "", &request.base, CALL_MS,
+                 &(sim_caller){ .message = on_message, .ended = on_ended, .ctx = p });
 }
 
 static void submit(person *p)
@@ -123,9 +128,7 @@ static void submit(person *p)
     spec.epochs = p->steps = sim_range(1, 25);
     spec.commit_every = sim_range(0, 6);
     spec.shards = 8;
-    spec.ranks = INT64_C(1) << sim_range(0, 3);
-    if (sim_chance(30))
-        spec.ranks = 0;
+    spec.ranks = p->ranks = sim_chance(30) ? 0 : INT64_C(1) << sim_range(0, 3);
     spec.keep = sim_range(1, 3);
     spec.max_restarts = sim_chance(90) ? 1000 : 3;
     spec.priority = sim_range(-1, 1);
@@ -134,7 +137,7 @@ static void submit(person *p)
     p->job = 0;
     p->asked_at = sim_here->now;
     sim_net_call(AK_RPC_submit, "", "", &request.base, CALL_MS,
-                 &(sim_caller){ on_message, on_ended, p });
+                 &(sim_caller){ .message = on_message, .ended = on_ended, .ctx = p });
 }
 
 static void list(person *p)
@@ -145,7 +148,7 @@ static void list(person *p)
     p->job = 0;
     p->asked_at = sim_here->now;
     sim_net_call(AK_RPC_list, "", "", &request.base, CALL_MS,
-                 &(sim_caller){ on_message, on_ended, p });
+                 &(sim_caller){ .message = on_message, .ended = on_ended, .ctx = p });
 }
 
 static void state(person *p, int64_t job)
@@ -155,7 +158,8 @@ static void state(person *p, int64_t job)
     request.has_id = 1;
     request.id = p->job = job;
     p->rpc = AK_RPC_state;
-    sim_net_call(AK_RPC_state, "", "", &request.base, CALL_MS, &(sim_caller){ NULL, on_ended, p });
+    sim_net_call(AK_RPC_state, "", "", &request.base, CALL_MS,
+                 &(sim_caller){ .ended = on_ended, .ctx = p });
 }
 
 static void on_event(void *ctx, ak_call *call, const ProtobufCMessage *message)
@@ -164,7 +168,7 @@ static void on_event(void *ctx, ak_call *call, const ProtobufCMessage *message)
     person *p = ctx;
 
     (void)call;
-    sim_oracle_told(event->job->id, event->job->state, p->watched_at);
+    sim_oracle_told(event->job->id, event->job->state, event->job->reason, p->watched_at);
 }
 
 static void on_watch_ended(void *ctx, ak_call *call, akssl_status rc, const char *sentence)
@@ -183,9 +187,25 @@ static void watch(person *p, int64_t job)
     request.has_id = 1;
     request.id = p->watched = job;
     p->watched_at = sim_here->now;
-    p->watch = sim_net_call(AK_RPC_watch, "", "", &request.base, 0,
-                            &(sim_caller){ on_event, on_watch_ended, p });
+    p->watch =
+        sim_net_call(AK_RPC_watch, "", "", &request.base, 0,
+                     &(sim_caller){ .message = on_event, .ended = on_watch_ended, .ctx = p });
     idle(p);
+}
+
+static void resize(person *p, int64_t job)
+{
+    Akssl__V1__ResizeRequest request = AKSSL__V1__RESIZE_REQUEST__INIT;
+
+    request.has_id = request.has_ranks = 1;
+    request.id = p->job = job;
+    request.ranks = p->ranks = sim_chance(20) ? 0 : INT64_C(1) << sim_range(0, 3);
+    p->rpc = AK_RPC_resize;
+    p->asked_at = sim_here->now;
+    p->ranks_before = sim_oracle_of(job)->ranks;
+    sim_oracle_of(job)->ranks = -2;
+    sim_net_call(AK_RPC_resize, "", "", &request.base, CALL_MS,
+                 &(sim_caller){ .message = on_message, .ended = on_ended, .ctx = p });
 }
 
 static void change(person *p, int64_t job)
@@ -202,8 +222,10 @@ static void change(person *p, int64_t job)
         call_job(p, AK_RPC_cancel, job);
     else if (what < 80)
         list(p);
-    else if (what < 85)
+    else if (what < 83)
         state(p, job);
+    else if (what < 92)
+        resize(p, job);
     else
         watch(p, job);
 }

@@ -18,7 +18,6 @@ void sim_plan_draw(sim_plan *plan)
     *plan = (sim_plan){
         .jobs = (int)sim_range(1, 5),
         .people = (int)sim_range(1, 3),
-        .slots = (int)sim_range(1, 8),
         .faults_end = sim_range(20, 150) * SIM_S,
         .crash_every = maybe(80, 3, 60),
         .crash_ops = sim_range(0, 2) * 50,
@@ -26,6 +25,7 @@ void sim_plan_draw(sim_plan *plan)
         .stop = sim_range(0, 25),
         .cut_every = maybe(40, 2, 30),
         .kill_every = maybe(40, 5, 40),
+        .freeze_every = maybe(30, 10, 60),
         .full_every = maybe(25, 10, 60),
         .bad_every = maybe(25, 10, 60),
         .jump_every = maybe(20, 5, 40),
@@ -37,6 +37,7 @@ void sim_plan_draw(sim_plan *plan)
         .person_ms = sim_range(300, 6000),
         .adopt_s = sim_chance(50) ? 60 : sim_range(5, 40),
         .orphan_s = sim_chance(50) ? 3600 : sim_range(2, 30),
+        .slots_change = sim_chance(30) ? 40 : 0,
         .on_term_stop = sim_chance(30),
         .journal = sim_chance(50),
         .loose = sim_chance(40),

@@ -18,6 +18,22 @@ bool sim_rank_is_gone(const sim_rank *rank)
     return !rank->run->rank[0]->alive || rank->stage == SIM_LEAVING;
 }
 
+int64_t sim_rank_frozen(void *ctx)
+{
+    const sim_rank *rank = ctx;
+
+    return rank->run->rank[0]->alive ? rank->frozen_until : 0;
+}
+
+bool sim_rank_rests(sim_rank *rank, sim_action action, sim_event **holder)
+{
+    int64_t left = sim_rank_frozen(rank) - sim_here->now;
+
+    if (left > 0)
+        sim_after(SIM_WORLD, left, "thaws", action, rank, holder);
+    return left > 0;
+}
+
 // ---- the end
 
 static void on_leave(void *ctx)
@@ -74,7 +90,7 @@ static void on_begin(void *ctx)
     sim_rank *rank = ctx;
     sim_node *node;
 
-    if (sim_rank_is_gone(rank))
+    if (sim_rank_is_gone(rank) || sim_rank_rests(rank, on_begin, &rank->next))
         return;
     if (sim_disk_find(rank->run->secret_file, &node)) {
         sim_rank_leave(rank, 1);
@@ -160,7 +176,7 @@ static void report(sim_rank *rank)
     request.run = rank->run->id;
     request.progress = &progress;
     sim_net_call(AK_RPC_report, rank->run->secret, rank->run->id, &request.base, 5000,
-                 &(sim_caller){ on_reported, NULL, rank });
+                 &(sim_caller){ on_reported, NULL, rank, sim_rank_frozen });
 }
 
 static void on_step(void *ctx)
@@ -168,7 +184,7 @@ static void on_step(void *ctx)
     sim_rank *rank = ctx;
     int64_t every = rank->spec.commit_every ? rank->spec.commit_every : rank->spec.epochs;
 
-    if (sim_rank_is_gone(rank))
+    if (sim_rank_is_gone(rank) || sim_rank_rests(rank, on_step, &rank->next))
         return;
     if (rank->step < rank->spec.epochs) {
         rank->step++;

@@ -53,7 +53,7 @@ typedef struct sim_rank {
     sim_stage stage;
     ak_spec spec;
     bool has_spec;
-    bool stop;   // asked by akssld, or for want of one
+    bool stop; // asked by akssld, or for want of one
     int64_t step, committed;
     int count; // of tensors, which are those of `step`
     sim_event *next, *link;
@@ -63,11 +63,11 @@ typedef struct sim_rank {
     struct ak_call *join;
     int64_t started_at, down_at, wait_ms;
     int generation;
-    bool began;    // it has trained: it can only come back
-    bool up;       // akssld has all, and hears what is new
-    bool met;      // a Welcome came on this stream
-    bool orphaned; // there was no akssld for too long
-    bool alone;    // a commit was made without it: there is no way back
+    bool began;                     // it has trained: it can only come back
+    bool up;                        // akssld has all, and hears what is new
+    bool met;                       // a Welcome came on this stream
+    bool orphaned;                  // there was no akssld for too long
+    bool alone;                     // a commit was made without it: there is no way back
     sim_tensor coming[SIM_TENSORS]; // that akssld sends
     int coming_count;
     char *commit; // folder to resume from
@@ -78,9 +78,17 @@ typedef struct sim_rank {
     bool finishing;
     const char *outcome, *reason;
     int64_t finish_at;
+
+    int64_t frozen_until; // by SIGSTOP
 } sim_rank;
 
 bool sim_rank_is_gone(const sim_rank *rank);
+
+// sim_rank_rests puts an event of a rank that is frozen off, and says so.
+bool sim_rank_rests(sim_rank *rank, sim_action action, sim_event **holder);
+
+// sim_rank_frozen is sim_caller's.
+int64_t sim_rank_frozen(void *ctx);
 
 // sim_rank_train goes on with the next step, or ends.
 void sim_rank_train(sim_rank *rank);

@@ -104,8 +104,21 @@ static void end_for_caller(ak_call *call, akssl_status rc, const char *sentence)
         call->caller.ended(call->caller.ctx, call, rc, sentence);
 }
 
+// wait puts an event of a caller that is frozen off.
+static bool wait(ak_call *call, sim_action action)
+{
+    int64_t until = call->caller.frozen ? call->caller.frozen(call->caller.ctx) : 0;
+
+    if (until <= sim_here->now)
+        return false;
+    sim_after(SIM_WORLD, until - sim_here->now, "thaws", action, call, NULL);
+    return true;
+}
+
 static void on_cut(void *ctx)
 {
+    if (wait(ctx, on_cut))
+        return;
     end_for_caller(ctx, AKSSL_ERR_UNAVAILABLE, "connection lost");
 }
 
@@ -121,9 +134,12 @@ static void on_drained(void *ctx)
 static void on_down(void *ctx)
 {
     ak_call *call = ctx;
-    sim_packet *p = call->cut ? NULL : take(&call->down);
+    sim_packet *p;
     ProtobufCMessage *message;
 
+    if (wait(call, on_down))
+        return;
+    p = call->cut ? NULL : take(&call->down);
     if (!p)
         return;
     if (p->bytes && !call->over) {

@@ -110,7 +110,7 @@ const char *uv_strerror(int error)
 
 unsigned uv_available_parallelism(void)
 {
-    return (unsigned)sim_here->plan.slots;
+    return (unsigned)sim_here->slots;
 }
 
 uv_buf_t uv_buf_init(char *base, unsigned length)

@@ -35,7 +35,7 @@ typedef struct sim_heap {
 
 // What a seed draws before it starts (plan.c).
 typedef struct sim_plan {
-    int jobs, people, slots;
+    int jobs, people;
     int64_t faults_end;               // ns; after it nothing is broken any more
     int64_t limit;                    // ns; every job must have ended
     int64_t crash_every;              // mean time between crashes of the coordinator; 0: none
@@ -44,6 +44,7 @@ typedef struct sim_plan {
     int64_t stop;                     // of them, per cent that are SIGTERM
     int64_t cut_every;                // mean time between lost connections; 0: none
     int64_t kill_every;               // between kills of a process of a run; 0: none
+    int64_t freeze_every;             // between times that a rank 0 stands still; 0: none
     int64_t full_every;               // between times with a full disk; 0: none
     int64_t bad_every;                // between times with a failing disk; 0: none
     int64_t jump_every;               // between jumps of the wall clock; 0: none
@@ -51,8 +52,9 @@ typedef struct sim_plan {
     int64_t net_ms, work_ms, step_ms; // longest delay of a message, a work, a step
     int64_t sync_us;                  // longest time that a flush of the disk takes
     int64_t person_ms;                // mean time between what a person does
-    int64_t adopt_s, orphan_s; // akssld's --adopt-timeout and --orphan-timeout
-    bool on_term_stop; // akssld's --on-term
+    int64_t adopt_s, orphan_s;        // akssld's --adopt-timeout and --orphan-timeout
+    int64_t slots_change;             // per cent of lives that have other cores
+    bool on_term_stop;                // akssld's --on-term
     bool journal;                     // the disk orders its metadata, as ext4 and xfs do
     bool loose;                       // what is not flushed is lost, else: some of it
 } sim_plan;
@@ -86,6 +88,7 @@ typedef struct sim {
     bool dead;           // nothing that it does has an effect any more
     bool over;           // the seed's story is told
     int lives;           // of the coordinator, so far
+    int slots;           // of this life
     struct ak_daemon *d; // in its loop; NULL else
 
     struct sim_disk *disk;
