@@ -67,6 +67,13 @@ again() { # the daemon comes back after up to 2 s
     start_daemon
 }
 
+fill() { # the disk, but for what others are quicker to take
+    local room
+    room=$(df --output=avail -B1 "$state" | tail -n 1)
+    fallocate -l $((room - (1 << 22))) "$state/filler" 2>/dev/null
+    dd if=/dev/zero of="$state/filler.2" bs=4k 2>/dev/null
+}
+
 strike() {
     local pid all
     case $(among 20) in
@@ -93,9 +100,9 @@ strike() {
     19)
         [ -z "$disk" ] || {
             count[disk]=$((${count[disk]:-0} + 1))
-            fallocate -l "$(df --output=avail -B1 "$state" | tail -n 1)" "$state/filler"
+            fill
             sleep "$(among 3)"
-            rm -f "$state/filler"
+            rm -f "$state"/filler*
         }
         ;;
     esac
