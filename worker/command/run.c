@@ -241,7 +241,9 @@ static akssl_status run_session(ak_comm *comm, ak_uplink *uplink, const start *s
 // ends, tells nothing: the next daemon takes the job up again from its last commit.
 static akssl_status finish(ak_uplink *uplink, akssl_status rc, ak_outcome *outcome)
 {
-    const char *how = rc < 0             ? "failed"
+    bool unwritten = rc < 0 && outcome->unwritten;
+    const char *how = unwritten          ? "paused"
+                      : rc < 0           ? "failed"
                       : outcome->paused  ? "paused"
                       : outcome->stopped ? "stopped"
                                          : "succeeded";
@@ -251,6 +253,8 @@ static akssl_status finish(ak_uplink *uplink, akssl_status rc, ak_outcome *outco
     akssl_status told;
 
     ak_str_append(&sentence, reason);
+    if (unwritten)
+        ak_str_append(&sentence, "; the job is paused: put that right, then resume it");
     told = ak_uplink_finish(uplink, how, sentence.text, figures,
                             copy_results(&outcome->results, figures),
                             outcome->weights.text ? outcome->weights.text : "");

@@ -273,7 +273,9 @@ static akssl_status export_networks(classify *c)
     backbone.model = c->linear ? &c->frozen.model : &t->model;
     backbone.only = "backbone.";
     backbone.file = "backbone.safetensors";
-    return rc == AKSSL_OK ? ak_export_write(&backbone, c->spec, s->comm, s->folder, path) : rc;
+    if (rc == AKSSL_OK)
+        rc = ak_export_write(&backbone, c->spec, s->comm, s->folder, path);
+    return ak_outcome_wrote(c->loop.outcome, rc);
 }
 
 static akssl_status run(classify *c)

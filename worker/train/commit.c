@@ -2,16 +2,13 @@
 
 #include "worker/train/commit.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "proto/base/error.h"
+#include "worker/train/folder.h"
 
 static const char results_key[] = "results"; // name=value;name=value
 
@@ -25,25 +22,6 @@ static akssl_status agree(ak_comm *comm, akssl_status rc)
     ak_comm_broadcast(comm, &rc, sizeof rc);
     ak_comm_broadcast(comm, sentence, sizeof sentence);
     return rc < 0 ? ak_fail(rc, "%s", sentence) : AKSSL_OK;
-}
-
-static akssl_status make_folder(const char *path)
-{
-    if (mkdir(path, 0755) < 0 && errno != EEXIST)
-        return ak_fail_errno(errno, "folder '%s' cannot be made", path);
-    return AKSSL_OK;
-}
-
-static akssl_status sync_folder(const char *path)
-{
-    int fd = open(path, O_RDONLY | O_DIRECTORY);
-    int failed = fd < 0 || fsync(fd) < 0;
-
-    if (failed)
-        (void)ak_fail_errno(errno, "folder '%s' cannot be made durable", path);
-    if (fd >= 0)
-        close(fd);
-    return failed ? AKSSL_ERR_IO : AKSSL_OK;
 }
 
 static akssl_status finish_file(ak_safetensors_writer *w, akssl_status rc, ak_commit_file *file)
@@ -150,17 +128,18 @@ akssl_status ak_commit_write(ak_trainer *t, const ak_results *results, const cha
     ak_str_format(&model, "%s/model.safetensors", step.text);
     ak_str_format(&optimizer, "%s/optimizer.safetensors", step.text);
     if (ak_comm_rank(t->world.comm) == 0) {
-        rc = make_folder(commits.text);
+        rc = ak_folder_make(commits.text);
         if (rc == AKSSL_OK)
-            rc = make_folder(step.text);
+            rc = ak_folder_make(step.text);
         if (rc == AKSSL_OK)
             rc = write_model(t, results, model.text, &files[0]);
     }
     rc = write_optimizer(t, rc, optimizer.text, &files[1]);
+    // Once more: a run that was cut off may have made these folders without flushing them.
     if (rc == AKSSL_OK && ak_comm_rank(t->world.comm) == 0)
-        rc = sync_folder(commits.text);
+        rc = ak_folder_sync(commits.text);
     if (rc == AKSSL_OK && ak_comm_rank(t->world.comm) == 0)
-        rc = sync_folder(folder);
+        rc = ak_folder_sync(folder);
     rc = agree(t->world.comm, rc);
     ak_str_fini(&commits);
     ak_str_fini(&step);
@@ -294,7 +273,9 @@ akssl_status ak_export_write(const ak_export *e, const ak_spec *spec, ak_comm *c
     ak_str_clear(path);
     ak_str_format(path, "%s/export", folder);
     if (ak_comm_rank(comm) == 0)
-        rc = make_folder(path->text);
+        rc = ak_folder_make(path->text);
+    if (ak_comm_rank(comm) == 0 && rc == AKSSL_OK)
+        rc = ak_folder_sync(folder);
     ak_str_format(path, "/%s", e->file);
     if (ak_comm_rank(comm) == 0 && rc == AKSSL_OK)
         rc = write_export(e, spec, path->text);

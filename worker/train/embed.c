@@ -2,13 +2,12 @@
 
 #include "worker/train/embed.h"
 
-#include <errno.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 
 #include "proto/base/alloc.h"
 #include "proto/base/error.h"
 #include "worker/train/features.h"
+#include "worker/train/folder.h"
 #include "worker/train/frozen.h"
 #include "worker/train/npy.h"
 
@@ -16,6 +15,7 @@ enum { IMAGES = 16384 }; // whose features are in memory at once
 
 typedef struct embed {
     const ak_session *session;
+    ak_outcome *outcome;
     ak_frozen frozen;
     ak_recipe *recipe;
 } embed;
@@ -31,11 +31,12 @@ static akssl_status create(const embed *e, const char *name, ak_npy_type type, i
                            const int64_t *shape, ak_npy **out)
 {
     ak_str path = AK_STR_INIT;
-    akssl_status rc = AKSSL_OK;
+    akssl_status rc;
 
     ak_str_format(&path, "%s/export", e->session->folder);
-    if (mkdir(path.text, 0755) < 0 && errno != EEXIST)
-        rc = ak_fail_errno(errno, "folder '%s' cannot be made", path.text);
+    rc = ak_folder_make(path.text);
+    if (rc == AKSSL_OK)
+        rc = ak_folder_sync(e->session->folder);
     ak_str_format(&path, "/%s.npy", name);
     if (rc == AKSSL_OK)
         rc = ak_npy_create(out, path.text, type, dims, shape);
@@ -75,7 +76,7 @@ static akssl_status write_rows(embed *e, const ak_dataset *set, ak_npy *npy, uin
         rc = ak_features(&e->frozen.world, &e->frozen.encoder, e->recipe,
                          e->session->spec->image_size, set, images, count, &features);
         if (rc == AKSSL_OK && npy)
-            rc = ak_npy_write(npy, features, count * width);
+            rc = ak_outcome_wrote(e->outcome, ak_npy_write(npy, features, count * width));
         rc = agree(e, rc);
         free(features);
     }
@@ -91,13 +92,13 @@ static akssl_status write_part(embed *e, const ak_dataset *set, const char *feat
     ak_npy *npy = NULL;
     akssl_status rc = root ? create(e, features, AK_NPY_F32, 2, shape, &npy) : AKSSL_OK;
 
-    rc = agree(e, rc);
+    rc = agree(e, ak_outcome_wrote(e->outcome, rc));
     if (rc == AKSSL_OK)
         rc = write_rows(e, set, npy, images);
     if (rc == AKSSL_OK && root)
-        rc = ak_npy_commit(npy);
+        rc = ak_outcome_wrote(e->outcome, ak_npy_commit(npy));
     if (rc == AKSSL_OK && root)
-        rc = write_labels(e, set, labels);
+        rc = ak_outcome_wrote(e->outcome, write_labels(e, set, labels));
     ak_npy_free(npy);
     free(images);
     return agree(e, rc);
@@ -132,7 +133,7 @@ static akssl_status run(embed *e, ak_results *results)
 
 akssl_status ak_embed_run(const ak_session *session, ak_outcome *outcome)
 {
-    embed e = { .session = session };
+    embed e = { .session = session, .outcome = outcome };
     akssl_status rc = run(&e, &outcome->results);
 
     ak_frozen_close(&e.frozen);

@@ -200,7 +200,7 @@ static akssl_status tell(ak_loop *l, double loss, double lr, double seconds)
         .warnings = l->warnings,
         .warning_count = l->last.warning_count,
     };
-    rc = ak_metrics_write(l->metrics, p);
+    rc = ak_outcome_wrote(l->outcome, ak_metrics_write(l->metrics, p));
     if (rc == AKSSL_OK)
         link->report(link->ctx, p, &l->outcome->results);
     return rc;
@@ -236,6 +236,7 @@ static akssl_status commit(ak_loop *l)
     rc = ak_commit_write(l->trainer, &l->outcome->results, l->session->folder, files);
     if (rc == AKSSL_OK && l->metrics)
         rc = ak_metrics_sync(l->metrics);
+    rc = ak_outcome_wrote(l->outcome, rc);
     if (rc == AKSSL_OK)
         rc = send_wholes(l);
     if (rc == AKSSL_OK && link)
@@ -327,7 +328,8 @@ akssl_status ak_loop_prepare(ak_loop *l, akssl_status rc)
         rc = ak_update_rate(&l->rate, s->spec,
                             llround(s->spec->warmup_epochs * (double)l->epoch_steps), l->total);
     if (rc == AKSSL_OK && s->link)
-        rc = ak_metrics_open(&l->metrics, s->folder, "metrics.jsonl", s->resume_step);
+        rc = ak_outcome_wrote(
+            l->outcome, ak_metrics_open(&l->metrics, s->folder, "metrics.jsonl", s->resume_step));
     if (rc == AKSSL_OK && s->resume_step)
         rc = ak_commit_read(l->trainer, &l->outcome->results, s->commit, s->resume_step);
     rc = ak_loop_agree(l, rc);

@@ -1,8 +1,12 @@
 // worker/train/metrics.c -- figures over time: one JSON object a line.
+//
+// A line is one write(2), so that a run that is cut off leaves whole lines, or a torn one at the
+// end.
 
 #include "worker/train/metrics.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,28 +15,35 @@
 
 #include "proto/base/alloc.h"
 #include "proto/base/error.h"
+#include "proto/base/str.h"
 
 struct ak_metrics {
-    FILE *file;
+    int fd; // -1: not open
     char *path;
 };
 
-// The offset behind the last whole line of a step up to resume_step.
-static off_t keep_until(FILE *file, int64_t resume_step)
+// The offset behind the last whole line of a step up to resume_step; -1 with errno.
+static off_t keep_until(const char *path, int64_t resume_step)
 {
+    FILE *file = fopen(path, "re");
     char *line = NULL;
     size_t room = 0;
     off_t keep = 0;
     int64_t step;
     ssize_t n;
 
+    if (!file)
+        return -1;
     while ((n = getline(&line, &room, file)) > 0) {
         if (line[n - 1] != '\n' || sscanf(line, "{\"step\": %" SCNd64, &step) != 1 ||
             step > resume_step)
             break;
         keep = ftello(file);
     }
+    if (ferror(file))
+        keep = -1;
     free(line);
+    fclose(file);
     return keep;
 }
 
@@ -41,60 +52,73 @@ akssl_status ak_metrics_open(ak_metrics **out, const char *folder, const char *n
 {
     ak_metrics *m = ak_alloc(1, sizeof *m);
     ak_str path = AK_STR_INIT;
+    akssl_status rc;
     off_t keep;
 
     ak_str_format(&path, "%s/%s", folder, name);
     m->path = ak_str_take(&path);
-    m->file = fopen(m->path, "a+");
-    if (!m->file)
-        goto fail;
-    rewind(m->file);
-    keep = keep_until(m->file, resume_step);
-    if (ftruncate(fileno(m->file), keep) < 0 || fseeko(m->file, keep, SEEK_SET) < 0)
-        goto fail;
-    *out = m;
-    return AKSSL_OK;
-fail:
-    (void)ak_fail_errno(errno, "metrics '%s' cannot be written", m->path);
+    m->fd = open(m->path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+    keep = m->fd < 0 ? -1 : keep_until(m->path, resume_step);
+    if (keep >= 0 && ftruncate(m->fd, keep) == 0) {
+        *out = m;
+        return AKSSL_OK;
+    }
+    rc = ak_fail_errno(errno, "metrics '%s' cannot be written", m->path);
     ak_metrics_close(m);
-    return AKSSL_ERR_IO;
+    return rc;
 }
 
-// Ends a line; failed: a write of it did.
-static akssl_status end_line(ak_metrics *m, bool failed)
+// Ends a line and writes it.
+static akssl_status write_line(ak_metrics *m, ak_str *line)
 {
-    if (failed || fputs("}\n", m->file) < 0 || fflush(m->file) != 0)
-        return ak_fail_errno(errno, "metrics '%s' cannot be written", m->path);
-    return AKSSL_OK;
+    const char *at;
+    akssl_status rc = AKSSL_OK;
+    size_t left;
+
+    ak_str_append(line, "}\n");
+    at = line->text;
+    left = line->length;
+    while (left && rc == AKSSL_OK) {
+        ssize_t n = write(m->fd, at, left);
+
+        if (n < 0 && errno != EINTR)
+            rc = ak_fail_errno(errno, "metrics '%s' cannot be written", m->path);
+        at += n > 0 ? n : 0;
+        left -= n > 0 ? (size_t)n : 0;
+    }
+    ak_str_fini(line);
+    return rc;
 }
 
 akssl_status ak_metrics_write_results(ak_metrics *m, int64_t step, double epoch, const char *prefix,
                                       const ak_results *r)
 {
     size_t skip = strlen(prefix);
-    bool failed = fprintf(m->file, "{\"step\": %" PRId64 ", \"epoch\": %.6f", step, epoch) < 0;
+    ak_str line = AK_STR_INIT;
 
-    for (int i = 0; i < r->count && !failed; i++)
+    ak_str_format(&line, "{\"step\": %" PRId64 ", \"epoch\": %.6f", step, epoch);
+    for (int i = 0; i < r->count; i++)
         if (strncmp(r->row[i].name, prefix, skip) == 0)
-            failed = fprintf(m->file, ", \"%s\": %.9g", r->row[i].name + skip, r->row[i].value) < 0;
-    return end_line(m, failed);
+            ak_str_format(&line, ", \"%s\": %.9g", r->row[i].name + skip, r->row[i].value);
+    return write_line(m, &line);
 }
 
 akssl_status ak_metrics_write(ak_metrics *m, const ak_progress *p)
 {
-    bool failed = fprintf(m->file,
-                          "{\"step\": %" PRId64
-                          ", \"epoch\": %.6f, \"loss\": %.9g, \"lr\": %.9g, \"images_per_s\": %.1f",
-                          p->step, p->epoch, p->loss, p->lr, p->images_per_s) < 0;
+    ak_str line = AK_STR_INIT;
 
-    for (int i = 0; i < p->gauge_count && !failed; i++)
-        failed = fprintf(m->file, ", \"%s\": %.9g", p->gauges[i].name, p->gauges[i].value) < 0;
-    return end_line(m, failed);
+    ak_str_format(&line,
+                  "{\"step\": %" PRId64
+                  ", \"epoch\": %.6f, \"loss\": %.9g, \"lr\": %.9g, \"images_per_s\": %.1f",
+                  p->step, p->epoch, p->loss, p->lr, p->images_per_s);
+    for (int i = 0; i < p->gauge_count; i++)
+        ak_str_format(&line, ", \"%s\": %.9g", p->gauges[i].name, p->gauges[i].value);
+    return write_line(m, &line);
 }
 
 akssl_status ak_metrics_sync(ak_metrics *m)
 {
-    if (fflush(m->file) != 0 || fsync(fileno(m->file)) < 0)
+    if (fsync(m->fd) < 0)
         return ak_fail_errno(errno, "metrics '%s' cannot be made durable", m->path);
     return AKSSL_OK;
 }
@@ -103,8 +127,8 @@ void ak_metrics_close(ak_metrics *m)
 {
     if (!m)
         return;
-    if (m->file)
-        fclose(m->file);
+    if (m->fd >= 0)
+        close(m->fd);
     free(m->path);
     free(m);
 }

@@ -13,6 +13,7 @@
 #include "proto/base/alloc.h"
 #include "proto/base/error.h"
 #include "proto/base/str.h"
+#include "worker/train/folder.h"
 
 enum { PREAMBLE = 10, ALIGN = 64 }; // bytes: magic, version, length
 
@@ -88,7 +89,7 @@ akssl_status ak_npy_commit(ak_npy *npy)
     if (fflush(npy->file) != 0 || fsync(fileno(npy->file)) < 0 || rename(npy->draft, npy->path) < 0)
         return failed(npy);
     npy->committed = true;
-    return AKSSL_OK;
+    return ak_folder_sync_of(npy->path);
 }
 
 void ak_npy_free(ak_npy *npy)

@@ -52,9 +52,10 @@ static akssl_status between(void *ctx)
     akssl_status rc = evaluate(r, what[0] ? what : "knn,probe", "now.");
 
     if (rc == AKSSL_OK && r->evaluations)
-        rc = ak_metrics_write_results(r->evaluations, step,
-                                      (double)step / (double)r->loop.epoch_steps, "now.",
-                                      &r->loop.outcome->results);
+        rc = ak_outcome_wrote(r->loop.outcome,
+                              ak_metrics_write_results(r->evaluations, step,
+                                                       (double)step / (double)r->loop.epoch_steps,
+                                                       "now.", &r->loop.outcome->results));
     return ak_loop_agree(&r->loop, rc);
 }
 
@@ -71,7 +72,9 @@ static akssl_status prepare(run *r)
     if (rc == AKSSL_OK && s->spec->init_backbone[0] && !s->resume_step)
         rc = ak_init_backbone(r->loop.trainer, s->spec->init_backbone);
     if (rc == AKSSL_OK && s->spec->probe && s->link)
-        rc = ak_metrics_open(&r->evaluations, s->folder, "evaluations.jsonl", s->resume_step);
+        rc =
+            ak_outcome_wrote(r->loop.outcome, ak_metrics_open(&r->evaluations, s->folder,
+                                                              "evaluations.jsonl", s->resume_step));
     if (rc == AKSSL_OK) {
         r->loop.epoch_steps = ak_loader_steps(r->loader);
         r->loop.images = ak_loader_images(r->loader);
@@ -99,7 +102,15 @@ static akssl_status pretrain(run *r)
         return rc;
     rc = evaluate(r, s->spec->eval, "after.");
     if (rc == AKSSL_OK)
-        rc = ak_export_backbone(r->loop.trainer, s->spec, s->folder, &outcome->weights);
+        rc = ak_outcome_wrote(
+            outcome, ak_export_backbone(r->loop.trainer, s->spec, s->folder, &outcome->weights));
+    return rc;
+}
+
+akssl_status ak_outcome_wrote(ak_outcome *outcome, akssl_status rc)
+{
+    outcome->unwritten |=
+        rc == AKSSL_ERR_NO_SPACE || rc == AKSSL_ERR_IO || rc == AKSSL_ERR_PERMISSION;
     return rc;
 }
 

@@ -44,12 +44,17 @@ typedef struct ak_session {
 } ak_session;
 
 typedef struct ak_outcome {
-    bool stopped;  // asked to; the run goes on from its commit another time
-    bool paused;   // stopped by itself, until a person resumes it; rank 0
-    ak_str reason; // why it paused; the caller's
+    bool stopped;   // asked to; the run goes on from its commit another time
+    bool paused;    // stopped by itself, until a person resumes it; rank 0
+    bool unwritten; // it failed since a file could not be written; rank 0
+    ak_str reason;  // why it paused; the caller's
     ak_results results;
     ak_str weights; // the export's path; the caller's
 } ak_outcome;
+
+// ak_outcome_wrote is told how a write of the job's files went, and returns that: a disk that is
+// full or fails is no fault of the job, which goes on from its last commit once it is put right.
+akssl_status ak_outcome_wrote(ak_outcome *outcome, akssl_status rc) AKSSL_MUST_CHECK;
 
 // ak_session_run runs the job.  Collective; a failure of one rank is returned on that rank, and
 // the caller must then end all ranks (ak_comm_abort).

@@ -135,7 +135,7 @@ START_TEST(a_missing_folder_is_named)
 
     setup();
     ak_rig_remove(folder);
-    ak_rig_refused(ak_metrics_open(&m, path, "metrics.jsonl", 0), AKSSL_ERR_IO, path);
+    ak_rig_refused(ak_metrics_open(&m, path, "metrics.jsonl", 0), AKSSL_ERR_NOT_FOUND, path);
 }
 END_TEST
 
