@@ -232,7 +232,7 @@ static void on_part(void *ctx)
     }
     error = write_part(rank);
     if (error) {
-        sim_rank_finish(rank, "failed", sim_format("commit: %s", strerror(error)));
+        sim_rank_finish(rank, "paused", sim_format("commit: %s", strerror(error)));
         return;
     }
     rank->part++;
