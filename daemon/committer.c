@@ -228,6 +228,9 @@ static akssl_status repeat(ak_run *run, ak_call *call, const ak_commit *commit)
     bool same = rc == AKSSL_OK && newest.step == commit->step &&
                 newest.file_count == commit->file_count + 1;
 
+    if (rc < 0 && rc != AKSSL_ERR_NOT_FOUND)
+        return rc; // whether it is the same cannot be told
+
     for (int i = 0; same && i < commit->file_count; i++)
         same = strcmp(newest.files[i].name, commit->files[i].name) == 0 &&
                strcmp(newest.files[i].digest, commit->files[i].digest) == 0;

@@ -221,6 +221,11 @@ akssl_status ak_control_submit(ak_daemon *d, const ak_spec *spec, const char *ya
 
 // ---- cancelling, pausing, resuming
 
+static bool has_run(ak_job_state state)
+{
+    return state == AK_JOB_STARTING || state == AK_JOB_RUNNING;
+}
+
 akssl_status ak_control_active(ak_daemon *d, int64_t id, ak_job **out)
 {
     ak_job *job = ak_jobs_find(&d->jobs, id), *stored = NULL;
@@ -229,6 +234,11 @@ akssl_status ak_control_active(ak_daemon *d, int64_t id, ak_job **out)
     if (rc == AKSSL_OK && (!job || ak_job_state_ended(job->state)))
         rc = ak_fail(AKSSL_ERR_STATE, "job %" PRId64 " has ended already: it is %s", id,
                      ak_job_state_text(job ? job->state : stored->state));
+    else if (rc == AKSSL_OK && !job->run && has_run(job->state))
+        rc = ak_fail(AKSSL_ERR_UNAVAILABLE,
+                     "akssld is stopping, and has left job %" PRId64 " running: ask again once it "
+                     "is back",
+                     id);
     ak_job_free(stored);
     *out = job;
     return rc;
@@ -288,6 +298,8 @@ akssl_status ak_control_pause(ak_daemon *d, int64_t id, void (*seen)(void *ctx, 
         rc = ak_fail(AKSSL_ERR_STATE, "job %" PRId64 " is being cancelled", id);
     if (rc == AKSSL_OK && job->state != AK_JOB_PAUSED)
         rc = wish(d, job, &job->pause);
+    else if (rc == AKSSL_OK && job->stored != AK_JOB_PAUSED)
+        rc = ak_control_save(d, job); // it is, but the store did not take it
     if (rc < 0)
         return rc;
     if (job->run) {

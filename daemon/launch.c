@@ -49,7 +49,9 @@ static akssl_status choose(job_work *w)
                        "no commit is whole: put its files back and resume, or begin again with "
                        "`akssl-client resume --from-start %" PRId64 "`",
                        w->run->job->id);
-    return rc < 0 ? ak_wrap(rc, "its commits cannot be read") : AKSSL_OK;
+    return rc < 0 ? ak_wrap(rc, "a commit cannot be read (move its file away, and the job goes on "
+                                "from the one before)")
+                  : AKSSL_OK;
 }
 
 static akssl_status sweep(job_work *w)

@@ -55,6 +55,8 @@ static akssl_status started(ak_daemon *d, ak_call *call, const ProtobufCMessage 
                     message->reason && message->reason[0] ? message->reason
                     : outcome                             ? "the worker gave no reason"
                                                           : "");
+    if (outcome && run->job->dirty) // the worker says it again
+        return ak_fail(AKSSL_ERR_UNAVAILABLE, "finish: it cannot be stored yet");
     ak_call_reply(call, &reply.base);
     ak_uplink_finish(run);
     return AKSSL_OK;

@@ -174,7 +174,7 @@ akssl_status ak_commit_choose(const ak_commit *newest_first, int count, const ch
             *chosen = i;
             return AKSSL_OK;
         }
-        if (rc != AKSSL_ERR_CORRUPT && rc != AKSSL_ERR_NOT_FOUND && rc != AKSSL_ERR_IO)
+        if (rc != AKSSL_ERR_CORRUPT && rc != AKSSL_ERR_NOT_FOUND)
             return rc;
         ak_str_format(wrong, "%s%s", wrong->length ? "; " : "", ak_error_text());
     }

@@ -52,8 +52,8 @@ akssl_status ak_commit_check_extra(const ak_commit *commit, const char *folder) 
 
 // ak_commit_choose looks through a job's commits, newest first, for one that is whole: *chosen is
 // its index, *state its state (yours).  What is wrong with those before it is appended to wrong.  A
-// file that is missing, cannot be read through or is not what was committed is damage; any other
-// failure (permissions, memory) is returned at once.  ERR_CORRUPT, with all that is wrong, when
+// file that is missing or is not what was committed is damage; any other failure (a disk that fails,
+// permissions, memory) is returned at once: it may pass, and no commit is given up for it.  ERR_CORRUPT, with all that is wrong, when
 // none is whole.  Any thread.
 akssl_status ak_commit_choose(const ak_commit *newest_first, int count, const char *commits_folder,
                               int *chosen, ak_state **state, ak_str *wrong) AKSSL_MUST_CHECK;

@@ -36,6 +36,7 @@ struct sim_node {
     struct sim_write *first, *last; // since the last flush
     sim_entries now, durable;
     sim_node *older;
+    bool rotten;      // its bytes have changed by themselves
     const void *lock; // who holds it
 };
 

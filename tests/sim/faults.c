@@ -8,6 +8,7 @@
 
 #include "tests/sim/disk.h"
 #include "tests/sim/net.h"
+#include "tests/sim/oracle.h"
 #include "tests/sim/procs.h"
 #include "tests/sim/rank.h"
 
@@ -125,6 +126,28 @@ static void jump(void)
     sim_here->wall_ms += ms;
 }
 
+void sim_faults_rot(void)
+{
+    static const char *const files[] = { "model", "optimizer", "state" };
+    int64_t skip = sim_range(0, 3);
+
+    if (calm() || !sim_chance(sim_here->plan.rot))
+        return;
+    for (const sim_account *a = sim_here->oracle->accounts; a; a = a->next) {
+        const char *path =
+            sim_format("/state/jobs/%" PRId64 "/commits/step-%" PRId64 "/%s.safetensors", a->id,
+                       a->committed, files[sim_range(0, 2)]);
+        sim_node *node;
+
+        if (sim_disk_find(path, &node) || !node->size || skip-- > 0)
+            continue;
+        sim_trace("'%s' rots", path);
+        node->data[sim_range(0, node->size - 1)] ^= 1;
+        node->rotten = true;
+        return;
+    }
+}
+
 // ---- somebody who knows a run's id, as every user of the host does, and not its secret
 
 typedef struct rogue {
@@ -184,6 +207,16 @@ static void rogue_commit(const rogue *r, const char *secret, const sim_caller *c
     sim_net_call(AK_RPC_commit, secret, r->run->id, &request.base, 10000, caller);
 }
 
+// old_secret gives the secret of a run that another one of its job has followed.
+static const char *old_secret(const sim_run *run)
+{
+    for (; run; run = run->next)
+        for (const sim_run *newer = sim_here->procs->runs; newer != run; newer = newer->next)
+            if (newer->job == run->job && run->secret)
+                return run->secret;
+    return "";
+}
+
 static void intrude(void)
 {
     const sim_run *run = sim_here->procs->runs; // the newest
@@ -194,11 +227,8 @@ static void intrude(void)
     if (!run)
         return;
     *r = (rogue){ run, "Join" };
-    if (run->next && run->next->secret && sim_chance(50))
-        secret = run->next->secret; // an old run's
-    if (run->next && secret == run->next->secret && run->next->job != run->job &&
-        sim_run_alive(run->next))
-        secret = ""; // that of a run which may well join
+    if (sim_chance(50))
+        secret = old_secret(run->next);
     switch (sim_range(0, 2)) {
     case 0:
         rogue_join(r, secret, &caller);

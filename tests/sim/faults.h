@@ -15,6 +15,9 @@ void sim_faults_begin(void);
 // sim_faults_power says whether akssld's death is one of the whole host's.
 bool sim_faults_power(void);
 
+// sim_faults_rot damages a commit, now and then; for a moment when nobody reads one.
+void sim_faults_rot(void);
+
 // sim_life tells one seed's story, from the first start of akssld to its last end.
 void sim_life(void);
 

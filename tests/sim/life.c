@@ -92,6 +92,7 @@ static void after_life(bool died)
     if (power)
         sim_disk_lose();
     sim_oracle_disk();
+    sim_faults_rot();
 }
 
 static void live(void)

@@ -7,6 +7,7 @@
 
 #include "daemon/daemon.h"
 #include "daemon/run.h"
+#include "tests/sim/disk.h"
 #include "tests/sim/wrap.h"
 
 void sim_oracle_begin(void)
@@ -31,7 +32,7 @@ sim_account *sim_oracle_of(int64_t job)
 
 // ---- people
 
-void sim_oracle_submitted(int64_t job, int64_t total, int64_t ranks)
+void sim_oracle_submitted(int64_t job, int64_t total, int64_t ranks, int64_t keep)
 {
     sim_account *account = sim_oracle_of(job);
 
@@ -40,6 +41,7 @@ void sim_oracle_submitted(int64_t job, int64_t total, int64_t ranks)
         sim_broken("id %" PRId64 " was given twice", job);
     account->acked = true;
     account->total = total;
+    account->keep = keep;
     account->ranks = ranks;
     sim_here->oracle->count_acked++;
 }
@@ -66,8 +68,10 @@ void sim_oracle_told(int64_t job, const char *text, const char *reason, int64_t 
     if (account->ended && state != account->ended && asked_at >= account->ended_at)
         sim_broken("job %" PRId64 " was told to be %s, and is now told to be %s", job,
                    ak_job_state_text(account->ended), text);
-    if (!account->ended)
+    if (!account->ended) {
         account->told = state;
+        account->told_lost = strstr(reason, "--from-start") != NULL;
+    }
     if (account->ended || !ak_job_state_ended(state))
         return;
     sim_trace("job %" PRId64 " is seen to have ended: %s", job, text);
@@ -77,12 +81,9 @@ void sim_oracle_told(int64_t job, const char *text, const char *reason, int64_t 
         check_failure(account, reason);
     if (account->cancelled && state == AK_JOB_FAILED)
         sim_broken("job %" PRId64 " FAILED after its cancelling was acknowledged", job);
-    if (account->finish && account->finish != AK_JOB_PAUSED && state != account->finish &&
-        state != AK_JOB_CANCELLED)
-        sim_broken("job %" PRId64 ": Finish as %s was acknowledged, and it ended %s", job,
-                   ak_job_state_text(account->finish), text);
-    if (state == AK_JOB_SUCCEEDED && account->finish != AK_JOB_SUCCEEDED)
-        sim_trace("(whose Finish was not answered)");
+    if (account->finish == AK_JOB_SUCCEEDED && state != AK_JOB_SUCCEEDED)
+        sim_broken("job %" PRId64 ": Finish as SUCCEEDED was acknowledged, and it ended %s", job,
+                   text);
 }
 
 // ---- runs
@@ -117,6 +118,7 @@ void sim_oracle_launched(sim_run *run)
         if (other != run && other->job == run->job && sim_run_alive(other))
             sim_broken("job %" PRId64 " is launched while %d processes of its run %s live",
                        run->job, sim_run_alive(other), other->id);
+    account->finish = 0;
     if (cores_in_use() > sim_here->slots)
         sim_broken("job %" PRId64 " is launched with %" PRId64 " ranks, and then %" PRId64
                    " cores of %d are in use",
@@ -133,10 +135,36 @@ void sim_oracle_launched(sim_run *run)
                    ak_job_state_text(account->ended));
 }
 
+bool sim_oracle_rotten(int64_t job, int64_t step, const char *prefix)
+{
+    const char *path = sim_format("/state/jobs/%" PRId64 "/commits/%s-%" PRId64, job, prefix, step);
+    sim_node *folder;
+
+    if (sim_disk_find(path, &folder))
+        return false;
+    for (int i = 0; i < folder->now.count; i++)
+        if (folder->now.at[i].node->rotten)
+            return true;
+    return false;
+}
+
+void sim_oracle_forgive(sim_account *account)
+{
+    while (account->committed >= 0 &&
+           sim_oracle_rotten(account->id, account->committed, "aside-step")) {
+        account->acked_steps &= ~(UINT64_C(1) << account->committed);
+        account->committed = -1;
+        for (int64_t step = 0; step < 64 && account->keep > 1; step++)
+            if (account->acked_steps >> step & 1)
+                account->committed = step;
+    }
+}
+
 void sim_oracle_welcomed(sim_run *run, int64_t step)
 {
-    const sim_account *account = sim_oracle_of(run->job);
+    sim_account *account = sim_oracle_of(run->job);
 
+    sim_oracle_forgive(account);
     sim_trace("job %" PRId64 " begins at step %" PRId64, run->job, step);
     if (step < account->committed)
         sim_broken("job %" PRId64 " resumes at step %" PRId64 ", but the commit of step %" PRId64
@@ -166,6 +194,7 @@ void sim_oracle_committed(sim_run *run, int64_t step)
                    "step %" PRId64,
                    run->job, step, account->committed);
     account->committed = step;
+    account->acked_steps |= UINT64_C(1) << step;
 }
 
 void sim_oracle_finished(sim_run *run, ak_job_state outcome)

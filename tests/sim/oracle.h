@@ -18,12 +18,15 @@ typedef enum sim_wish { SIM_NO_WISH, SIM_WISH_RUN, SIM_WISH_PAUSE, SIM_WISH_OPEN
 typedef struct sim_account {
     struct sim_account *next;
     int64_t id;
-    bool acked;         // its submission was
-    ak_job_state told;  // what somebody was told last; 0
-    ak_job_state ended; // the same, if it is an end
-    int64_t ended_at;   // when it was told first
-    int64_t committed;  // the newest step whose commit was acknowledged; -1
-    int64_t total;
+    bool acked;           // its submission was
+    ak_job_state told;    // what somebody was told last; 0
+    ak_job_state ended;   // the same, if it is an end
+    int64_t ended_at;     // when it was told first
+    int64_t committed;    // the newest step whose commit was acknowledged; -1
+    uint64_t acked_steps; // those of all of them, as bits
+    bool begun_again;     // on request: its commits were given up
+    bool told_lost;       // that no commit is whole
+    int64_t total, keep;
     int64_t ranks;  // that are wanted; 0: as many as fit, -2: not known
     bool cancelled; // Cancel was acknowledged
     sim_wish wish;  // pause or not, as far as acknowledged; OPEN: the answer is not known
@@ -43,7 +46,7 @@ sim_account *sim_oracle_of(int64_t job); // made when there is none
 // ---- what happens
 
 // its submission was acknowledged
-void sim_oracle_submitted(int64_t job, int64_t total, int64_t ranks);
+void sim_oracle_submitted(int64_t job, int64_t total, int64_t ranks, int64_t keep);
 // somebody who asked at asked_at saw this state
 void sim_oracle_told(int64_t job, const char *state, const char *reason, int64_t asked_at);
 void sim_oracle_launched(sim_run *run);                       // before its processes are
@@ -51,6 +54,12 @@ void sim_oracle_welcomed(sim_run *run, int64_t step);         // it resumes ther
 void sim_oracle_committed(sim_run *run, int64_t step);        // acknowledged
 void sim_oracle_finished(sim_run *run, ak_job_state outcome); // acknowledged
 void sim_oracle_moved(int64_t job, ak_job_state from, ak_job_state to);
+
+// sim_oracle_rotten says whether a file in commits/PREFIX-STEP is rotten.
+bool sim_oracle_rotten(int64_t job, int64_t step, const char *prefix);
+
+// sim_oracle_forgive takes back the promise of commits that were damaged, and set aside for it.
+void sim_oracle_forgive(sim_account *account);
 
 // ---- looking
 

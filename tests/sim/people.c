@@ -16,8 +16,9 @@ typedef struct person {
     int to_submit;
     int64_t jobs[MAX_JOBS];
     int count;
-    int64_t job;                 // that the call is about
-    int64_t steps;               // of the job being submitted
+    int64_t job;   // that the call is about
+    int64_t steps; // of the job being submitted
+    int64_t keep;
     int64_t ranks, ranks_before; // that are wanted, and were, of the job being resized
     ak_rpc_id rpc;               // the call under way
     sim_wish before;             // of the job, before the call
@@ -57,7 +58,7 @@ static void on_message(void *ctx, ak_call *call, const ProtobufCMessage *message
     } else if (message->descriptor == &akssl__v1__submit_reply__descriptor) {
         p->jobs[p->count++] = ((const Akssl__V1__SubmitReply *)message)->id;
         p->to_submit--;
-        sim_oracle_submitted(p->jobs[p->count - 1], p->steps, p->ranks);
+        sim_oracle_submitted(p->jobs[p->count - 1], p->steps, p->ranks, p->keep);
     } else if (message->descriptor == &akssl__v1__list_reply__descriptor) {
         const Akssl__V1__ListReply *list = (const Akssl__V1__ListReply *)message;
 
@@ -98,12 +99,25 @@ static void on_ended(void *ctx, ak_call *call, akssl_status rc, const char *sent
 
 // ---- what is asked
 
+// A job of which no commit is whole is resumed from its start: what it had is given up.
+static void give_up_commits(sim_account *account)
+{
+    account->committed = -1;
+    account->acked_steps = 0;
+    account->begun_again = true;
+}
+
 static void call_job(person *p, ak_rpc_id rpc, int64_t job)
 {
-    Akssl__V1__JobRequest request = AKSSL__V1__JOB_REQUEST__INIT;
+    Akssl__V1__ResumeRequest request =
+        AKSSL__V1__RESUME_REQUEST__INIT; // JobRequest is its beginning
 
     request.has_id = 1;
     request.id = job;
+    request.has_from_start = rpc == AK_RPC_resume && sim_oracle_of(job)->told_lost;
+    request.from_start = request.has_from_start;
+    if (request.from_start)
+        give_up_commits(sim_oracle_of(job));
     p->rpc = rpc;
     p->job = job;
     p->asked_at = sim_here->now;
@@ -129,7 +143,7 @@ static void submit(person *p)
     spec.commit_every = sim_range(0, 6);
     spec.shards = 8;
     spec.ranks = p->ranks = sim_chance(30) ? 0 : INT64_C(1) << sim_range(0, 3);
-    spec.keep = sim_range(1, 3);
+    spec.keep = p->keep = sim_range(1, 3);
     spec.max_restarts = sim_chance(90) ? 1000 : 3;
     spec.priority = sim_range(-1, 1);
     request.spec = &spec;

@@ -37,6 +37,7 @@ void sim_plan_draw(sim_plan *plan)
         .person_ms = sim_range(300, 6000),
         .adopt_s = sim_chance(50) ? 60 : sim_range(5, 40),
         .orphan_s = sim_chance(50) ? 3600 : sim_range(2, 30),
+        .rot = sim_chance(20) ? 30 : 0,
         .slots_change = sim_chance(30) ? 40 : 0,
         .on_term_stop = sim_chance(30),
         .journal = sim_chance(50),

@@ -53,6 +53,7 @@ typedef struct sim_plan {
     int64_t sync_us;                  // longest time that a flush of the disk takes
     int64_t person_ms;                // mean time between what a person does
     int64_t adopt_s, orphan_s;        // akssld's --adopt-timeout and --orphan-timeout
+    int64_t rot;                      // per cent of lives after which a commit is damaged
     int64_t slots_change;             // per cent of lives that have other cores
     bool on_term_stop;                // akssld's --on-term
     bool journal;                     // the disk orders its metadata, as ext4 and xfs do
