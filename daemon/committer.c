@@ -228,9 +228,15 @@ static akssl_status repeat(ak_run *run, ak_call *call, const ak_commit *commit)
     bool same = rc == AKSSL_OK && newest.step == commit->step &&
                 newest.file_count == commit->file_count + 1;
 
-    if (rc < 0 && rc != AKSSL_ERR_NOT_FOUND)
-        return rc; // whether it is the same cannot be told
+    if (rc < 0 && rc != AKSSL_ERR_NOT_FOUND) { // whether it is the same cannot be told
+        char *error = ak_path("%s", ak_error_text());
 
+        run->commit_call = call;
+        ak_call_set_user(call, run);
+        refuse(run, rc, error);
+        free(error);
+        return AKSSL_OK;
+    }
     for (int i = 0; same && i < commit->file_count; i++)
         same = strcmp(newest.files[i].name, commit->files[i].name) == 0 &&
                strcmp(newest.files[i].digest, commit->files[i].digest) == 0;

@@ -151,7 +151,7 @@ static void on_asked(sim_rank *rank, int generation, akssl_status rc, const char
             sim_link_drop(rank); // it may be dead without our knowing
         decide(rank);
     } else {
-        sim_rank_fail(rank, rc, sim_format("commit: %s", sentence));
+        sim_rank_finish(rank, "failed", sim_format("commit: %s", sentence));
     }
 }
 
@@ -321,14 +321,6 @@ static void on_end(void *ctx)
         rank->wait_ms = 200;
         on_tell(rank);
     }
-}
-
-// What a person can put right is no failure.
-void sim_rank_fail(sim_rank *rank, akssl_status rc, const char *reason)
-{
-    bool waits = rc == AKSSL_ERR_NO_SPACE || rc == AKSSL_ERR_IO;
-
-    sim_rank_finish(rank, waits ? "paused" : "failed", reason);
 }
 
 void sim_rank_finish(sim_rank *rank, const char *outcome, const char *reason)

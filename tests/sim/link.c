@@ -160,7 +160,7 @@ static void on_ended(void *ctx, ak_call *call, akssl_status rc, const char *sent
     } else if (rank->began && !sim_link_passes(rc, !rank->met)) {
         rank->join = NULL;
         rank->up = rank->met = false;
-        sim_rank_fail(rank, rc, sentence);
+        sim_rank_finish(rank, "failed", sentence);
     } else if (!rank->began &&
                (!sim_link_passes(rc, true) || sim_here->now - rank->started_at > OPEN_S * SIM_S)) {
         rank->join = NULL;
@@ -276,7 +276,7 @@ static void on_held(sim_rank *rank, int generation, akssl_status rc, const char 
     else if (sim_link_passes(rc, false))
         sim_link_drop(rank);
     else
-        sim_rank_fail(rank, rc, sentence);
+        sim_rank_finish(rank, "failed", sentence);
 }
 
 static void meet(sim_rank *rank, const Akssl__V1__Welcome *welcome)

@@ -105,7 +105,6 @@ void sim_rank_ask(sim_rank *rank, void (*answered)(sim_rank *rank, int generatio
 
 // sim_rank_finish says how it ended, then leaves.
 void sim_rank_finish(sim_rank *rank, const char *outcome, const char *reason);
-void sim_rank_fail(sim_rank *rank, akssl_status rc, const char *reason);
 
 // sim_rank_leave ends the process.
 void sim_rank_leave(sim_rank *rank, int code);
