@@ -45,7 +45,7 @@ void ak_guard_clean(const char *run)
 {
     char *folder = scratch_of(run);
 
-    if (ak_files_remove(folder) < 0)
+    if (access(folder, F_OK) == 0 && ak_files_remove(folder) < 0)
         fprintf(stderr, "akssld: %s\n", ak_error_text());
     free(folder);
 }

@@ -167,8 +167,34 @@ static void look(void)
     sqlite3_close(db);
 }
 
+// A job that has succeeded has the figures of each of its steps, once.
+static void check_metrics(const sim_account *a)
+{
+    const char *path = sim_format("/state/jobs/%" PRId64 "/metrics.jsonl", a->id);
+    sim_node *node;
+    int64_t at = 0;
+
+    if (sim_disk_find(path, &node))
+        sim_broken("job %" PRId64 " has succeeded and has no metrics.jsonl", a->id);
+    for (int64_t step = 1; step <= a->total; step++) {
+        const char *line = sim_model_line(step);
+        int64_t n = (int64_t)strlen(line);
+
+        if (at + n > node->size || memcmp(node->data + at, line, (size_t)n) != 0)
+            sim_broken("job %" PRId64 " has succeeded, and its metrics.jsonl has no step %" PRId64
+                       ", or has one twice",
+                       a->id, step);
+        at += n;
+    }
+    if (at != node->size)
+        sim_broken("job %" PRId64 ": there is more in metrics.jsonl than its steps", a->id);
+}
+
 void sim_oracle_end(void)
 {
+    for (const sim_account *a = sim_here->oracle->accounts; a; a = a->next)
+        if (a->acked && a->ended == AK_JOB_SUCCEEDED)
+            check_metrics(a);
     for (const sim_account *a = sim_here->oracle->accounts; a; a = a->next)
         if (a->acked && a->ended == AK_JOB_SUCCEEDED && a->committed > a->total)
             sim_broken("job %" PRId64 " has committed more than its %" PRId64 " steps", a->id,

@@ -57,6 +57,11 @@ int sim_model_tensors(const char *method, int64_t job, int64_t step,
     return count;
 }
 
+const char *sim_model_line(int64_t step)
+{
+    return sim_format("{\"step\": %" PRId64 "}\n", step);
+}
+
 const char *sim_model_name(int which)
 {
     return which ? "optimizer.safetensors" : "model.safetensors";

@@ -10,6 +10,8 @@
 #include "tests/sim/disk.h"
 #include "tests/sim/wrap.h"
 
+enum { CANCEL_S = 30, PAUSE_S = 330 }; // that a run may go on for
+
 void sim_oracle_begin(void)
 {
     sim_here->oracle = sim_alloc(sizeof(sim_oracle));
@@ -186,6 +188,12 @@ void sim_oracle_committed(sim_run *run, int64_t step)
     sim_account *account = sim_oracle_of(run->job);
 
     sim_trace("job %" PRId64 ": the commit of step %" PRId64 " is acknowledged", run->job, step);
+    if (account->cancelled && sim_here->now - account->cancelled_at > CANCEL_S * SIM_S)
+        sim_broken("job %" PRId64 " commits %d s after its cancelling was acknowledged", run->job,
+                   CANCEL_S);
+    if (account->wish == SIM_WISH_PAUSE && sim_here->now - account->wish_at > PAUSE_S * SIM_S)
+        sim_broken("job %" PRId64 " commits %d s after its pausing was acknowledged", run->job,
+                   PAUSE_S);
     if (newest_run(run->job) != run)
         sim_broken("job %" PRId64 ": a commit of run %s is acknowledged, which is not its newest",
                    run->job, run->id);

@@ -27,7 +27,8 @@ typedef struct sim_account {
     bool begun_again;     // on request: its commits were given up
     bool told_lost;       // that no commit is whole
     int64_t total, keep;
-    int64_t ranks;  // that are wanted; 0: as many as fit, -2: not known
+    int64_t ranks; // that are wanted; 0: as many as fit, -2: not known
+    int64_t cancelled_at;
     bool cancelled; // Cancel was acknowledged
     sim_wish wish;  // pause or not, as far as acknowledged; OPEN: the answer is not known
     int64_t wish_at;

@@ -89,8 +89,10 @@ static void on_ended(void *ctx, ak_call *call, akssl_status rc, const char *sent
     }
     if (account && p->rpc == AK_RPC_resize)
         account->ranks = rc == AKSSL_OK ? p->ranks : is_refusal(rc) ? p->ranks_before : -2;
-    if (account && p->rpc == AK_RPC_cancel && rc == AKSSL_OK)
+    if (account && p->rpc == AK_RPC_cancel && rc == AKSSL_OK && !account->cancelled) {
         account->cancelled = true;
+        account->cancelled_at = sim_here->now;
+    }
     if (account && account->acked && rc == AKSSL_ERR_NOT_FOUND)
         sim_broken("job %" PRId64 " was acknowledged and is not found: %s", p->job, sentence);
     p->job = 0;

@@ -115,11 +115,6 @@ void sim_rank_start(sim_run *run)
 
 // ---- metrics.jsonl
 
-static const char *line_of(int64_t step)
-{
-    return sim_format("{\"step\": %" PRId64 "}\n", step);
-}
-
 // Figures of steps after the commit are cut off; those up to it are there once each.
 static void cut_metrics(const sim_rank *rank)
 {
@@ -130,7 +125,7 @@ static void cut_metrics(const sim_rank *rank)
     if (sim_disk_find(path, &node) && sim_disk_make(path, false, &node))
         return; // the folder is gone: the first commit says so
     for (int64_t step = 1; step <= rank->step; step++) {
-        const char *line = line_of(step);
+        const char *line = sim_model_line(step);
         int64_t n = (int64_t)strlen(line);
 
         if (at + n > node->size || memcmp(node->data + at, line, (size_t)n) != 0)
@@ -145,7 +140,7 @@ static void cut_metrics(const sim_rank *rank)
 static void write_metrics(const sim_rank *rank)
 {
     const char *path = sim_format("%s/metrics.jsonl", rank->run->folder);
-    const char *line = line_of(rank->step);
+    const char *line = sim_model_line(rank->step);
     sim_node *node;
 
     if (sim_disk_find(path, &node) == 0)

@@ -38,6 +38,9 @@ void sim_model_rows(int64_t job, int64_t step, float rows[SIM_PUSH * SIM_WIDTH])
 int64_t sim_model_file(int64_t job, int64_t step, int which, char bytes[SIM_FILE]);
 const char *sim_model_name(int which);
 
+// sim_model_line is a step's line in metrics.jsonl.
+const char *sim_model_line(int64_t step);
+
 // sim_rank_start is rank 0's first moment; sim_rank_gone its last, told by procs.c.
 void sim_rank_start(sim_run *run);
 void sim_rank_gone(sim_run *run);
