@@ -22,6 +22,17 @@ static void violated(ak_run *run, akssl_status rc)
     free(why);
 }
 
+// hold pauses the job for what is no fault of the worker's.
+static akssl_status hold(ak_run *run, akssl_status rc)
+{
+    char *why = ak_path("%s", ak_error_text());
+
+    ak_call_fail(run->join, rc, why);
+    ak_run_hold(run, why);
+    free(why);
+    return AKSSL_OK;
+}
+
 // ---- sending the state: head, chunks, next tensor; as far as the caller takes it
 
 static bool send_head(ak_run *run, const ak_state_info *info)
@@ -182,6 +193,8 @@ static akssl_status prepare(ak_run *run)
     if (run->job->committed_step > 0) { // step 0 is the start
         akssl_status rc = ak_store_find_commit(run->d->store, run->job->id, &run->resume);
 
+        if (rc < 0 && ak_run_passes(rc))
+            return hold(run, rc);
         if (rc < 0)
             return rc;
         run->resuming = true;
