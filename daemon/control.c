@@ -45,6 +45,7 @@ akssl_status ak_control_save(ak_daemon *d, ak_job *job)
         ak_log_write(d->log, AK_LOG_ERROR, "job %" PRId64 ": %s; it is tried again", job->id,
                      ak_error_text());
     job->dirty = rc < 0;
+    d->behind |= rc < 0;
     if (rc == AKSSL_OK)
         job->stored = job->state;
     return rc;
@@ -114,8 +115,6 @@ static bool is_behind(const ak_daemon *d)
 
 void ak_control_retry(ak_daemon *d)
 {
-    bool behind = is_behind(d);
-
     for (size_t i = d->jobs.count; i-- > 0;) { // backwards: finish may remove
         ak_job *job = d->jobs.at[i];
 
@@ -124,8 +123,9 @@ void ak_control_retry(ak_daemon *d)
         if ((!job->dirty || ak_control_save(d, job) == AKSSL_OK) && ak_job_state_ended(job->state))
             finish(d, job);
     }
-    if (!behind || is_behind(d))
+    if (!d->behind || is_behind(d))
         return;
+    d->behind = false;
     ak_log_write(d->log, AK_LOG_INFO, "what could not be stored is stored now");
     ak_control_schedule(d);
 }

@@ -50,6 +50,7 @@ typedef struct ak_daemon {
     int64_t saves;     // that there were so far; numbers their files
     int seeding;       // states that are being copied (seed.h)
     int64_t seeds;     // that were copied so far; numbers their files
+    bool behind;       // the store did not take something: nothing was launched meanwhile
     bool stopping;     // a signal came: nothing new starts
     bool ending;       // and runs are to stop, too
     bool closing;      // no run is left: the server closes

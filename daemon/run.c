@@ -254,6 +254,8 @@ void ak_run_finished(ak_run *run, ak_job_state outcome, const char *reason)
         return;
     if (run->phase == AK_RUN_FINISHED && (job->outcome || !outcome))
         return; // it has not heard our answer, and says it again
+    if (job->state == AK_JOB_STARTING) // that it had joined an earlier daemon was not stored
+        ak_control_move(run->d, job, AK_JOB_JOIN, NULL);
     if (outcome) {
         job->outcome = outcome;
         ak_text_set(&job->reason, outcome == AK_JOB_SUCCEEDED ? "" : reason);

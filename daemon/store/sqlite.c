@@ -119,6 +119,20 @@ void ak_store_rollback(ak_store *store)
         sqlite3_exec(store->db, "ROLLBACK", NULL, NULL, NULL);
 }
 
+// flush makes durable what is read: a process that was killed before its flush leaves rows in the
+// log that the next one finds there, and that a power cut would take away again.
+static akssl_status flush(ak_store *store)
+{
+    sqlite3_file *log = NULL;
+
+    if (sqlite3_file_control(store->db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log) != SQLITE_OK)
+        return ak_store_fail(store, "its log cannot be found");
+    if (log && log->pMethods && log->pMethods->xSync(log, SQLITE_SYNC_NORMAL) != SQLITE_OK)
+        return ak_fail(AKSSL_ERR_IO, "database '%s': its log cannot be flushed to disk",
+                       store->path);
+    return AKSSL_OK;
+}
+
 akssl_status ak_store_open(ak_store **out, const char *path)
 {
     ak_store *store = ak_alloc(1, sizeof *store);
@@ -133,6 +147,8 @@ akssl_status ak_store_open(ak_store **out, const char *path)
         sqlite3_busy_timeout(store->db, BUSY_MS);
         rc = ak_store_migrate(store);
     }
+    if (rc == AKSSL_OK)
+        rc = flush(store);
     if (rc < 0) {
         ak_store_close(store);
         return rc;

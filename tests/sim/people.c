@@ -93,7 +93,7 @@ static void on_ended(void *ctx, ak_call *call, akssl_status rc, const char *sent
         account->cancelled = true;
         account->cancelled_at = sim_here->now;
     }
-    if (account && account->acked && rc == AKSSL_ERR_NOT_FOUND)
+    if (account && account->acked && rc == AKSSL_ERR_NOT_FOUND && p->rpc != AK_RPC_state)
         sim_broken("job %" PRId64 " was acknowledged and is not found: %s", p->job, sentence);
     p->job = 0;
     idle(p);
