@@ -118,7 +118,7 @@ akssl_status ak_manifest_parse(ak_manifest *m, const char *text, size_t size)
 
         *end = '\0';
         number_of_line++;
-        good = take(m, line, &at);
+        good = (end == line || end[-1] != ' ') && take(m, line, &at);
         line = end + 1;
     }
     if (!good || at != 6) // behind "end"

@@ -48,6 +48,9 @@ cleanup() {
         kill -KILL $left 2>/dev/null
         sleep 0.2
     done
+    for left in "$state"/jobs/*/run/*.secret; do # what a guard that was killed leaves
+        [ -e "$left" ] && rm -rf "/dev/shm/akssl-$(basename "$left" .secret)"
+    done
     mountpoint -q "$dir/small" && umount "$dir/small"
     if [ -n "${AKSSL_TEST_KEEP:-}" ]; then say "kept $dir"; else rm -rf "$dir"; fi
 }

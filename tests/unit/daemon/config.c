@@ -23,6 +23,7 @@ START_TEST(flags)
         { NULL, NULL, "--state-dir DIR is missing" }, { "--slots", "-1", "out of range" },
         { "--slots", NULL, "needs a value" },         { "--colour", "red", "no flag '--colour'" },
         { "--log-level", "loud", "is not one of" },   { "state", NULL, "'state' is no flag" },
+        { "--on-term", "die", "is not one of" },      { "--orphan-timeout", "0", "out of range" },
     };
     ak_config c;
 
@@ -33,6 +34,8 @@ START_TEST(flags)
     }
     ck_assert_int_eq(parse(&c, "--state-dir", "/x"), 0);
     ck_assert_str_eq(c.state_dir, "/x");
+    ck_assert_str_eq(c.on_term, "leave");
+    ck_assert(c.adopt_timeout == 60 && c.orphan_timeout == 3600);
     ak_config_fini(&c);
     ck_assert_int_eq(parse(&c, "--state-dir=/y", "--slots=3"), 0);
     ck_assert(strcmp(c.state_dir, "/y") == 0 && c.slots == 3);
