@@ -380,10 +380,11 @@ static inline void lab_one(lab *l, ak_call *call, ak_rpc_id rpc, int64_t id, boo
 
 static inline void lab_resize(lab *l, ak_call *call, const Akssl__V1__ResizeRequest *request)
 {
-    lab_job *job = &l->jobs[request->id - 1];
+    bool known = request->id >= 1 && request->id <= l->job_count;
+    lab_job *job = known ? &l->jobs[request->id - 1] : NULL;
     lab_message m;
 
-    if (request->id > l->job_count || lab_final(job->state) || request->ranks == 3) {
+    if (job == NULL || lab_final(job->state) || request->ranks == 3) {
         lab_one(l, call, AK_RPC_resume, request->id, false); // refused
         return;
     }
