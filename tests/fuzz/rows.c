@@ -155,16 +155,21 @@ static void make(fuzz_bytes *input)
 static void ask_job(lab *l, ak_rpc_id rpc, int64_t id)
 {
     Akssl__V1__JobRequest request = AKSSL__V1__JOB_REQUEST__INIT;
+    Akssl__V1__ResumeRequest resume = AKSSL__V1__RESUME_REQUEST__INIT;
 
-    request.has_id = 1;
-    request.id = id;
+    request.has_id = resume.has_id = 1;
+    request.id = resume.id = id;
     lab_call(l, rpc, &request.base, "");
     lab_settle(l);
+    if (rpc == AK_RPC_pause) {
+        lab_call(l, AK_RPC_resume, &resume.base, "");
+        lab_settle(l);
+    }
 }
 
 static void ask(lab *l)
 {
-    static const ak_rpc_id calls[] = { AK_RPC_show, AK_RPC_pause, AK_RPC_resume, AK_RPC_cancel };
+    static const ak_rpc_id calls[] = { AK_RPC_show, AK_RPC_pause, AK_RPC_cancel };
     Akssl__V1__ListRequest list = AKSSL__V1__LIST_REQUEST__INIT;
     Akssl__V1__StateRequest state = AKSSL__V1__STATE_REQUEST__INIT;
     Akssl__V1__ResizeRequest resize = AKSSL__V1__RESIZE_REQUEST__INIT;
