@@ -34,7 +34,8 @@ extern "C" {
     X(ERR_CORRUPT, -12, "damaged data")                                                            \
     X(ERR_NO_MEMORY, -13, "out of memory")                                                         \
     X(ERR_UNSUPPORTED, -14, "not supported")                                                       \
-    X(ERR_INTERNAL, -15, "internal error")
+    X(ERR_INTERNAL, -15, "internal error")                                                         \
+    X(ERR_UNAUTHENTICATED, -16, "not known here")
 
 typedef enum akssl_status {
     AKSSL_OK = 0,

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include <grpc/support/alloc.h>
 
@@ -28,8 +29,9 @@ struct ak_call {
     grpc_call *grpc;
     ak_rpc_id rpc;
     uid_t uid;
-    char *secret;
-    void *user;
+    ak_badge *badge; // of a TCP connection
+    char *secret, *token;
+    void *user, *caller;
 
     ak_tag close, sent, got;
     int under_way;  // of the three
@@ -194,7 +196,9 @@ static void settle(ak_call *call)
     grpc_slice_unref(call->sentence);
     grpc_slice_unref(call->trailer.value);
     grpc_call_unref(call->grpc);
+    ak_badge_rele(call->badge);
     free(call->secret);
+    free(call->token);
     free(call);
 }
 
@@ -285,23 +289,35 @@ static void on_got(void *owner, bool ok)
 
 // ---- the start
 
-static uid_t uid_of(const ak_server *s, grpc_call *grpc)
+static void find_peer(ak_call *call)
 {
-    char *peer = grpc_call_get_peer(grpc);
-    uid_t uid = (uid_t)-1;
+    char *text = grpc_call_get_peer(call->grpc);
+    const ak_peer *peer = NULL;
 
-    if (peer && strncmp(peer, "fd:", 3) == 0)
-        uid = ak_listener_uid(s->listener, atoi(peer + 3));
-    gpr_free(peer);
-    return uid;
+    if (text && strncmp(text, "fd:", 3) == 0)
+        peer = ak_peers_find(&call->server->peers, atoi(text + 3));
+    call->uid = peer ? peer->uid : (uid_t)-1;
+    call->badge = ak_badge_hold(peer ? peer->badge : NULL);
+    gpr_free(text);
 }
 
-static char *secret_of(const grpc_metadata_array *metadata)
+static char *value_of(const grpc_metadata_array *metadata, const char *key)
 {
     for (size_t i = 0; i < metadata->count; i++)
-        if (grpc_slice_str_cmp(metadata->metadata[i].key, AK_RPC_SECRET_KEY) == 0)
+        if (grpc_slice_str_cmp(metadata->metadata[i].key, key) == 0)
             return ak_codec_text(metadata->metadata[i].value);
     return ak_strdup("");
+}
+
+static char *token_of(const grpc_metadata_array *metadata)
+{
+    char *text = value_of(metadata, "authorization");
+
+    if (strncasecmp(text, AK_RPC_BEARER, strlen(AK_RPC_BEARER)) == 0)
+        memmove(text, text + strlen(AK_RPC_BEARER), strlen(text + strlen(AK_RPC_BEARER)) + 1);
+    else
+        text[0] = '\0';
+    return text;
 }
 
 static ak_call *call_new(ak_arrival *a)
@@ -312,8 +328,9 @@ static ak_call *call_new(ak_arrival *a)
     call->server = a->server;
     call->grpc = a->call;
     call->rpc = a->rpc;
-    call->uid = uid_of(a->server, a->call);
-    call->secret = secret_of(&a->metadata);
+    find_peer(call);
+    call->secret = value_of(&a->metadata, AK_RPC_SECRET_KEY);
+    call->token = token_of(&a->metadata);
     call->last = &call->first;
     call->sentence = grpc_empty_slice();
     call->trailer.value = grpc_empty_slice();
@@ -384,6 +401,42 @@ uid_t ak_call_uid(const ak_call *call)
 const char *ak_call_secret(const ak_call *call)
 {
     return call->secret;
+}
+
+const char *ak_call_token(const ak_call *call)
+{
+    return call->token;
+}
+
+const char *ak_call_peer(const ak_call *call)
+{
+    return call->badge ? call->badge->address : "";
+}
+
+const char *ak_call_peer_name(const ak_call *call)
+{
+    return call->badge ? call->badge->name : "";
+}
+
+void ak_call_vouch(ak_call *call)
+{
+    if (call->badge)
+        atomic_store(&call->badge->known, true);
+}
+
+void ak_call_set_caller(ak_call *call, void *caller)
+{
+    call->caller = caller;
+}
+
+void *ak_call_caller(const ak_call *call)
+{
+    return call->caller;
+}
+
+akssl_status ak_call_outcome(const ak_call *call)
+{
+    return call->status;
 }
 
 void ak_call_set_user(ak_call *call, void *user)

@@ -21,25 +21,16 @@
 #include "proto/base/alloc.h"
 #include "proto/base/error.h"
 #include "proto/base/str.h"
+#include "proto/rpc/address.h"
 #include "proto/rpc/codec.h"
 
 struct ak_channel {
     grpc_channel *grpc;
-    char *address; // "unix:/path"
-    char *secret;  // or NULL
+    char *address;
+    char *secret, *bearer; // or NULL; bearer: "Bearer TOKEN"
 };
 
 // ---- addresses
-
-// path_of gives the path in address, or NULL when it is an address of another kind.
-static const char *path_of(const char *address)
-{
-    size_t word = strcspn(address, ":/");
-
-    if (strncmp(address, "unix:", 5) == 0)
-        return strncmp(address + 5, "//", 2) == 0 ? address + 7 : address + 5;
-    return address[word] == ':' ? NULL : address;
-}
 
 static akssl_status absolute(ak_str *out, const char *path)
 {
@@ -67,23 +58,47 @@ static void append_escaped(ak_str *target, const char *path)
     }
 }
 
-static akssl_status resolve(const char *address, ak_str *path)
+static akssl_status resolve_path(const char *address, const char *given, ak_str *full)
 {
-    const char *given = path_of(address);
+    ak_str path = AK_STR_INIT;
     akssl_status rc;
 
-    if (!given)
-        return ak_fail(AKSSL_ERR_INVALID,
-                       "server '%s': only unix sockets are served yet: give unix:/path", address);
     if (!given[0])
         return ak_fail(AKSSL_ERR_INVALID, "server '%s': no path in it: give unix:/path", address);
-    rc = absolute(path, given);
+    rc = absolute(&path, given);
+    if (rc == AKSSL_OK && path.length >= sizeof((struct sockaddr_un *)0)->sun_path)
+        rc = ak_fail(AKSSL_ERR_INVALID,
+                     "server '%s': a unix socket's path keeps under %zu bytes: use a shorter one",
+                     address, sizeof((struct sockaddr_un *)0)->sun_path);
+    if (rc == AKSSL_OK)
+        ak_str_format(full, "unix:%s", path.text);
+    ak_str_fini(&path);
+    return rc;
+}
+
+// resolve gives the full form of an address, and gRPC's target for it.
+static akssl_status resolve(const char *address, ak_str *full, ak_str *target)
+{
+    const char *rest;
+    char host[256];
+    int port;
+    ak_address_kind kind = ak_address_kind_of(address, &rest);
+    akssl_status rc;
+
+    if (kind == AK_ADDRESS_UNIX) {
+        rc = resolve_path(address, rest, full);
+        if (rc < 0)
+            return rc;
+        ak_str_append(target, "unix:");
+        append_escaped(target, full->text + strlen("unix:"));
+        return AKSSL_OK;
+    }
+    rc = ak_address_split(rest, host, &port);
     if (rc < 0)
-        return rc;
-    if (path->length >= sizeof((struct sockaddr_un *)0)->sun_path)
-        return ak_fail(AKSSL_ERR_INVALID,
-                       "server '%s': a unix socket's path keeps under %zu bytes: use a shorter one",
-                       address, sizeof((struct sockaddr_un *)0)->sun_path);
+        return ak_wrap(rc, "server");
+    ak_str_append(full, address);
+    ak_str_append(target, "dns:///");
+    append_escaped(target, rest);
     return AKSSL_OK;
 }
 
@@ -97,8 +112,12 @@ static grpc_arg number(const char *key, int value)
     return arg;
 }
 
-static grpc_channel *connect_to(const char *path)
+static grpc_channel *connect_to(const char *target, grpc_channel_credentials *credentials,
+                                bool remote)
 {
+    // A network that is cut says nothing: ask soon.  A local daemon that is stopped for a while is
+    // not gone.
+    int ping_ms = remote ? 10000 : 60000;
     grpc_arg args[] = {
         number(GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, AK_RPC_MAX_MESSAGE),
         number(GRPC_ARG_ENABLE_RETRIES, 0), // whoever calls knows what may be repeated
@@ -107,52 +126,80 @@ static grpc_channel *connect_to(const char *path)
         number(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100),
         number(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1000),
         number(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 10000), // in truth: time to connect in
-        number(GRPC_ARG_KEEPALIVE_TIME_MS, 60000),
-        number(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 60000),
+        number(GRPC_ARG_KEEPALIVE_TIME_MS, ping_ms),
+        number(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, ping_ms),
+        number(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0),
     };
     grpc_channel_args all = { sizeof args / sizeof *args, args };
-    grpc_channel_credentials *credentials = grpc_insecure_credentials_create();
-    ak_str target = AK_STR_INIT;
-    grpc_channel *grpc;
 
-    ak_str_append(&target, "unix:");
-    append_escaped(&target, path);
-    grpc = grpc_channel_create(target.text, credentials, &all);
-    grpc_channel_credentials_release(credentials);
-    ak_str_fini(&target);
-    return grpc;
+    return grpc_channel_create(target, credentials, &all);
 }
 
-static bool legal_secret(const char *secret)
+static akssl_status make_credentials(const ak_channel_options *options,
+                                     grpc_channel_credentials **out)
 {
-    for (const char *c = secret; *c; c++)
+    if (ak_address_kind_of(options->address, NULL) == AK_ADDRESS_TLS)
+        return ak_tls_call(out, &options->tls);
+    *out = grpc_insecure_credentials_create();
+    return AKSSL_OK;
+}
+
+static bool legal_text(const char *text)
+{
+    for (const char *c = text; *c; c++)
         if (*c <= ' ' || *c > '~')
             return false;
-    return secret[0] && strlen(secret) <= 1024;
+    return text[0] && strlen(text) <= 1024;
+}
+
+static akssl_status check_texts(const ak_channel_options *options)
+{
+    if (options->secret && !legal_text(options->secret))
+        return ak_fail(AKSSL_ERR_INVALID,
+                       "secret: give 1 to 1024 printable characters without spaces");
+    if (options->token && !legal_text(options->token))
+        return ak_fail(AKSSL_ERR_INVALID,
+                       "token: give 1 to 1024 printable characters without spaces");
+    return AKSSL_OK;
+}
+
+akssl_status ak_channel_open_with(ak_channel **out, const ak_channel_options *options)
+{
+    bool remote = ak_address_kind_of(options->address, NULL) != AK_ADDRESS_UNIX;
+    grpc_channel_credentials *credentials = NULL;
+    ak_str full = AK_STR_INIT, target = AK_STR_INIT, bearer = AK_STR_INIT;
+    akssl_status rc = check_texts(options);
+    ak_channel *c;
+
+    if (rc == AKSSL_OK)
+        rc = resolve(options->address, &full, &target);
+    if (rc < 0)
+        goto out;
+    ak_codec_start();
+    rc = make_credentials(options, &credentials);
+    if (rc < 0) {
+        ak_codec_stop();
+        goto out;
+    }
+    c = ak_alloc(1, sizeof *c);
+    c->address = ak_str_take(&full);
+    c->secret = ak_strdup(options->secret);
+    if (options->token) {
+        ak_str_format(&bearer, AK_RPC_BEARER "%s", options->token);
+        c->bearer = ak_str_take(&bearer);
+    }
+    c->grpc = connect_to(target.text, credentials, remote);
+    grpc_channel_credentials_release(credentials);
+    *out = c;
+out:
+    ak_str_fini(&full);
+    ak_str_fini(&target);
+    return rc;
 }
 
 akssl_status ak_channel_open(ak_channel **out, const char *address, const char *secret)
 {
-    ak_str path = AK_STR_INIT, full = AK_STR_INIT;
-    akssl_status rc;
-    ak_channel *c;
-
-    if (secret && !legal_secret(secret))
-        return ak_fail(AKSSL_ERR_INVALID,
-                       "secret: give 1 to 1024 printable characters without spaces");
-    rc = resolve(address, &path);
-    if (rc < 0)
-        goto out;
-    c = ak_alloc(1, sizeof *c);
-    ak_str_format(&full, "unix:%s", path.text);
-    c->address = ak_str_take(&full);
-    c->secret = ak_strdup(secret);
-    ak_codec_start();
-    c->grpc = connect_to(path.text);
-    *out = c;
-out:
-    ak_str_fini(&path);
-    return rc;
+    return ak_channel_open_with(out, &(ak_channel_options){ .address = address, .secret = secret });
 }
 
 void ak_channel_close(ak_channel *channel)
@@ -162,6 +209,7 @@ void ak_channel_close(ak_channel *channel)
     grpc_channel_destroy(channel->grpc);
     ak_codec_stop();
     free(channel->secret);
+    free(channel->bearer);
     free(channel->address);
     free(channel);
 }
@@ -179,7 +227,8 @@ typedef struct call {
     const ak_rpc *rpc;
     grpc_completion_queue *queue;
     grpc_call *grpc;
-    grpc_metadata secret;
+    grpc_metadata shown[2]; // secret, token
+    size_t shown_count;
     grpc_metadata_array headers, trailers;
     grpc_status_code code;
     grpc_slice sentence;
@@ -203,6 +252,14 @@ static akssl_status check_size(const ak_rpc *rpc, const ProtobufCMessage *messag
                    size, AK_RPC_MAX_MESSAGE);
 }
 
+static void show(call *c, const char *key, const char *value)
+{
+    grpc_metadata *m = &c->shown[c->shown_count++];
+
+    m->key = grpc_slice_from_static_string(key);
+    m->value = grpc_slice_from_static_string(value);
+}
+
 static void call_init(call *c, ak_channel *channel, ak_rpc_id rpc, int64_t timeout_ms)
 {
     c->channel = channel;
@@ -214,10 +271,10 @@ static void call_init(call *c, ak_channel *channel, ak_rpc_id rpc, int64_t timeo
     grpc_metadata_array_init(&c->headers);
     grpc_metadata_array_init(&c->trailers);
     c->sentence = grpc_empty_slice();
-    if (channel->secret) {
-        c->secret.key = grpc_slice_from_static_string(AK_RPC_SECRET_KEY);
-        c->secret.value = grpc_slice_from_static_string(channel->secret);
-    }
+    if (channel->secret)
+        show(c, AK_RPC_SECRET_KEY, channel->secret);
+    if (channel->bearer)
+        show(c, "authorization", channel->bearer);
 }
 
 static void call_fini(call *c)
@@ -235,8 +292,8 @@ static grpc_op headers_op(call *c)
 {
     grpc_op op = { .op = GRPC_OP_SEND_INITIAL_METADATA };
 
-    op.data.send_initial_metadata.metadata = &c->secret;
-    op.data.send_initial_metadata.count = c->channel->secret ? 1 : 0;
+    op.data.send_initial_metadata.metadata = c->shown;
+    op.data.send_initial_metadata.count = c->shown_count;
     return op;
 }
 
@@ -297,7 +354,7 @@ static akssl_status told_status(const call *c)
         if (grpc_slice_str_cmp(c->trailers.metadata[i].key, AK_RPC_STATUS_KEY) != 0)
             continue;
         text = ak_codec_text(c->trailers.metadata[i].value);
-        for (int n = AKSSL_ERR_INTERNAL; n < 0; n++)
+        for (int n = AKSSL_ERR_UNAUTHENTICATED; n < 0; n++)
             if (atoi(text) == n)
                 status = (akssl_status)n;
         free(text);

@@ -10,19 +10,31 @@
 #include <stdint.h>
 
 #include "proto/rpc/rpc.h"
+#include "proto/rpc/tls.h"
 
 typedef struct ak_channel ak_channel;
 typedef struct ak_stream ak_stream;
 
-// ak_channel_open prepares a channel to address: "unix:/path", or a path alone (relative: to the
-// working folder at this moment); ERR_INVALID for an address of another kind.  It does not
-// connect: the first call does, and a later one connects again.  secret (may be NULL) goes along
-// as AK_RPC_SECRET_KEY.
+// Borrowed for the call.  Every text but address may be NULL.
+typedef struct ak_channel_options {
+    const char *address; // as address.h has it; a relative path is one of the working folder now
+    const char *secret;  // goes along as AK_RPC_SECRET_KEY
+    const char *token;   // goes along as "authorization: Bearer TOKEN"
+    ak_tls tls;          // for HOST:PORT
+} ak_channel_options;
+
+// ak_channel_open_with prepares a channel.  It does not connect: the first call does, and a later
+// one connects again.  ERR_INVALID: an address, a token or a certificate that cannot be; a file that
+// cannot be read fails as tls.h says.
+akssl_status ak_channel_open_with(ak_channel **out,
+                                  const ak_channel_options *options) AKSSL_MUST_CHECK;
+
+// ak_channel_open is the same with an address and a secret (may be NULL).
 akssl_status ak_channel_open(ak_channel **out, const char *address,
                              const char *secret) AKSSL_MUST_CHECK;
 void ak_channel_close(ak_channel *channel); // NULL-safe; no call may be under way
 
-const char *ak_channel_address(const ak_channel *channel); // "unix:/path", absolute
+const char *ak_channel_address(const ak_channel *channel); // a unix socket's path absolute
 
 // ak_channel_call makes a unary call.  *reply is the caller's: free it with
 // protobuf_c_message_free_unpacked(reply, NULL).  Fails with the server's status and sentence,

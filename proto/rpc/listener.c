@@ -1,13 +1,10 @@
-// proto/rpc/listener.c -- socket, bind, listen, accept; SO_PEERCRED; descriptor numbers.
+// proto/rpc/listener.c -- socket, bind, listen, accept; SO_PEERCRED.
 
 #include "proto/rpc/listener.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -18,88 +15,30 @@
 
 enum {
     BACKLOG = 128,
-    ACCEPTS = 16,        // in one turn of the loop
-    PAUSE_MS = 100,      // when descriptors are out
-    NUMBERS_FROM = 1024, // connections live at NUMBERS_FROM.. of NUMBERS numbers, in turn,
-    NUMBERS = 8192,      // or in the upper half of what the process may open
+    ACCEPTS = 16,   // in one turn of the loop
+    PAUSE_MS = 100, // when descriptors are out
 };
-
-typedef struct peer {
-    int fd; // -1: free
-    uid_t uid;
-} peer;
 
 struct ak_listener {
     uv_poll_t poll;
     uv_timer_t pause;
     int fd; // -1: stopped
     char path[sizeof((struct sockaddr_un *)0)->sun_path];
-    void (*accepted)(void *ctx, int fd);
+    void (*accepted)(void *ctx, int fd, uid_t uid);
     void (*closed)(void *ctx);
     void *ctx, *closed_ctx;
-    int first, last, next; // range of the connections' descriptors
-    int handles;           // of libuv, not closed yet
-    peer peers[AK_LISTENER_CONNECTIONS];
+    int handles; // of libuv, not closed yet
 };
-
-static void number_range(ak_listener *l)
-{
-    struct rlimit limit;
-    int room = 1024;
-
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0)
-        room = limit.rlim_cur > INT_MAX ? INT_MAX : (int)limit.rlim_cur;
-    l->first = room / 2 < NUMBERS_FROM ? room / 2 : NUMBERS_FROM;
-    l->last = room - l->first < NUMBERS ? room - 1 : l->first + NUMBERS - 1;
-    l->next = l->first;
-}
-
-// gRPC closes a connection's descriptor when it is gone, without a word: look.
-static peer *free_peer(ak_listener *l)
-{
-    peer *found = NULL;
-
-    for (int i = 0; i < AK_LISTENER_CONNECTIONS; i++) {
-        peer *p = &l->peers[i];
-
-        if (p->fd >= 0 && fcntl(p->fd, F_GETFD) < 0)
-            p->fd = -1;
-        if (p->fd < 0 && !found)
-            found = p;
-    }
-    return found;
-}
-
-static int renumber(ak_listener *l, int fd)
-{
-    int moved = fcntl(fd, F_DUPFD_CLOEXEC, l->next);
-
-    if (moved < 0 || moved > l->last) {
-        if (moved >= 0)
-            close(moved);
-        moved = fcntl(fd, F_DUPFD_CLOEXEC, l->first);
-    }
-    close(fd);
-    if (moved >= 0)
-        l->next = moved >= l->last ? l->first : moved + 1;
-    return moved;
-}
 
 static void welcome(ak_listener *l, int fd)
 {
     struct ucred who;
     socklen_t size = sizeof who;
-    peer *p = free_peer(l);
 
-    if (!p || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &size) < 0) {
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &size) < 0)
         close(fd);
-        return;
-    }
-    fd = renumber(l, fd);
-    if (fd < 0)
-        return;
-    *p = (peer){ fd, who.uid };
-    l->accepted(l->ctx, fd);
+    else
+        l->accepted(l->ctx, fd, who.uid);
 }
 
 static void on_readable(uv_poll_t *poll, int status, int events);
@@ -173,7 +112,7 @@ static akssl_status listen_at(const char *path, int *out)
 }
 
 akssl_status ak_listener_open(ak_listener **out, uv_loop_t *loop, const char *path,
-                              void (*accepted)(void *ctx, int fd), void *ctx)
+                              void (*accepted)(void *ctx, int fd, uid_t uid), void *ctx)
 {
     ak_listener *l;
     akssl_status rc;
@@ -190,9 +129,6 @@ akssl_status ak_listener_open(ak_listener **out, uv_loop_t *loop, const char *pa
     memcpy(l->path, path, strlen(path) + 1);
     l->accepted = accepted;
     l->ctx = ctx;
-    for (int i = 0; i < AK_LISTENER_CONNECTIONS; i++)
-        l->peers[i].fd = -1;
-    number_range(l);
     uv_timer_init(loop, &l->pause);
     uv_poll_init(loop, &l->poll, fd);
     l->handles = 2;
@@ -200,14 +136,6 @@ akssl_status ak_listener_open(ak_listener **out, uv_loop_t *loop, const char *pa
     uv_poll_start(&l->poll, UV_READABLE, on_readable);
     *out = l;
     return AKSSL_OK;
-}
-
-uid_t ak_listener_uid(const ak_listener *listener, int fd)
-{
-    for (int i = 0; i < AK_LISTENER_CONNECTIONS; i++)
-        if (listener->peers[i].fd == fd && fd >= 0)
-            return listener->peers[i].uid;
-    return (uid_t)-1;
 }
 
 void ak_listener_stop(ak_listener *listener)

@@ -45,6 +45,8 @@ int ak_rpc_status_to_grpc(akssl_status status)
         return GRPC_STATUS_CANCELLED;
     case AKSSL_ERR_PERMISSION:
         return GRPC_STATUS_PERMISSION_DENIED;
+    case AKSSL_ERR_UNAUTHENTICATED:
+        return GRPC_STATUS_UNAUTHENTICATED;
     case AKSSL_ERR_LIMIT:
     case AKSSL_ERR_NO_SPACE:
     case AKSSL_ERR_NO_MEMORY:
@@ -82,8 +84,9 @@ akssl_status ak_rpc_status_from_grpc(int code)
     case GRPC_STATUS_CANCELLED:
         return AKSSL_ERR_CANCELLED;
     case GRPC_STATUS_PERMISSION_DENIED:
-    case GRPC_STATUS_UNAUTHENTICATED:
         return AKSSL_ERR_PERMISSION;
+    case GRPC_STATUS_UNAUTHENTICATED:
+        return AKSSL_ERR_UNAUTHENTICATED;
     case GRPC_STATUS_RESOURCE_EXHAUSTED:
         return AKSSL_ERR_LIMIT;
     case GRPC_STATUS_ABORTED:

@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <grpc/grpc_posix.h>
 #include <grpc/grpc_security.h>
@@ -111,6 +112,8 @@ void ak_server_close(ak_server *server, uint64_t grace_ms, void (*closed)(void *
     server->closed = closed;
     server->closed_ctx = ctx;
     ak_listener_stop(server->listener);
+    if (server->gate)
+        ak_gate_stop(server->gate);
     ak_codec_give(&server->shut);
     grpc_server_shutdown_and_notify(server->grpc, server->queue, &server->shut);
     uv_timer_start(&server->grace, on_grace_over, grace_ms, 0);
@@ -131,6 +134,7 @@ static void all_closed(ak_server *s)
     if (--s->handles > 0)
         return;
     uv_mutex_destroy(&s->lock);
+    ak_peers_fini(&s->peers);
     ak_codec_stop();
     if (s->closed)
         s->closed(s->closed_ctx);
@@ -142,7 +146,7 @@ static void on_handle_closed(uv_handle_t *handle)
     all_closed(handle->data);
 }
 
-static void on_listener_closed(void *ctx)
+static void on_part_closed(void *ctx)
 {
     all_closed(ctx);
 }
@@ -151,10 +155,12 @@ static void release(ak_server *s)
 {
     grpc_completion_queue_destroy(s->queue);
     grpc_server_credentials_release(s->credentials);
-    s->handles = 3;
+    s->handles = s->gate ? 4 : 3;
     uv_close((uv_handle_t *)&s->wake, on_handle_closed);
     uv_close((uv_handle_t *)&s->grace, on_handle_closed);
-    ak_listener_close(s->listener, on_listener_closed, s);
+    ak_listener_close(s->listener, on_part_closed, s);
+    if (s->gate)
+        ak_gate_close(s->gate, on_part_closed, s);
 }
 
 static void on_drained(void *owner, bool ok)
@@ -181,11 +187,28 @@ static void abandon(ak_server *s)
 
 // ---- opening
 
-static void on_connection(void *ctx, int fd)
+static void serve(ak_server *s, int fd, uid_t uid, ak_badge *badge)
+{
+    fd = ak_peers_add(&s->peers, fd, uid, badge);
+    if (fd >= 0)
+        grpc_server_add_channel_from_fd(s->grpc, fd, s->credentials); // takes fd
+}
+
+static void on_connection(void *ctx, int fd, uid_t uid)
+{
+    serve(ctx, fd, uid, NULL);
+}
+
+static void on_guest(void *ctx, int fd, ak_badge *badge)
 {
     ak_server *s = ctx;
 
-    grpc_server_add_channel_from_fd(s->grpc, fd, s->credentials); // takes fd
+    if (!s->closing) {
+        serve(s, fd, (uid_t)-1, badge);
+        return;
+    }
+    close(fd);
+    ak_badge_rele(badge);
 }
 
 static grpc_arg number(const char *key, int value)
@@ -262,6 +285,7 @@ akssl_status ak_server_open(ak_server **out, uv_loop_t *loop, const char *path,
     }
     s->events = *events;
     s->ctx = ctx;
+    ak_peers_init(&s->peers);
     prepare(s, loop);
     grpc_server_start(s->grpc);
     if (uv_thread_create(&s->thread, wait_for_completions, s) != 0) {
@@ -273,4 +297,14 @@ akssl_status ak_server_open(ak_server **out, uv_loop_t *loop, const char *path,
         arm(&s->arrivals[id]);
     *out = s;
     return AKSSL_OK;
+}
+
+akssl_status ak_server_listen(ak_server *server, const char *listen, const ak_tls *tls)
+{
+    return ak_gate_open(&server->gate, server->loop, listen, tls, on_guest, server);
+}
+
+int ak_server_port(const ak_server *server)
+{
+    return server->gate ? ak_gate_port(server->gate) : 0;
 }

@@ -2,8 +2,8 @@
 //
 // One thread sits in the completion queue and hands what completes to the libuv loop; every
 // function here is the loop thread's, and every callback runs on it.  The listener is our own
-// (a unix socket of mode 0600, in a folder of mode 0700), accepted by libuv and handed to gRPC, so
-// that a call knows its caller's uid (SO_PEERCRED).
+// (a unix socket of mode 0600, and TCP behind gate.h), accepted by libuv and handed to gRPC, so that a
+// call knows its caller's uid (SO_PEERCRED) or address.
 //
 // Messages of one call arrive in order; calls overtake each other.  A Commit may get here before
 // the last pushes of its run's stream, although the worker sent them first: wait for their version.
@@ -17,6 +17,7 @@
 #include <uv.h>
 
 #include "proto/rpc/rpc.h"
+#include "proto/rpc/tls.h"
 
 typedef struct ak_server ak_server;
 typedef struct ak_call ak_call; // one call under way; lives until its `ended` callback returns
@@ -45,10 +46,16 @@ typedef struct ak_server_events {
 
 // ak_server_open listens on the unix socket path, whose folder must exist.  The caller holds the
 // lock that makes path its own; a stale socket there is replaced (ERR_EXISTS: another kind of
-// file).  The path keeps under 108 bytes.  At most 256 connections and 1024 calls are served at
+// file).  The path keeps under 108 bytes.  At most 1024 connections and 4096 calls are served at
 // once; what comes over that is refused.  Every callback but started may be NULL.
 akssl_status ak_server_open(ak_server **out, uv_loop_t *loop, const char *path,
                             const ak_server_events *events, void *ctx) AKSSL_MUST_CHECK;
+
+// ak_server_listen serves TCP too, on "HOST:PORT", with its own 1024 connections (gate.h); tls NULL:
+// without encryption.  At most once.
+akssl_status ak_server_listen(ak_server *server, const char *listen,
+                              const ak_tls *tls) AKSSL_MUST_CHECK;
+int ak_server_port(const ak_server *server); // that it listens on; 0: no TCP
 
 // ak_server_close stops accepting, removes the socket, lets calls finish for grace_ms (new ones
 // fail with ERR_UNAVAILABLE), cancels the rest, and calls closed once all is freed (the server
@@ -59,10 +66,23 @@ void ak_server_close(ak_server *server, uint64_t grace_ms, void (*closed)(void *
 // dropped.
 
 ak_rpc_id ak_call_rpc(const ak_call *call);
-uid_t ak_call_uid(const ak_call *call);
+uid_t ak_call_uid(const ak_call *call);            // (uid_t)-1 over TCP
+const char *ak_call_peer(const ak_call *call);     // "10.0.0.5:41234"; "" on the unix socket
+const char *ak_call_peer_name(const ak_call *call); // in its certificate; "": it showed none
+const char *ak_call_token(const ak_call *call);    // metadata "authorization: Bearer ...", or ""
 const char *ak_call_secret(const ak_call *call);  // metadata AK_RPC_SECRET_KEY, or ""
 void ak_call_set_user(ak_call *call, void *user); // a pointer of the handler's
 void *ak_call_user(const ak_call *call);
+
+// ak_call_vouch says that somebody who may be here has called: its connection may stay.
+void ak_call_vouch(ak_call *call);
+
+// ak_call_set_caller keeps who calls with the call, for whoever serves it.
+void ak_call_set_caller(ak_call *call, void *caller);
+void *ak_call_caller(const ak_call *call);
+
+// ak_call_outcome is what the call was answered with, or is about to be; OK before.
+akssl_status ak_call_outcome(const ak_call *call);
 
 // ak_call_reply answers a unary call with message (packed at once) and OK.
 void ak_call_reply(ak_call *call, const ProtobufCMessage *message);

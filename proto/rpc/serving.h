@@ -11,7 +11,9 @@
 #include <stdbool.h>
 
 #include "proto/rpc/codec.h"
+#include "proto/rpc/gate.h"
 #include "proto/rpc/listener.h"
+#include "proto/rpc/peers.h"
 #include "proto/rpc/server.h"
 
 typedef struct ak_tag {
@@ -42,6 +44,8 @@ struct ak_server {
     grpc_completion_queue *queue;
     grpc_server_credentials *credentials;
     ak_listener *listener;
+    ak_gate *gate; // NULL: no TCP
+    ak_peers peers;
     ak_arrival arrivals[AK_RPC_COUNT + 1];
     int calls; // under way
 
@@ -59,7 +63,7 @@ struct ak_server {
 };
 
 enum {
-    AK_SERVER_CALLS = 1024,    // under way at once, over all connections
+    AK_SERVER_CALLS = 4096,    // under way at once, over all connections
     AK_CALL_FULL = 8 << 20,    // bytes waiting that make ak_call_send say so
     AK_CALL_LOW = 4 << 20,     // and those at which `drained` follows
     AK_CALL_LIMIT = 256 << 20, // a sender that does not hold back fails here
