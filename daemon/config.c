@@ -30,6 +30,26 @@ static const ak_option table[] = {
                   "seconds that a run has to come back to akssld (default 60)"),
     AK_OPTION_INT(ak_config, orphan_timeout, 3600, 1, 31536000,
                   "seconds that a run goes on without akssld (default 3600)"),
+    AK_OPTION_STRING(ak_config, listen, "", NULL, "HOST:PORT to serve with TLS, too"),
+    AK_OPTION_STRING(ak_config, listen_insecure_plaintext, "", NULL,
+                     "HOST:PORT to serve without TLS: whoever sees the network sees tokens"),
+    AK_OPTION_STRING(ak_config, tls_cert, "", NULL,
+                     "certificate to show (default: tls/server.crt in the state folder)"),
+    AK_OPTION_STRING(ak_config, tls_key, "", NULL, "its key (default: tls/server.key there)"),
+    AK_OPTION_STRING(ak_config, client_ca, "", NULL,
+                     "ask callers on TCP for a certificate that this CA has signed"),
+    AK_OPTION_INT(ak_config, socket_mode, 600, 0, 777,
+                  "permissions of the socket: 660 its group, 666 everybody (default 600)"),
+    AK_OPTION_INT(ak_config, rate, 100, 1, 1000000,
+                  "calls a second that each person may make (default 100)"),
+    AK_OPTION_STRING(ak_config, uplink, "", NULL,
+                     "address by which ranks find akssld (default: the socket)"),
+    AK_OPTION_STRING(ak_config, data_root, "", NULL,
+                     "folder that jobs may read data and weights from; may be repeated"),
+    AK_OPTION_STRING(ak_config, host, "", NULL,
+                     "for --init-tls: a name or address of this host; may be repeated"),
+    AK_OPTION_STRING(ak_config, client, "", NULL,
+                     "for --init-tls: make a caller's certificate of this name"),
     AK_OPTION_END,
 };
 
@@ -37,24 +57,47 @@ void ak_config_help(FILE *out)
 {
     fprintf(out, "usage: akssld --state-dir DIR [--socket PATH] [--slots N] [--log-level LEVEL] "
                  "[--worker PATH]\n              [--on-term leave|stop] [--adopt-timeout S] "
-                 "[--orphan-timeout S]\n       akssld --help | --version\n\n");
+                 "[--orphan-timeout S]\n              [--listen HOST:PORT] [--data-root DIR]... "
+                 "[--rate N] [--socket-mode MODE]\n"
+                 "       akssld --state-dir DIR --init-tls [--host NAME]... [--client NAME]\n"
+                 "       akssld --help | --version\n\n");
     for (const ak_option *row = table; row->name; row++) {
-        char flag[32];
+        char flag[48];
 
         snprintf(flag, sizeof flag, "--%s", row->name);
         for (char *c = flag; *c; c++)
             if (*c == '_')
                 *c = '-';
-        fprintf(out, "  %-17s %s%s%s\n", flag, row->help, row->choices ? ": " : "",
+        fprintf(out, "  %-28s %s%s%s\n", flag, row->help, row->choices ? ": " : "",
                 row->choices ? row->choices : "");
     }
+}
+
+// set adds to a flag that may be repeated, and replaces any other.
+static akssl_status set(ak_config *config, const char *name, const char *value)
+{
+    static const char *const repeated[] = { "data_root", "host" };
+    const ak_option *row = ak_option_find(table, name);
+    char **field = (char **)(void *)((char *)config + row->offset);
+    bool adds = false;
+    akssl_status rc;
+    char *all;
+
+    for (size_t i = 0; i < sizeof repeated / sizeof *repeated; i++)
+        adds |= strcmp(row->name, repeated[i]) == 0 && (*field)[0];
+    if (strchr(value, '\n'))
+        return ak_fail(AKSSL_ERR_INVALID, "give one line");
+    all = adds ? ak_path("%s\n%s", *field, value) : ak_path("%s", value);
+    rc = ak_option_set(table, config, name, all);
+    free(all);
+    return rc;
 }
 
 static akssl_status parse_flag(ak_config *config, int argc, char **argv, int *i)
 {
     const char *flag = argv[*i] + 2;
     const char *value = strchr(flag, '=');
-    char name[32];
+    char name[48];
     akssl_status rc;
 
     snprintf(name, sizeof name, "%.*s", (int)strcspn(flag, "="), flag);
@@ -66,7 +109,7 @@ static akssl_status parse_flag(ak_config *config, int argc, char **argv, int *i)
         value = argv[++*i];
     else
         return ak_fail(AKSSL_ERR_INVALID, "--%s needs a value: see akssld --help", name);
-    rc = ak_option_set(table, config, name, value);
+    rc = set(config, name, value);
     return rc < 0 ? ak_wrap(rc, "--%s", name) : AKSSL_OK;
 }
 
@@ -81,6 +124,8 @@ akssl_status ak_config_parse(ak_config *config, int argc, char **argv)
             config->help = true;
         } else if (strcmp(argv[i], "--version") == 0) {
             config->version = true;
+        } else if (strcmp(argv[i], "--init-tls") == 0) {
+            config->init_tls = true;
         } else if (strncmp(argv[i], "--", 2) == 0) {
             rc = parse_flag(config, argc, argv, &i);
             if (rc < 0)
@@ -152,6 +197,34 @@ static akssl_status settle_worker(ak_config *config)
     return AKSSL_OK;
 }
 
+static akssl_status settle_tls(ak_config *config)
+{
+    if (config->listen[0] && config->listen_insecure_plaintext[0])
+        return ak_fail(AKSSL_ERR_INVALID,
+                       "--listen and --listen-insecure-plaintext: give one of them");
+    if (!config->tls_cert[0])
+        take(&config->tls_cert, ak_path("%s/tls/server.crt", config->state_dir));
+    if (!config->tls_key[0])
+        take(&config->tls_key, ak_path("%s/tls/server.key", config->state_dir));
+    if (config->listen[0] && access(config->tls_cert, R_OK) < 0)
+        return ak_fail_errno(errno,
+                             "--listen: certificate '%s' (akssld --state-dir '%s' --init-tls makes "
+                             "one)",
+                             config->tls_cert, config->state_dir);
+    return AKSSL_OK;
+}
+
+// Octal digits were read as decimal ones.
+static akssl_status settle_mode(ak_config *config)
+{
+    int64_t digits = config->socket_mode;
+
+    if (digits % 10 > 7 || digits / 10 % 10 > 7)
+        return ak_fail(AKSSL_ERR_INVALID, "--socket-mode: give three digits from 0 to 7");
+    config->socket_mode = digits / 100 * 64 + digits / 10 % 10 * 8 + digits % 10;
+    return AKSSL_OK;
+}
+
 akssl_status ak_config_settle(ak_config *config)
 {
     akssl_status rc;
@@ -163,6 +236,11 @@ akssl_status ak_config_settle(ak_config *config)
     if (rc < 0)
         return rc;
     rc = settle_socket(config);
+    if (rc < 0)
+        return rc;
+    rc = settle_tls(config);
+    if (rc == AKSSL_OK)
+        rc = settle_mode(config);
     if (rc < 0)
         return rc;
     if (!config->slots)

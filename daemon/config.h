@@ -14,7 +14,14 @@ typedef struct ak_config {
     char *state_dir, *socket, *worker, *log_level;
     char *on_term;                                // what SIGTERM does to runs: "leave" or "stop"
     int64_t slots, adopt_timeout, orphan_timeout; // the last two: seconds
-    bool help, version;
+    char *listen, *listen_insecure_plaintext;     // "HOST:PORT"; "": no TCP
+    char *tls_cert, *tls_key, *client_ca;         // PEM files; client_ca "": none is asked for
+    char *uplink;                                 // where ranks find akssld
+    char *data_root;                              // folders, a line each; "": none is named
+    char *host, *client;                          // of --init-tls; host: a line each
+    int64_t rate;                                 // calls a second, for each person
+    int64_t socket_mode;
+    bool help, version, init_tls;
     char *self; // this program's own file
 } ak_config;
 

@@ -195,7 +195,7 @@ static akssl_status store_new(ak_daemon *d, ak_job *job, const char *seed)
 }
 
 akssl_status ak_control_submit(ak_daemon *d, const ak_spec *spec, const char *yaml,
-                               const char *seed, int64_t *id)
+                               const char *owner, const char *seed, int64_t *id)
 {
     ak_job *job;
     akssl_status rc;
@@ -206,14 +206,15 @@ akssl_status ak_control_submit(ak_daemon *d, const ak_spec *spec, const char *ya
         return ak_fail(AKSSL_ERR_LIMIT, "%d jobs have not ended yet: cancel some",
                        AK_DAEMON_MAX_ACTIVE);
     job = ak_job_new(spec, yaml);
+    ak_text_set(&job->owner, owner);
     rc = store_new(d, job, seed);
     if (rc < 0) {
         ak_job_free(job);
         return rc;
     }
     *id = job->id;
-    ak_log_write(d->log, AK_LOG_INFO, "job %" PRId64 " submitted: %s %s on %s", job->id, spec->kind,
-                 spec->method, spec->dataset);
+    ak_log_write(d->log, AK_LOG_INFO, "job %" PRId64 " submitted by %s: %s %s on %s", job->id, owner,
+                 spec->kind, spec->method, spec->dataset);
     ak_jobs_add_take(&d->jobs, job);
     ak_control_enqueue(d, job);
     return AKSSL_OK;

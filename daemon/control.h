@@ -19,10 +19,10 @@ akssl_status ak_control_find(ak_daemon *d, int64_t id, const ak_job **job,
 // ak_control_active is the same for a job that has not ended; ERR_STATE for one that has.
 akssl_status ak_control_active(ak_daemon *d, int64_t id, ak_job **job) AKSSL_MUST_CHECK;
 
-// ak_control_submit stores a new job with its folder and spec.yaml, and queues it.  The file seed
+// ak_control_submit stores owner's new job with its folder and spec.yaml, and queues it.  The file seed
 // (NULL: none), which it starts from, moves into the folder.  On failure nothing of it is left.
 akssl_status ak_control_submit(ak_daemon *d, const ak_spec *spec, const char *yaml,
-                               const char *seed, int64_t *id) AKSSL_MUST_CHECK;
+                               const char *owner, const char *seed, int64_t *id) AKSSL_MUST_CHECK;
 
 // ak_control_cancel makes the wish durable, then ends the job: at once when it waits.  *job lives
 // on only if it has not ended; say what is to be said by `seen` before.

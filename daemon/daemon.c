@@ -7,10 +7,12 @@
 
 #include "daemon/daemon.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "daemon/control.h"
@@ -19,6 +21,7 @@
 #include "daemon/handler/handler.h"
 #include "daemon/lock.h"
 #include "daemon/run.h"
+#include "proto/base/clock.h"
 #include "proto/base/error.h"
 
 enum { TICK_MS = 1000, CLOSE_MS = 1000, MAX_FILES = 16384 };
@@ -111,8 +114,11 @@ static void on_signal(uv_signal_t *signal, int number)
 
 static void on_tick(uv_timer_t *timer)
 {
-    ak_control_retry(timer->data);
-    ak_elastic_tick(timer->data);
+    ak_daemon *d = timer->data;
+
+    ak_control_retry(d);
+    ak_elastic_tick(d);
+    ak_auth_end_expired(d->auth, ak_clock_wall_ms());
 }
 
 static ak_job *find_active(void *ctx, int64_t id)
@@ -200,6 +206,41 @@ static akssl_status open_store(ak_daemon *d)
     return rc;
 }
 
+// Everybody whom the file system lets through may connect once the mode says so.
+static akssl_status open_socket(ak_daemon *d)
+{
+    const ak_config *config = d->config;
+
+    if (config->socket_mode != 0600 && chmod(config->socket, (mode_t)config->socket_mode) < 0)
+        return ak_fail_errno(errno, "socket '%s': --socket-mode", config->socket);
+    return AKSSL_OK;
+}
+
+static akssl_status open_doors(ak_daemon *d)
+{
+    const ak_config *config = d->config;
+    const ak_tls tls = { config->client_ca, config->tls_cert, config->tls_key };
+    bool plain = config->listen_insecure_plaintext[0] != '\0';
+    const char *listen = plain ? config->listen_insecure_plaintext : config->listen;
+    akssl_status rc = open_socket(d);
+
+    if (rc < 0 || !listen[0])
+        return rc;
+    rc = ak_server_listen(d->server, listen, plain ? NULL : &tls);
+    if (rc < 0)
+        return ak_wrap(rc, plain ? "--listen-insecure-plaintext" : "--listen");
+    ak_log_write(d->log, AK_LOG_INFO, "serves '%s', port %d, %s", listen,
+                 ak_server_port(d->server),
+                 plain              ? "without TLS"
+                 : config->client_ca[0] ? "with TLS, to those who show a certificate"
+                                    : "with TLS");
+    if (plain)
+        ak_log_write(d->log, AK_LOG_WARN,
+                     "NO TLS on '%s': whoever sees the network can read tokens and use them",
+                     listen);
+    return AKSSL_OK;
+}
+
 static akssl_status open_all(ak_daemon *d)
 {
     akssl_status rc = ak_reaper_start(&d->reaper, &d->loop);
@@ -212,11 +253,15 @@ static akssl_status open_all(ak_daemon *d)
     if (rc == AKSSL_OK)
         rc = open_store(d);
     if (rc == AKSSL_OK)
+        d->auth = ak_auth_new(d->store, d->config->rate);
+    if (rc == AKSSL_OK)
         rc = ak_checker_new(&d->checker, &d->loop, d->config);
     if (rc == AKSSL_OK)
         rc = ak_control_recover(d);
     if (rc == AKSSL_OK)
         rc = ak_server_open(&d->server, &d->loop, d->config->socket, ak_handler_events(), d);
+    if (rc == AKSSL_OK)
+        rc = open_doors(d);
     if (rc < 0)
         return rc;
     d->catalogue = ak_catalogue_new(&d->loop, d->config, d->log);
@@ -233,6 +278,7 @@ static void release(ak_daemon *d)
 {
     ak_jobs_fini(&d->jobs);
     ak_scheduler_free(d->scheduler);
+    ak_auth_free(d->auth);
     ak_store_close(d->store);
     if (d->socket_lock >= 0)
         close(d->socket_lock);

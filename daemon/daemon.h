@@ -8,6 +8,7 @@
 
 #include <uv.h>
 
+#include "daemon/auth/auth.h"
 #include "daemon/catalogue.h"
 #include "daemon/checker.h"
 #include "daemon/config.h"
@@ -34,6 +35,7 @@ typedef struct ak_daemon {
     ak_jobs jobs; // that have not ended
     ak_scheduler *scheduler;
     ak_server *server;
+    ak_auth *auth;
     ak_checker *checker;
     ak_catalogue *catalogue;
     ak_watches *watches;

@@ -99,6 +99,7 @@ ak_job *ak_job_new(const ak_spec *spec, const char *yaml)
     ak_text_set(&job->reason, NULL);
     ak_text_set(&job->run_id, NULL);
     ak_text_set(&job->weights, NULL);
+    ak_text_set(&job->owner, NULL);
     job->submitted_ms = ak_clock_wall_ms();
     job->committed_step = -1;
     job->asked_ranks = -1;
@@ -115,6 +116,7 @@ void ak_job_free(ak_job *job)
     free(job->reason);
     free(job->run_id);
     free(job->weights);
+    free(job->owner);
     free(job);
 }
 

@@ -64,6 +64,7 @@ typedef struct ak_job {
     ak_job_state state;
     char *reason; // never NULL
     ak_spec spec; // resolved
+    char *owner;  // who submitted it; "": nobody that is known
     char *yaml;   // the same as text; NULL for a job read for a list, of whose spec
                   // only kind, name, method, backbone, dataset and priority are set
     int64_t submitted_ms, started_ms, ended_ms; // 0: not yet

@@ -5,11 +5,30 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "daemon/auth/certificates.h"
 #include "daemon/daemon.h"
+#include "daemon/files.h"
 #include "daemon/guard.h"
 #include "proto/base/error.h"
 
 enum { EXIT_USAGE = 2 };
+
+static int init_tls(const ak_config *config)
+{
+    char *folder = ak_path("%s/tls", config->state_dir);
+    akssl_status rc = config->client[0] ? ak_certificates_client(folder, config->client)
+                                        : ak_certificates_init(folder, config->host);
+
+    if (rc < 0)
+        fprintf(stderr, "akssld: --init-tls: %s\n", ak_error_text());
+    else if (config->client[0])
+        printf("%s/%s.crt and %s.key are for %s alone; callers show them with --cert and --key\n",
+               folder, config->client, config->client, config->client);
+    else
+        printf("%s/ca.crt is for everybody who calls: --ca FILE, or AKSSL_CA\n", folder);
+    free(folder);
+    return rc < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}
 
 static int serve(ak_config *config)
 {
@@ -17,6 +36,8 @@ static int serve(ak_config *config)
     akssl_status rc;
 
     umask(077);
+    if (config->init_tls)
+        return init_tls(config);
     rc = ak_config_settle(config);
     if (rc == AKSSL_OK)
         rc = ak_daemon_run(config, &log);

@@ -45,6 +45,7 @@ void ak_wire_job(ak_wire *wire, const ak_job *job, const char *state_dir, ak_wir
     set_number(&m->has_id, &m->id, job->id);
     m->state = (char *)ak_job_state_text(ak_job_shown(job));
     m->reason = job->reason;
+    m->owner = job->owner;
     if (ak_job_shown(job) != job->state)
         m->reason = wire->reason = ak_path("is %s as soon as that can be stored (akssld's log "
                                            "says what is wrong with the disk)",

@@ -50,7 +50,8 @@ typedef struct ak_setting {
 
 // ak_cli is what the whole program was told.
 typedef struct ak_cli {
-    const char *server; // --server; NULL: the library's default
+    // --server and so on; NULL: the library's default
+    const char *server, *token_file, *ca, *cert, *key;
     bool json;          // --json
     bool help;          // --help
     bool version;       // --version

@@ -161,7 +161,9 @@ int ak_cli_worse(int a, int b)
 
 int ak_cli_open(const ak_cli *cli, akssl_client **client)
 {
-    akssl_status rc = akssl_client_open(client, cli->server);
+    const akssl_client_options options = { cli->server, cli->token_file, cli->ca, cli->cert,
+                                           cli->key };
+    akssl_status rc = akssl_client_open_with(client, &options);
 
     return rc < 0 ? ak_cli_failed(rc) : AK_EXIT_DONE;
 }

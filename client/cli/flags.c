@@ -8,7 +8,12 @@
 
 static const ak_flag program_flags[] = {
     AK_FLAG(ak_cli, server, "server", 0, TEXT, "ADDR",
-            "the daemon's socket (default: $AKSSL_SERVER)"),
+            "the daemon's socket, or HOST:PORT (default: $AKSSL_SERVER)"),
+    AK_FLAG(ak_cli, token_file, "token-file", 0, TEXT, "FILE",
+            "show the token in FILE ($AKSSL_TOKEN_FILE)"),
+    AK_FLAG(ak_cli, ca, "ca", 0, TEXT, "FILE", "trust this CA ($AKSSL_CA)"),
+    AK_FLAG(ak_cli, cert, "cert", 0, TEXT, "FILE", "certificate to show ($AKSSL_CERT)"),
+    AK_FLAG(ak_cli, key, "key", 0, TEXT, "FILE", "its key ($AKSSL_KEY)"),
     AK_FLAG(ak_cli, json, "json", 0, SWITCH, NULL, "print JSON"),
     AK_FLAG(ak_cli, help, "help", 'h', SWITCH, NULL, "print this help"),
     AK_FLAG(ak_cli, version, "version", 0, SWITCH, NULL, "print the version"),

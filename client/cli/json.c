@@ -157,6 +157,7 @@ json_t *ak_json_job(const akssl_job *job)
     json_object_set_new(object, "folder", text_of(job->folder));
     json_object_set_new(object, "results", ak_json_values(job->results, job->result_count));
     json_object_set_new(object, "weights", text_of(job->weights));
+    json_object_set_new(object, "owner", text_of(job->owner));
     return object;
 }
 

@@ -69,8 +69,9 @@ static void add_progress(ak_table *table, const akssl_progress *p)
 
 static void print_table(const akssl_job_list *jobs)
 {
-    static const char *const headings[] = { ">ID",       "NAME",  "KIND", "METHOD", "STATE",
-                                            ">PROGRESS", ">LOSS", ">AGE", "REASON", NULL };
+    static const char *const headings[] = { ">ID",   "OWNER",     "NAME",  "KIND", "METHOD",
+                                            "STATE", ">PROGRESS", ">LOSS", ">AGE", "REASON",
+                                            NULL };
     ak_table *table = ak_table_new(headings);
     char text[32];
 
@@ -79,6 +80,7 @@ static void print_table(const akssl_job_list *jobs)
 
         snprintf(text, sizeof text, "%" PRId64, job->id);
         ak_table_add(table, text);
+        ak_table_add(table, job->owner[0] ? job->owner : "-");
         add_key(table, job->spec, "name");
         add_key(table, job->spec, "kind");
         add_key(table, job->spec, "method");

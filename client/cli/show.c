@@ -100,6 +100,7 @@ static void put_spec(akssl_job_spec *spec)
 static void print_job(akssl_job *job)
 {
     put_count("job", job->id);
+    put("owner", job->owner);
     put("state", akssl_job_state_text(job->state));
     put("reason", job->reason);
     put_time("submitted", job->submitted_ms);

@@ -1,20 +1,18 @@
-// client/lib/client.c -- which daemon, and the requests that are one question and one answer.
+// client/lib/client.c -- the requests that are one question and one answer.
 
 #include "akssl/client.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "akssl/version.h"
 #include "client/lib/lib.h"
 #include "proto/base/alloc.h"
 #include "proto/base/error.h"
+#include "proto/rpc/address.h"
 
-enum { TIMEOUT_MS = 30000, PATIENCE_MS = 60000, MAX_STATES = 64 };
-
-#define SYSTEM_SOCKET "/run/akssl/akssld.sock"
+enum { MAX_STATES = 64 };
 
 const char *akssl_version(void)
 {
@@ -24,69 +22,6 @@ const char *akssl_version(void)
 void akssl_free(char *text)
 {
     free(text);
-}
-
-// ---- which daemon
-
-static akssl_status find_server(ak_str *server)
-{
-    const char *named = getenv("AKSSL_SERVER");
-    const char *runtime = getenv("XDG_RUNTIME_DIR");
-
-    if (named && named[0]) {
-        ak_str_append(server, named);
-        return AKSSL_OK;
-    }
-    if (runtime && runtime[0]) {
-        ak_str_format(server, "unix:%s/akssl/akssld.sock", runtime);
-        if (access(server->text + strlen("unix:"), F_OK) == 0)
-            return AKSSL_OK;
-        ak_str_clear(server);
-    }
-    if (access(SYSTEM_SOCKET, F_OK) == 0) {
-        ak_str_append(server, "unix:" SYSTEM_SOCKET);
-        return AKSSL_OK;
-    }
-    return ak_fail(AKSSL_ERR_UNAVAILABLE,
-                   "cannot reach a daemon: there is neither %s/akssl/akssld.sock nor %s; start one "
-                   "with `akssld --state-dir DIR`, and name its socket, DIR/akssld.sock, in "
-                   "AKSSL_SERVER or --server",
-                   runtime && runtime[0] ? runtime : "$XDG_RUNTIME_DIR", SYSTEM_SOCKET);
-}
-
-akssl_status akssl_client_open(akssl_client **out, const char *server)
-{
-    ak_str address = AK_STR_INIT;
-    akssl_client *client = NULL;
-    akssl_status rc;
-
-    if (server && server[0]) {
-        ak_str_append(&address, server);
-    } else {
-        rc = find_server(&address);
-        if (rc < 0)
-            goto out;
-    }
-    client = ak_alloc(1, sizeof *client);
-    client->timeout_ms = TIMEOUT_MS;
-    client->patience_ms = PATIENCE_MS;
-    rc = ak_channel_open(&client->channel, address.text, NULL);
-    if (rc < 0)
-        goto out;
-    *out = client;
-    client = NULL;
-out:
-    akssl_client_close(client);
-    ak_str_fini(&address);
-    return rc;
-}
-
-void akssl_client_close(akssl_client *client)
-{
-    if (!client)
-        return;
-    ak_channel_close(client->channel);
-    free(client);
 }
 
 const char *akssl_client_server(const akssl_client *client)
@@ -104,9 +39,10 @@ void akssl_client_set_patience(akssl_client *client, int64_t milliseconds)
     client->patience_ms = milliseconds > 0 ? milliseconds : 0;
 }
 
-akssl_status ak_client_unreachable(akssl_status rc)
+akssl_status ak_client_unreachable(const akssl_client *client, akssl_status rc)
 {
-    if (rc != AKSSL_ERR_UNAVAILABLE)
+    if (rc != AKSSL_ERR_UNAVAILABLE ||
+        ak_address_kind_of(akssl_client_server(client), NULL) != AK_ADDRESS_UNIX)
         return rc;
     return ak_fail(rc,
                    "%s; start one with `akssld --state-dir DIR`, and name its socket, "
@@ -119,7 +55,7 @@ akssl_status ak_client_call(akssl_client *client, ak_rpc_id rpc, const ProtobufC
 {
     akssl_status rc = ak_channel_call(client->channel, rpc, request, client->timeout_ms, reply);
 
-    return ak_client_unreachable(rc);
+    return ak_client_unreachable(client, rc);
 }
 
 // ---- submit

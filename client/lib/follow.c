@@ -87,7 +87,7 @@ static akssl_status one_stream(run *r, bool *own)
 
     *own = false;
     if (r->heard) {
-        rc = ak_channel_open(&fresh, akssl_client_server(f->client), NULL);
+        rc = ak_client_channel(f->client, akssl_client_server(f->client), &fresh);
         if (rc < 0)
             return rc;
         channel = fresh;
@@ -110,14 +110,14 @@ static akssl_status lost(run *r)
     akssl_status rc;
 
     if (!r->heard || patience == 0)
-        return ak_client_unreachable(AKSSL_ERR_UNAVAILABLE);
+        return ak_client_unreachable(f->client, AKSSL_ERR_UNAVAILABLE);
     if (!r->lost_ns) {
         r->lost_ns = ak_clock_ns();
         rc = f->event(f->self, AKSSL_EVENT_LOST, ak_error_text());
         if (rc < 0)
             return rc;
     } else if (ak_clock_ns() - r->lost_ns > patience * 1000000) {
-        return ak_wrap(ak_client_unreachable(AKSSL_ERR_UNAVAILABLE),
+        return ak_wrap(ak_client_unreachable(f->client, AKSSL_ERR_UNAVAILABLE),
                        "lost the daemon for over %" PRId64 " s", patience / 1000);
     }
     for (int i = 0; i < RETRY_TICKS; i++) {

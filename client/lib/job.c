@@ -100,6 +100,7 @@ akssl_job *ak_job_take(Akssl__V1__Job *message)
         .result_count = message->n_results,
         .results = b->results,
         .weights = TEXT_OF(message->weights),
+        .owner = TEXT_OF(message->owner),
         .asked_ranks = INT_OF(message, asked_ranks),
         .resizing = message->has_resizing && message->resizing,
     };

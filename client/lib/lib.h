@@ -11,6 +11,7 @@
 
 struct akssl_client {
     ak_channel *channel;
+    char *token, *ca, *certificate, *key; // what is shown; NULL: nothing
     int64_t timeout_ms, patience_ms;
 };
 
@@ -29,13 +30,17 @@ akssl_job *ak_job_take(Akssl__V1__Job *message);
 // ak_job_inherit moves the spec of older to job when job has none.
 void ak_job_inherit(akssl_job *job, akssl_job *older);
 
+// ak_client_channel opens a channel that shows what the client shows.
+akssl_status ak_client_channel(const akssl_client *client, const char *address,
+                               ak_channel **out) AKSSL_MUST_CHECK;
+
 // ak_client_call makes a unary call with the client's timeout; *reply as ak_channel_call gives it.
 akssl_status ak_client_call(akssl_client *client, ak_rpc_id rpc, const ProtobufCMessage *request,
                             ProtobufCMessage **reply) AKSSL_MUST_CHECK;
 
 // ak_client_unreachable rewrites the sentence of an ERR_UNAVAILABLE so that it says what to do;
 // returns rc, whatever it is.
-akssl_status ak_client_unreachable(akssl_status rc);
+akssl_status ak_client_unreachable(const akssl_client *client, akssl_status rc);
 
 // ak_follow keeps one server stream going through losses of the daemon.
 typedef struct ak_follow {

@@ -59,7 +59,7 @@ static akssl_status take_bytes(save *s, const uint8_t *bytes, size_t size)
     return AKSSL_OK;
 }
 
-static akssl_status receive(save *s, ak_stream *stream, int64_t timeout_ms)
+static akssl_status receive(save *s, const akssl_client *client, ak_stream *stream)
 {
     akssl_status rc = AKSSL_OK;
 
@@ -67,7 +67,8 @@ static akssl_status receive(save *s, ak_stream *stream, int64_t timeout_ms)
         ProtobufCMessage *message = NULL;
         const Akssl__V1__StatePiece *piece;
 
-        rc = ak_client_unreachable(ak_stream_receive(stream, timeout_ms, &message));
+        rc = ak_client_unreachable(client,
+                                   ak_stream_receive(stream, client->timeout_ms, &message));
         if (rc < 0 || !message)
             break;
         piece = (const Akssl__V1__StatePiece *)message;
@@ -101,7 +102,7 @@ akssl_status akssl_client_save_state(akssl_client *client, int64_t id, const cha
     request.id = id;
     ak_str_format(&s.part, "%s.part", path);
     rc = ak_stream_open(&stream, client->channel, AK_RPC_save_state, &request.base, 0);
-    rc = rc < 0 ? ak_client_unreachable(rc) : receive(&s, stream, client->timeout_ms);
+    rc = rc < 0 ? ak_client_unreachable(client, rc) : receive(&s, client, stream);
     if (rc >= 0)
         rc = keep(&s);
     ak_stream_free(stream);

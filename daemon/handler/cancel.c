@@ -11,4 +11,8 @@ static akssl_status started(ak_daemon *d, ak_call *call, const ProtobufCMessage 
     return ak_control_cancel(d, message->id, ak_answer_seen, &(ak_answer){ d, call });
 }
 
-const ak_handler ak_handler_cancel = { .started = started };
+const ak_handler ak_handler_cancel = {
+    .access = AK_ACCESS_SUBMIT,
+    .job_at = offsetof(Akssl__V1__JobRequest, id),
+    .started = started,
+};

@@ -14,4 +14,8 @@ static void ended(ak_daemon *d, ak_call *call)
     ak_catalogue_forget(d->catalogue, call);
 }
 
-const ak_handler ak_handler_catalogue = { .started = started, .ended = ended };
+const ak_handler ak_handler_catalogue = {
+    .access = AK_ACCESS_READ,
+    .started = started,
+    .ended = ended,
+};

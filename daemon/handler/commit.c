@@ -22,4 +22,8 @@ static void ended(ak_daemon *d, ak_call *call)
         ak_committer_ended(run);
 }
 
-const ak_handler ak_handler_commit = { .started = started, .ended = ended };
+const ak_handler ak_handler_commit = {
+    .access = AK_ACCESS_RUN,
+    .started = started,
+    .ended = ended,
+};

@@ -62,4 +62,7 @@ static akssl_status started(ak_daemon *d, ak_call *call, const ProtobufCMessage 
     return AKSSL_OK;
 }
 
-const ak_handler ak_handler_finish = { .started = started };
+const ak_handler ak_handler_finish = {
+    .access = AK_ACCESS_RUN,
+    .started = started,
+};

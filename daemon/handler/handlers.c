@@ -1,6 +1,11 @@
 // daemon/handler/handlers.c -- the table of handlers, and the dispatcher.
 
 #include "daemon/handler/handler.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "daemon/control.h"
 #include "proto/base/error.h"
 
 #define AK_HANDLER(name) extern const ak_handler ak_handler_##name;
@@ -18,10 +23,44 @@ const ak_handler *ak_handler_find(ak_rpc_id rpc)
     return table[rpc];
 }
 
+// check_owner lets a job be changed by its owner and administrators alone.
+static akssl_status check_owner(ak_daemon *d, ak_caller *caller, int64_t id)
+{
+    const ak_job *job;
+    ak_job *stored;
+    char what[32];
+    akssl_status rc = ak_control_find(d, id, &job, &stored);
+
+    if (rc < 0)
+        return rc;
+    snprintf(what, sizeof what, "job %" PRId64, id);
+    caller->job = id;
+    rc = ak_auth_check_owner(caller, what, job->owner);
+    ak_job_free(stored);
+    return rc;
+}
+
+static akssl_status begin(ak_daemon *d, ak_call *call, const ProtobufCMessage *request)
+{
+    const ak_handler *handler = table[ak_call_rpc(call)];
+    ak_caller *caller;
+    akssl_status rc = ak_auth_enter(d->auth, call, handler->access, &caller);
+
+    ak_call_set_caller(call, caller);
+    if (rc == AKSSL_OK && handler->job_at)
+        rc = check_owner(d, caller,
+                         *(const int64_t *)(const void *)((const char *)request + handler->job_at));
+    if (rc == AKSSL_OK)
+        rc = handler->started(d, call, request);
+    if (rc == AKSSL_OK && handler->access == AK_ACCESS_RUN)
+        ak_call_vouch(call);
+    return rc;
+}
+
 static void started(void *ctx, ak_call *call, ak_rpc_id rpc, const ProtobufCMessage *request)
 {
     ak_daemon *d = ctx;
-    akssl_status rc = table[rpc]->started(d, call, request);
+    akssl_status rc = begin(d, call, request);
 
     if (rc == AKSSL_OK)
         return;
@@ -49,10 +88,12 @@ static void drained(void *ctx, ak_call *call)
 static void ended(void *ctx, ak_call *call, bool cancelled)
 {
     const ak_handler *handler = table[ak_call_rpc(call)];
+    ak_daemon *d = ctx;
 
     (void)cancelled;
     if (handler->ended)
-        handler->ended(ctx, call);
+        handler->ended(d, call);
+    ak_auth_leave(d->auth, ak_call_caller(call));
 }
 
 const ak_server_events *ak_handler_events(void)

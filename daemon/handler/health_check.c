@@ -18,4 +18,7 @@ static akssl_status started(ak_daemon *d, ak_call *call, const ProtobufCMessage 
     return AKSSL_OK;
 }
 
-const ak_handler ak_handler_health_check = { .started = started };
+const ak_handler ak_handler_health_check = {
+    .access = AK_ACCESS_ANYBODY,
+    .started = started,
+};

@@ -42,5 +42,9 @@ static void ended(ak_daemon *d, ak_call *call)
 }
 
 const ak_handler ak_handler_join = {
-    .started = started, .received = received, .drained = drained, .ended = ended
+    .access = AK_ACCESS_RUN,
+    .started = started,
+    .received = received,
+    .drained = drained,
+    .ended = ended,
 };

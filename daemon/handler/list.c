@@ -89,4 +89,7 @@ static akssl_status started(ak_daemon *d, ak_call *call, const ProtobufCMessage 
     return rc;
 }
 
-const ak_handler ak_handler_list = { .started = started };
+const ak_handler ak_handler_list = {
+    .access = AK_ACCESS_READ,
+    .started = started,
+};

@@ -35,4 +35,9 @@ static void ended(ak_daemon *d, ak_call *call)
     ak_tails_ended(d->tails, call);
 }
 
-const ak_handler ak_handler_logs = { .started = started, .drained = drained, .ended = ended };
+const ak_handler ak_handler_logs = {
+    .access = AK_ACCESS_READ,
+    .started = started,
+    .drained = drained,
+    .ended = ended,
+};

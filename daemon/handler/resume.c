@@ -11,4 +11,8 @@ static akssl_status started(ak_daemon *d, ak_call *call, const ProtobufCMessage 
                              &(ak_answer){ d, call });
 }
 
-const ak_handler ak_handler_resume = { .started = started };
+const ak_handler ak_handler_resume = {
+    .access = AK_ACCESS_SUBMIT,
+    .job_at = offsetof(Akssl__V1__ResumeRequest, id),
+    .started = started,
+};

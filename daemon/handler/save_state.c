@@ -222,4 +222,9 @@ static void ended(ak_daemon *d, ak_call *call)
         saving_free(s);
 }
 
-const ak_handler ak_handler_save_state = { .started = started, .drained = drained, .ended = ended };
+const ak_handler ak_handler_save_state = {
+    .access = AK_ACCESS_READ,
+    .started = started,
+    .drained = drained,
+    .ended = ended,
+};

@@ -18,4 +18,7 @@ static akssl_status started(ak_daemon *d, ak_call *call, const ProtobufCMessage 
     return AKSSL_OK;
 }
 
-const ak_handler ak_handler_show = { .started = started };
+const ak_handler ak_handler_show = {
+    .access = AK_ACCESS_READ,
+    .started = started,
+};

@@ -219,4 +219,8 @@ static void ended(ak_daemon *d, ak_call *call)
         q->call = NULL;
 }
 
-const ak_handler ak_handler_state = { .started = started, .ended = ended };
+const ak_handler ak_handler_state = {
+    .access = AK_ACCESS_READ,
+    .started = started,
+    .ended = ended,
+};

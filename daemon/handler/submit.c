@@ -97,14 +97,16 @@ static void reply(submission *s, int64_t id, const ak_check_result *result)
 static void on_checked(void *ctx, const ak_check_result *result)
 {
     submission *s = ctx;
+    ak_caller *caller = ak_call_caller(s->call);
     int64_t id = 0;
     akssl_status rc = result->rc;
     const char *sentence = result->sentence;
 
     s->check = NULL;
     if (rc == AKSSL_OK && !s->dry_run) {
-        rc = ak_control_submit(s->d, result->spec, result->yaml,
+        rc = ak_control_submit(s->d, result->spec, result->yaml, ak_caller_name(caller),
                                s->seed ? ak_seed_path(s->seed) : NULL, &id);
+        caller->job = id;
         sentence = ak_error_text();
     }
     if (rc < 0) {
@@ -187,4 +189,8 @@ static void ended(ak_daemon *d, ak_call *call)
         submission_free(s);
 }
 
-const ak_handler ak_handler_submit = { .started = started, .ended = ended };
+const ak_handler ak_handler_submit = {
+    .access = AK_ACCESS_SUBMIT,
+    .started = started,
+    .ended = ended,
+};

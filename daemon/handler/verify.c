@@ -228,4 +228,8 @@ static void ended(ak_daemon *d, ak_call *call)
     atomic_store(&v->given_up, true);
 }
 
-const ak_handler ak_handler_verify = { .started = started, .ended = ended };
+const ak_handler ak_handler_verify = {
+    .access = AK_ACCESS_READ,
+    .started = started,
+    .ended = ended,
+};

@@ -28,4 +28,9 @@ static void ended(ak_daemon *d, ak_call *call)
     ak_watches_ended(d->watches, call);
 }
 
-const ak_handler ak_handler_watch = { .started = started, .drained = drained, .ended = ended };
+const ak_handler ak_handler_watch = {
+    .access = AK_ACCESS_READ,
+    .started = started,
+    .drained = drained,
+    .ended = ended,
+};

@@ -38,6 +38,7 @@ enum {
     BACKBONE,
     DATASET,
     PRIORITY,
+    OWNER,
     SPEC,
 };
 
@@ -87,6 +88,7 @@ akssl_status ak_store_insert(ak_store *store, ak_job *job)
     bind_text(s, BACKBONE, job->spec.backbone);
     bind_text(s, DATASET, job->spec.dataset);
     sqlite3_bind_int64(s, PRIORITY, job->spec.priority);
+    bind_text(s, OWNER, job->owner);
     bind_text(s, SPEC, job->yaml);
     rc = ak_store_run(store, s, "a job cannot be stored");
     if (rc < 0)
@@ -175,6 +177,7 @@ static akssl_status read_row(sqlite3_stmt *s, ak_job *job)
     job->resize = sqlite3_column_int(s, RESIZE) != 0;
     job->outcome = (ak_job_state)sqlite3_column_int(s, OUTCOME);
     ak_text_set(&job->weights, text(s, WEIGHTS));
+    ak_text_set(&job->owner, text(s, OWNER));
     rc = check_row(job);
     return rc < 0 ? rc
                   : ak_figures_unpack(&job->figures, sqlite3_column_blob(s, FIGURES),

@@ -54,6 +54,14 @@ static const char *const steps[] = {
     // 4: the ranks that a resize asked for (-1: the spec's), and that its run is to stop for them
     ("ALTER TABLE jobs ADD COLUMN asked_ranks INTEGER NOT NULL DEFAULT -1;"
      "ALTER TABLE jobs ADD COLUMN resize INTEGER NOT NULL DEFAULT 0;"),
+    // 5: whose a job is ('': nobody's, from before), and the tokens that people show
+    ("ALTER TABLE jobs ADD COLUMN owner TEXT NOT NULL DEFAULT '';"
+     "CREATE TABLE tokens ("
+     "  id INTEGER PRIMARY KEY AUTOINCREMENT, user TEXT NOT NULL, access TEXT NOT NULL,"
+     "  hash BLOB NOT NULL UNIQUE," // SHA-256
+     "  created_ms INTEGER NOT NULL,"
+     "  expires_ms INTEGER NOT NULL,"              // 0: never
+     "  revoked_ms INTEGER NOT NULL DEFAULT 0);"), // 0: it was not
 };
 
 enum { VERSIONS = sizeof steps / sizeof *steps };

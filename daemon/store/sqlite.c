@@ -13,15 +13,17 @@ enum { BUSY_MS = 5000 };
 #define COLUMNS                                                                                    \
     "id, state, reason, submitted_ms, started_ms, ended_ms, restarts, restarts_since_commit, "     \
     "committed_step, ranks, run_id, cancel, outcome, weights, figures, pause, asked_ranks, "       \
-    "resize, kind, name, method, backbone, dataset, priority"
+    "resize, kind, name, method, backbone, dataset, priority, owner"
+
+#define TOKEN "id, user, access, hash, created_ms, expires_ms, revoked_ms"
 
 static const char *const texts[AK_QUERY_COUNT] = {
     [AK_QUERY_INSERT] =
         "INSERT INTO jobs (state, reason, submitted_ms, started_ms, ended_ms, restarts, "
         "restarts_since_commit, committed_step, ranks, run_id, cancel, outcome, weights, figures, "
-        "pause, asked_ranks, resize, kind, name, method, backbone, dataset, priority, spec) "
+        "pause, asked_ranks, resize, kind, name, method, backbone, dataset, priority, owner, spec) "
         "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, "
-        "?19, ?20, ?21, ?22, ?23, ?24)",
+        "?19, ?20, ?21, ?22, ?23, ?24, ?25)",
     [AK_QUERY_UPDATE] =
         "UPDATE jobs SET state = ?1, reason = ?2, submitted_ms = ?3, started_ms = ?4, "
         "ended_ms = ?5, restarts = ?6, restarts_since_commit = ?7, committed_step = ?8, "
@@ -47,6 +49,13 @@ static const char *const texts[AK_QUERY_COUNT] = {
     [AK_QUERY_PRUNE] = "DELETE FROM commits WHERE job = ?1 AND step NOT IN "
                        "(SELECT step FROM commits WHERE job = ?1 ORDER BY step DESC LIMIT ?2)",
     [AK_QUERY_FORGET] = "DELETE FROM commits WHERE job = ?1 AND step >= ?2",
+    [AK_QUERY_ADD_TOKEN] = "INSERT INTO tokens (user, access, hash, created_ms, expires_ms) "
+                           "VALUES (?1, ?2, ?3, ?4, ?5)",
+    [AK_QUERY_FIND_TOKEN] = "SELECT " TOKEN " FROM tokens WHERE hash = ?1",
+    [AK_QUERY_TOKENS] = "SELECT " TOKEN " FROM tokens ORDER BY id DESC LIMIT 10000",
+    [AK_QUERY_REVOKE_TOKEN] =
+        "UPDATE tokens SET revoked_ms = CASE revoked_ms WHEN 0 THEN ?2 ELSE revoked_ms END "
+        "WHERE id = ?1",
 };
 
 akssl_status ak_store_fail(ak_store *store, const char *doing)

@@ -23,6 +23,10 @@ typedef enum ak_query {
     AK_QUERY_STEPS,
     AK_QUERY_PRUNE,
     AK_QUERY_FORGET,
+    AK_QUERY_ADD_TOKEN,
+    AK_QUERY_FIND_TOKEN,
+    AK_QUERY_TOKENS,
+    AK_QUERY_REVOKE_TOKEN,
     AK_QUERY_COUNT
 } ak_query;
 

@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "daemon/auth/token.h"
 #include "daemon/job.h"
 #include "daemon/state/commit.h"
 
@@ -74,5 +75,22 @@ akssl_status ak_store_commit_steps(ak_store *store, int64_t job, int64_t **steps
 // the `keep` newest of a job.
 akssl_status ak_store_add_commit(ak_store *store, const ak_commit *commit) AKSSL_MUST_CHECK;
 akssl_status ak_store_prune(ak_store *store, int64_t job, int64_t keep) AKSSL_MUST_CHECK;
+
+// ---- tokens
+
+// ak_store_add_token stores all of a token but its id, which it gives it, and revoked_ms.
+akssl_status ak_store_add_token(ak_store *store, ak_token *token) AKSSL_MUST_CHECK;
+
+// ak_store_find_token finds a token, whether it is still valid or not, by its hash; ERR_NOT_FOUND.
+akssl_status ak_store_find_token(ak_store *store, const unsigned char hash[AK_TOKEN_HASH],
+                                 ak_token *token) AKSSL_MUST_CHECK;
+
+// see is shown the newest AK_STORE_TOKENS tokens.
+enum { AK_STORE_TOKENS = 10000 };
+akssl_status ak_store_tokens(ak_store *store, void (*see)(void *ctx, const ak_token *token),
+                             void *ctx) AKSSL_MUST_CHECK;
+
+// ak_store_revoke_token notes when a token ceased to be valid; the first time stays.  ERR_NOT_FOUND.
+akssl_status ak_store_revoke_token(ak_store *store, int64_t id, int64_t now_ms) AKSSL_MUST_CHECK;
 
 #endif

@@ -33,6 +33,7 @@
 #include <akssl/client.h>
 #include <akssl/job.h>
 #include <akssl/status.h>
+#include <akssl/token.h>
 #include <akssl/version.h>
 
 #endif

@@ -21,8 +21,23 @@ extern "C" {
 // akssl_client is a connection to one daemon.
 typedef struct akssl_client akssl_client;
 
+// akssl_client_options says which daemon, and what to show it.  What is NULL or "" comes from the
+// environment.
+typedef struct akssl_client_options {
+    const char *server;      // see akssl_client_open
+    const char *token_file;  // AKSSL_TOKEN_FILE: file of mode 600 with a token
+    const char *ca;          // AKSSL_CA: certificates to trust; else the system's
+    const char *certificate; // AKSSL_CERT: where the daemon asks for one,
+    const char *key;         // AKSSL_KEY: with its key, of mode 600
+} akssl_client_options;
+
+// akssl_client_open_with is akssl_client_open with all of these.  ERR_NOT_FOUND, ERR_PERMISSION,
+// ERR_INVALID: of a file that is named there.
+AKSSL_API akssl_status akssl_client_open_with(akssl_client **out,
+                                              const akssl_client_options *options) AKSSL_MUST_CHECK;
+
 // akssl_client_open prepares a connection to server: "unix:/path/of/akssld.sock", or the path
-// alone.  NULL or "" means $AKSSL_SERVER, else the first of $XDG_RUNTIME_DIR/akssl/akssld.sock
+// alone; "HOST:PORT" with TLS; or "plaintext:HOST:PORT" to a daemon that serves without.  NULL or "" means $AKSSL_SERVER, else the first of $XDG_RUNTIME_DIR/akssl/akssld.sock
 // and /run/akssl/akssld.sock that exists (ERR_UNAVAILABLE when neither does).  It does not
 // connect: the first call does.
 AKSSL_API akssl_status akssl_client_open(akssl_client **out, const char *server) AKSSL_MUST_CHECK;

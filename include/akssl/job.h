@@ -149,6 +149,7 @@ typedef struct akssl_job {
     const char *weights;            // file of the exported backbone, once there is one
     int64_t asked_ranks;            // that people want; 0: as many as there are cores for
     int resizing;                   // 1: its run is being stopped, to go on with other ranks
+    const char *owner;              // who submitted it, and may change it; "": nobody that is known
 } akssl_job;
 
 // akssl_job_free frees a job and all it points to; NULL is fine.

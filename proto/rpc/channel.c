@@ -373,6 +373,24 @@ static const char *cause_of(const char *sentence)
     return at && at[0] ? at : sentence;
 }
 
+static akssl_status unreachable(const call *c, const char *sentence)
+{
+    const char *address = c->channel->address;
+
+    if (strstr(sentence, "certificate verify failed"))
+        return ak_fail(AKSSL_ERR_UNAVAILABLE,
+                       "akssld at %s shows a certificate that no CA signed which is trusted here: "
+                       "give its CA with --ca FILE or AKSSL_CA",
+                       address);
+    if (strstr(sentence, "is not in peer certificate"))
+        return ak_fail(AKSSL_ERR_UNAVAILABLE,
+                       "akssld at %s has a certificate for other names: use one of those, or make "
+                       "a new one with `akssld --init-tls --host NAME`",
+                       address);
+    return ak_fail(AKSSL_ERR_UNAVAILABLE, "akssld cannot be reached at %s (%s): is it running?",
+                   address, cause_of(sentence));
+}
+
 // outcome is what the status that came says, as our status and sentence.
 static akssl_status outcome(const call *c)
 {
@@ -385,9 +403,7 @@ static akssl_status outcome(const call *c)
     if (status < 0) {
         ak_fail(status, "%s", sentence);
     } else if (c->code == GRPC_STATUS_UNAVAILABLE || c->code == GRPC_STATUS_CANCELLED) {
-        status =
-            ak_fail(AKSSL_ERR_UNAVAILABLE, "akssld cannot be reached at %s (%s): is it running?",
-                    c->channel->address, cause_of(sentence));
+        status = unreachable(c, sentence);
     } else if (c->code == GRPC_STATUS_DEADLINE_EXCEEDED) {
         status = ak_fail(AKSSL_ERR_DEADLINE, "akssld at %s gave no answer to %s in time: try again",
                          c->channel->address, c->rpc->path);

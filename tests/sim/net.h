@@ -37,7 +37,7 @@ struct ak_call {
     ak_rpc_id rpc;
     char secret[80];
     const char *run; // that the caller says it belongs to; ""
-    void *user;
+    void *user, *who;
     sim_caller caller;
     sim_queue up, down;
     size_t down_bytes;

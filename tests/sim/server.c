@@ -233,6 +233,45 @@ const char *ak_call_secret(const ak_call *call)
     return call->secret;
 }
 
+// Everybody is whoever runs akssld.
+const char *ak_call_token(const ak_call *call)
+{
+    (void)call;
+    return "";
+}
+
+const char *ak_call_peer(const ak_call *call)
+{
+    (void)call;
+    return "";
+}
+
+const char *ak_call_peer_name(const ak_call *call)
+{
+    (void)call;
+    return "";
+}
+
+void ak_call_vouch(ak_call *call)
+{
+    (void)call;
+}
+
+void ak_call_set_caller(ak_call *call, void *who)
+{
+    call->who = who;
+}
+
+void *ak_call_caller(const ak_call *call)
+{
+    return call->who;
+}
+
+akssl_status ak_call_outcome(const ak_call *call)
+{
+    return call->rc;
+}
+
 void ak_call_set_user(ak_call *call, void *user)
 {
     call->user = user;
@@ -431,6 +470,20 @@ akssl_status ak_server_open(ak_server **out, uv_loop_t *loop, const char *path,
     loop->active_handles++;
     sim_here->net->server = *out = server;
     return AKSSL_OK;
+}
+
+// There is no TCP here.
+akssl_status ak_server_listen(ak_server *server, const char *listen, const ak_tls *tls)
+{
+    (void)server;
+    (void)tls;
+    return ak_fail(AKSSL_ERR_UNSUPPORTED, "'%s': no TCP here", listen);
+}
+
+int ak_server_port(const ak_server *server)
+{
+    (void)server;
+    return 0;
 }
 
 static void on_server_closed(void *ctx)

@@ -337,10 +337,12 @@ END_TEST
 
 START_TEST(connections_are_bounded)
 {
-    enum { MOST = 256 };
+    enum { MOST = 1024 };
+    struct rlimit limit = { 3 * MOST, 3 * MOST };
     int fds[MOST], extra;
     fixture f;
 
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
     begin(&f);
     for (int i = 0; i < MOST; i++) {
         fds[i] = connect_raw(f.serve.path);

@@ -1,0 +1,68 @@
+// daemon/auth/auth.h -- who calls, what they may do, and how much of it at once.
+//
+// On the unix socket a person is their uid, by the name that the system has for it; whoever runs
+// akssld, and root, are administrators.  Elsewhere, or where a caller shows one, it is the token
+// that says who it is.  A token's user and a uid of the same name are one person.
+//
+// Bounds for all but administrators: AK_AUTH_CALLS calls at once, `rate` a second with four
+// seconds' worth at once.  Loop thread only.
+
+#ifndef AK_DAEMON_AUTH_AUTH_H
+#define AK_DAEMON_AUTH_AUTH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "daemon/auth/token.h"
+#include "daemon/store/store.h"
+#include "proto/rpc/server.h"
+
+enum { AK_AUTH_CALLS = 1024, AK_AUTH_PERSONS = 65536 };
+
+typedef struct ak_auth ak_auth;
+
+typedef struct ak_person {
+    struct ak_person *next;
+    char name[AK_PERSON_NAME];
+    bool by_uid; // the name was found for this uid
+    uid_t uid;
+    int calls;        // under way
+    double allowance; // calls that may come at once
+    int64_t seen_ns;  // when that was so
+} ak_person;
+
+// One call's caller; lives from its start until its end.
+typedef struct ak_caller {
+    struct ak_caller *next, *previous;
+    ak_call *call;
+    ak_person *person; // NULL: nobody that we know, or a run
+    ak_access access;  // 0: none
+    int64_t token;     // 0: none was shown, or it is not valid
+    int64_t expires_ms;
+    int64_t job; // that the call changes or made; 0: none
+} ak_caller;
+
+// ak_auth_new borrows the store.
+ak_auth *ak_auth_new(ak_store *store, int64_t rate);
+void ak_auth_free(ak_auth *auth); // NULL-safe
+
+// ak_auth_enter starts a call's caller, which is never NULL, also where it fails:
+// ERR_UNAUTHENTICATED (no token, or one that is not, no more, valid), ERR_PERMISSION (not that
+// much), ERR_LIMIT (too often, too many), or the store's.
+akssl_status ak_auth_enter(ak_auth *auth, ak_call *call, ak_access needed,
+                           ak_caller **caller) AKSSL_MUST_CHECK;
+void ak_auth_leave(ak_auth *auth, ak_caller *caller); // NULL-safe
+
+// ak_auth_check_owner: may the caller change what owner has?  ERR_PERMISSION.
+akssl_status ak_auth_check_owner(const ak_caller *caller, const char *what,
+                                 const char *owner) AKSSL_MUST_CHECK;
+
+const char *ak_caller_name(const ak_caller *caller); // "" when there is no person
+
+// ak_auth_end_token ends the calls under way of a token that was revoked; ak_auth_end_expired those
+// whose token is past its time.
+void ak_auth_end_token(ak_auth *auth, int64_t token);
+void ak_auth_end_expired(ak_auth *auth, int64_t now_ms);
+
+#endif
