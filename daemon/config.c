@@ -13,6 +13,7 @@
 #include "proto/base/alloc.h"
 #include "proto/base/error.h"
 #include "proto/base/option.h"
+#include "proto/rpc/address.h"
 
 static const ak_option table[] = {
     AK_OPTION_STRING(ak_config, state_dir, "", NULL,
@@ -44,6 +45,11 @@ static const ak_option table[] = {
                   "calls a second that each person may make (default 100)"),
     AK_OPTION_STRING(ak_config, uplink, "", NULL,
                      "address by which ranks find akssld (default: the socket)"),
+    AK_OPTION_STRING(ak_config, uplink_ca, "", NULL,
+                     "CA that ranks trust (default: tls/ca.crt in the state folder)"),
+    AK_OPTION_STRING(ak_config, uplink_cert, "", NULL,
+                     "certificate that ranks show (default: tls/worker.crt there)"),
+    AK_OPTION_STRING(ak_config, uplink_key, "", NULL, "its key (default: tls/worker.key there)"),
     AK_OPTION_STRING(ak_config, data_root, "", NULL,
                      "folder that jobs may read data and weights from; may be repeated"),
     AK_OPTION_STRING(ak_config, host, "", NULL,
@@ -214,6 +220,57 @@ static akssl_status settle_tls(ak_config *config)
     return AKSSL_OK;
 }
 
+// What is there in the state folder need not be named.
+static void settle_file(const ak_config *config, char **field, const char *name)
+{
+    char *path = ak_path("%s/tls/%s", config->state_dir, name);
+
+    if (!(*field)[0] && access(path, R_OK) == 0)
+        take(field, path);
+    else
+        free(path);
+}
+
+static akssl_status settle_uplink(ak_config *config)
+{
+    if (!config->uplink[0])
+        take(&config->uplink, ak_path("unix:%s", config->socket));
+    if (ak_address_kind_of(config->uplink, NULL) != AK_ADDRESS_TLS)
+        return AKSSL_OK;
+    settle_file(config, &config->uplink_ca, "ca.crt");
+    settle_file(config, &config->uplink_cert, "worker.crt");
+    settle_file(config, &config->uplink_key, "worker.key");
+    if (config->client_ca[0] && !config->uplink_cert[0])
+        return ak_fail(AKSSL_ERR_NOT_FOUND,
+                       "--client-ca asks for certificates, and ranks have none for --uplink: make "
+                       "one with `akssld --state-dir '%s' --init-tls --client worker`",
+                       config->state_dir);
+    return AKSSL_OK;
+}
+
+static akssl_status settle_roots(ak_config *config)
+{
+    ak_str all = AK_STR_INIT;
+    const char *at = config->data_root;
+
+    while (*at) {
+        size_t length = strcspn(at, "\n");
+        char *given = ak_path("%.*s", (int)length, at), *real = realpath(given, NULL);
+        akssl_status rc = real ? AKSSL_OK : ak_fail_errno(errno, "--data-root '%s'", given);
+
+        free(given);
+        if (rc < 0) {
+            ak_str_fini(&all);
+            return rc;
+        }
+        ak_str_format(&all, "%s%s", all.length ? "\n" : "", real);
+        free(real);
+        at += length + (at[length] == '\n');
+    }
+    take(&config->data_root, ak_str_take(&all));
+    return AKSSL_OK;
+}
+
 // Octal digits were read as decimal ones.
 static akssl_status settle_mode(ak_config *config)
 {
@@ -239,6 +296,10 @@ akssl_status ak_config_settle(ak_config *config)
     if (rc < 0)
         return rc;
     rc = settle_tls(config);
+    if (rc == AKSSL_OK)
+        rc = settle_uplink(config);
+    if (rc == AKSSL_OK)
+        rc = settle_roots(config);
     if (rc == AKSSL_OK)
         rc = settle_mode(config);
     if (rc < 0)

@@ -16,7 +16,9 @@ typedef struct ak_config {
     int64_t slots, adopt_timeout, orphan_timeout; // the last two: seconds
     char *listen, *listen_insecure_plaintext;     // "HOST:PORT"; "": no TCP
     char *tls_cert, *tls_key, *client_ca;         // PEM files; client_ca "": none is asked for
-    char *uplink;                                 // where ranks find akssld
+    char *uplink;                                 // where ranks find akssld, as --server has it
+    char *uplink_ca;                              // that they trust; "": what the system trusts
+    char *uplink_cert, *uplink_key;               // that they show; "": nothing
     char *data_root;                              // folders, a line each; "": none is named
     char *host, *client;                          // of --init-tls; host: a line each
     int64_t rate;                                 // calls a second, for each person

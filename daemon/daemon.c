@@ -248,6 +248,7 @@ static akssl_status open_all(ak_daemon *d)
     d->watches = ak_watches_new(&d->loop, d->config->state_dir, find_active, d);
     d->tails = ak_tails_new(&d->loop, is_active, d);
     d->scheduler = ak_scheduler_new(d->config->slots);
+    d->audit = ak_audit_new(d->config->state_dir, d->log);
     if (rc == AKSSL_OK)
         rc = take_locks(d);
     if (rc == AKSSL_OK)
@@ -279,6 +280,7 @@ static void release(ak_daemon *d)
     ak_jobs_fini(&d->jobs);
     ak_scheduler_free(d->scheduler);
     ak_auth_free(d->auth);
+    ak_audit_free(d->audit);
     ak_store_close(d->store);
     if (d->socket_lock >= 0)
         close(d->socket_lock);

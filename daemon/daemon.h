@@ -8,6 +8,7 @@
 
 #include <uv.h>
 
+#include "daemon/auth/audit.h"
 #include "daemon/auth/auth.h"
 #include "daemon/catalogue.h"
 #include "daemon/checker.h"
@@ -36,6 +37,7 @@ typedef struct ak_daemon {
     ak_scheduler *scheduler;
     ak_server *server;
     ak_auth *auth;
+    ak_audit *audit;
     ak_checker *checker;
     ak_catalogue *catalogue;
     ak_watches *watches;

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "daemon/auth/certificates.h"
+#include "daemon/auth/roots.h"
 #include "daemon/daemon.h"
 #include "daemon/files.h"
 #include "daemon/guard.h"
@@ -39,6 +40,8 @@ static int serve(ak_config *config)
     if (config->init_tls)
         return init_tls(config);
     rc = ak_config_settle(config);
+    if (rc == AKSSL_OK)
+        ak_roots_announce(config);
     if (rc == AKSSL_OK)
         rc = ak_daemon_run(config, &log);
     if (rc < 0)

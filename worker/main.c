@@ -30,6 +30,8 @@ int ak_command_exit(akssl_status status)
     case AKSSL_ERR_LIMIT:
     case AKSSL_ERR_UNSUPPORTED:
         return AK_EXIT_USAGE;
+    case AKSSL_ERR_PERMISSION:
+        return AK_EXIT_NOT_PERMITTED;
     default:
         return AK_EXIT_FAILED;
     }

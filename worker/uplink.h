@@ -85,7 +85,8 @@ typedef struct ak_uplink_file {
 
 // Which run it is, and where; borrowed for the call.
 typedef struct ak_uplink_target {
-    const char *server; // "unix:/path"
+    const char *server; // "unix:/path", "HOST:PORT", "plaintext:HOST:PORT"
+    const char *ca, *cert, *key; // files, for HOST:PORT; "": see proto/rpc/tls.h
     const char *secret, *run;
     int64_t job, ranks;
     int64_t join_ms;   // how long the start may take, with a coordinator that is not there yet

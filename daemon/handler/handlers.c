@@ -89,10 +89,13 @@ static void ended(void *ctx, ak_call *call, bool cancelled)
 {
     const ak_handler *handler = table[ak_call_rpc(call)];
     ak_daemon *d = ctx;
+    akssl_status rc = ak_call_outcome(call);
 
-    (void)cancelled;
     if (handler->ended)
         handler->ended(d, call);
+    if (rc == AKSSL_OK && cancelled)
+        rc = AKSSL_ERR_CANCELLED;
+    ak_audit_call(d->audit, ak_call_caller(call), handler->access >= AK_ACCESS_SUBMIT, rc);
     ak_auth_leave(d->auth, ak_call_caller(call));
 }
 

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "daemon/auth/roots.h"
 #include "daemon/control.h"
 #include "daemon/files.h"
 #include "daemon/handler/handler.h"
@@ -138,8 +139,11 @@ static void on_seeded(void *ctx, akssl_status rc, const char *error)
 
 static akssl_status start_submission(submission *s, const Akssl__V1__JobSpec *given)
 {
+    const ak_caller *caller = ak_call_caller(s->call);
     akssl_status rc = ak_rpc_spec_decode(&s->spec, given);
 
+    if (rc == AKSSL_OK)
+        rc = ak_roots_check(s->d->config, caller->access == AK_ACCESS_ADMIN, &s->spec);
     if (rc == AKSSL_OK && s->spec.from_job)
         rc = resolve_from_job(s->d, &s->spec, given);
     if (rc == AKSSL_OK && s->spec.state_digest[0] && !s->spec.state_from)

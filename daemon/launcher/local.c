@@ -49,6 +49,23 @@ static void set_environment(const ak_launch *l, ak_args *env)
     }
 }
 
+// Files alone: nothing secret is on a command line or in an environment.
+static void add_tls(const ak_config *config, ak_args *argv)
+{
+    const struct {
+        const char *flag, *path;
+    } files[] = { { "--ca", config->uplink_ca },
+                  { "--cert", config->uplink_cert },
+                  { "--key", config->uplink_key } };
+
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        if (!files[i].path || !files[i].path[0])
+            continue;
+        ak_args_add(argv, "%s", files[i].flag);
+        ak_args_add(argv, "%s", files[i].path);
+    }
+}
+
 static akssl_status command(const ak_launch *l, ak_args *argv, ak_args *env)
 {
     static const char *const options[] = {
@@ -66,7 +83,8 @@ static akssl_status command(const ak_launch *l, ak_args *argv, ak_args *env)
     ak_args_add(argv, "%s", l->config->worker);
     ak_args_add(argv, "run");
     ak_args_add(argv, "--server");
-    ak_args_add(argv, "unix:%s", l->config->socket);
+    ak_args_add(argv, "%s", l->config->uplink);
+    add_tls(l->config, argv);
     ak_args_add(argv, "--job");
     ak_args_add(argv, "%" PRId64, l->job->id);
     ak_args_add(argv, "--run");

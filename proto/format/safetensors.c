@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "proto/base/alloc.h"
+#include "proto/base/confine.h"
 #include "proto/base/error.h"
 
 enum { LENGTH_BYTES = 8, MAX_HEADER = 100000000 };
@@ -60,12 +61,13 @@ static ak_dtype dtype_of(const char *name)
 
 static akssl_status map_file(ak_safetensors *f)
 {
-    int fd = open(f->path, O_RDONLY | O_CLOEXEC);
     struct stat st;
     void *map;
+    int fd;
+    akssl_status rc = ak_confine_open(&fd, f->path);
 
-    if (fd < 0)
-        return ak_fail_errno(errno, "open '%s'", f->path);
+    if (rc < 0)
+        return rc;
     if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
         close(fd);
         return ak_fail(AKSSL_ERR_IO, "'%s' is not a plain file", f->path);

@@ -37,6 +37,8 @@ akssl_status ak_address_split(const char *text, char host[256], int *port)
     if (colon && text[0] == '[' && colon > text + 2 && colon[-1] == ']') {
         from = text + 1;
         end = colon - 1;
+    } else if (text[0] == '[') {
+        colon = NULL;
     } else if (colon && memchr(text, ':', (size_t)(colon - text))) {
         colon = NULL; // an IPv6 address without brackets
     }

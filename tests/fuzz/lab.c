@@ -250,7 +250,7 @@ void ak_log_write(const ak_log *log, ak_log_level level, const char *format, ...
 struct ak_call {
     ak_call *next;
     ak_rpc_id rpc;
-    void *user;
+    void *user, *who;
     char secret[128];
     bool answered, full;
 };
@@ -264,6 +264,45 @@ uid_t ak_call_uid(const ak_call *call)
 {
     (void)call;
     return 0;
+}
+
+const char *ak_call_token(const ak_call *call)
+{
+    (void)call;
+    return "";
+}
+
+const char *ak_call_peer(const ak_call *call)
+{
+    (void)call;
+    return "";
+}
+
+const char *ak_call_peer_name(const ak_call *call)
+{
+    (void)call;
+    return "";
+}
+
+void ak_call_vouch(ak_call *call)
+{
+    (void)call;
+}
+
+void ak_call_set_caller(ak_call *call, void *who)
+{
+    call->who = who;
+}
+
+void *ak_call_caller(const ak_call *call)
+{
+    return call->who;
+}
+
+akssl_status ak_call_outcome(const ak_call *call)
+{
+    (void)call;
+    return AKSSL_OK;
 }
 
 const char *ak_call_secret(const ak_call *call)
@@ -504,6 +543,9 @@ bool lab_start(lab *l)
     l->log = (ak_log){ "akssld", AK_LOG_ERROR };
     l->config = (ak_config){ .state_dir = (char *)lab_folder(),
                              .socket = (char *)"/nonexistent",
+                             .uplink = (char *)"unix:/nonexistent",
+                             .data_root = (char *)"",
+                             .rate = 1000000,
                              .worker = (char *)"/nonexistent",
                              .log_level = (char *)"error",
                              .on_term = (char *)"leave",
@@ -524,6 +566,8 @@ bool lab_start(lab *l)
     d->watches = ak_watches_new(&d->loop, d->config->state_dir, find_active, d);
     d->tails = ak_tails_new(&d->loop, is_active, d);
     d->scheduler = ak_scheduler_new(d->config->slots);
+    d->audit = ak_audit_new(lab_folder(), d->log);
+    d->auth = ak_auth_new(d->store, d->config->rate);
     FUZZ_CHECK(ak_checker_new(&d->checker, &d->loop, d->config) == AKSSL_OK);
     d->catalogue = ak_catalogue_new(&d->loop, d->config, d->log);
     if (ak_control_recover(d) < 0) {
@@ -646,6 +690,9 @@ static void end_daemon(lab *l)
     close_handles(d);
     ak_jobs_fini(&d->jobs);
     ak_scheduler_free(d->scheduler);
+    ak_auth_free(d->auth);
+    ak_audit_free(d->audit);
+    d->auth = NULL;
     ak_store_close(d->store);
 }
 

@@ -8,7 +8,7 @@
 #include "worker/comm/comm.h"
 
 // Exit codes of the program.
-enum { AK_EXIT_OK = 0, AK_EXIT_FAILED = 1, AK_EXIT_USAGE = 2 };
+enum { AK_EXIT_OK = 0, AK_EXIT_FAILED = 1, AK_EXIT_USAGE = 2, AK_EXIT_NOT_PERMITTED = 77 };
 
 typedef struct ak_command {
     const char *name;

@@ -21,12 +21,15 @@ enum { SECRET = 256, PATH = 4096, GRACE = 10, JOIN = 120 }; // bytes, bytes, sec
 _Static_assert((int)AK_UPLINK_DIMS == (int)AK_SEED_DIMS, "seed() copies shapes");
 
 typedef struct run_flags {
-    char *server, *run, *secret_file;
+    char *server, *ca, *cert, *key, *run, *secret_file;
     int64_t job, orphan_timeout;
 } run_flags;
 
 static const ak_option options[] = {
-    AK_OPTION_STRING(run_flags, server, "", NULL, "the daemon's address, unix:PATH"),
+    AK_OPTION_STRING(run_flags, server, "", NULL, "the daemon's address: unix:PATH, HOST:PORT"),
+    AK_OPTION_STRING(run_flags, ca, "", NULL, "CA to trust at HOST:PORT"),
+    AK_OPTION_STRING(run_flags, cert, "", NULL, "certificate to show there"),
+    AK_OPTION_STRING(run_flags, key, "", NULL, "its key"),
     AK_OPTION_INT(run_flags, job, 0, 0, 9007199254740991, "the job's id"),
     AK_OPTION_STRING(run_flags, run, "", NULL, "the run's id"),
     AK_OPTION_STRING(run_flags, secret_file, "", NULL, "file that holds the run's secret"),
@@ -187,6 +190,9 @@ static akssl_status join(const run_flags *f, ak_comm *comm, ak_uplink **uplink, 
     rc = read_secret(f->secret_file, secret);
     if (rc == AKSSL_OK)
         rc = ak_uplink_open(uplink, &(ak_uplink_target){ .server = f->server,
+                                                         .ca = f->ca,
+                                                         .cert = f->cert,
+                                                         .key = f->key,
                                                          .secret = secret,
                                                          .run = f->run,
                                                          .job = f->job,

@@ -14,6 +14,7 @@
 #include <zlib.h>
 
 #include "proto/base/alloc.h"
+#include "proto/base/confine.h"
 #include "proto/base/error.h"
 
 enum { CHUNK = 1 << 16, GZIP_BEST = 1040 }; // deflate gives at most 1032 bytes for one
@@ -68,8 +69,10 @@ akssl_status ak_inflow_open(ak_inflow **out, const char *path)
     akssl_status rc;
 
     f->path = ak_strdup(path);
-    f->fd = open(path, O_RDONLY | O_CLOEXEC);
-    rc = f->fd < 0 ? ak_fail_errno(errno, "open '%s'", path) : start(f);
+    f->fd = -1;
+    rc = ak_confine_open(&f->fd, path);
+    if (rc == AKSSL_OK)
+        rc = start(f);
     if (rc < 0) {
         ak_inflow_close(f);
         return rc;

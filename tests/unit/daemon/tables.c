@@ -28,8 +28,8 @@ static bool has(const ak_args *args, const char *text)
 
 START_TEST(every_launcher_names_run_and_secret)
 {
-    char worker[] = "/opt/akssl-worker", socket[] = "/run/s.sock";
-    ak_config config = { .worker = worker, .socket = socket };
+    char worker[] = "/opt/akssl-worker", uplink[] = "unix:/run/s.sock";
+    ak_config config = { .worker = worker, .uplink = uplink };
     const ak_launcher *l;
     ak_spec spec;
     ak_job *job;
@@ -66,8 +66,8 @@ END_TEST
 
 START_TEST(no_mpirun_is_told)
 {
-    char worker[] = "/w", socket[] = "/s";
-    ak_config config = { .worker = worker, .socket = socket };
+    char worker[] = "/w", uplink[] = "unix:/s";
+    ak_config config = { .worker = worker, .uplink = uplink };
     ak_args argv = { 0 }, env = { 0 };
     ak_job job = { .id = 1 };
     const ak_launch launch = { &config, &job, "r", "/s", 1 };

@@ -1,0 +1,80 @@
+// daemon/auth/roots.c -- paths in a spec, resolved and compared.
+
+#include "daemon/auth/roots.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/files.h"
+#include "proto/base/confine.h"
+#include "proto/base/error.h"
+
+// Where Debian puts data sets: those that are named without a folder.
+#define SYSTEM_SETS "/usr/share/datasets"
+
+static akssl_status check_covered(const ak_config *config, bool admin, const char *key,
+                                  const char *path, const char *real)
+{
+    char *jobs = ak_path("%s/jobs", config->state_dir);
+    bool covered = ak_confine_covers(jobs, real) || ak_confine_covers(SYSTEM_SETS, real) ||
+                   ak_confine_covers(config->data_root, real);
+
+    free(jobs);
+    if (covered || (admin && !config->data_root[0]))
+        return AKSSL_OK;
+    if (!config->data_root[0])
+        return ak_fail(AKSSL_ERR_PERMISSION,
+                       "%s '%s': akssld was started without --data-root, so only administrators "
+                       "may name files: ask for one",
+                       key, path);
+    return ak_fail(AKSSL_ERR_PERMISSION,
+                   "%s '%s' is outside the folders that akssld lets jobs read: move it below a "
+                   "--data-root",
+                   key, path);
+}
+
+static akssl_status check(const ak_config *config, bool admin, const char *key, const char *path)
+{
+    char *real;
+    akssl_status rc;
+
+    if (!path || !path[0] || (admin && !config->data_root[0]))
+        return AKSSL_OK;
+    if (path[0] != '/')
+        return ak_fail(AKSSL_ERR_INVALID, "%s '%s': give an absolute path", key, path);
+    real = realpath(path, NULL);
+    if (real)
+        rc = check_covered(config, admin, key, path, real);
+    else // what is not there must not be told of outside the roots
+        rc = check_covered(config, admin, key, path, path);
+    if (!real && rc == AKSSL_OK)
+        rc = ak_fail_errno(errno, "%s '%s'", key, path);
+    free(real);
+    return rc;
+}
+
+akssl_status ak_roots_check(const ak_config *config, bool admin, const ak_spec *spec)
+{
+    const char *folder = strchr(spec->dataset, ':'); // NAME:FOLDER
+    akssl_status rc = check(config, admin, "dataset", folder ? folder + 1 : NULL);
+
+    if (rc == AKSSL_OK)
+        rc = check(config, admin, "weights", spec->weights);
+    if (rc == AKSSL_OK)
+        rc = check(config, admin, "init-backbone", spec->init_backbone);
+    return rc;
+}
+
+void ak_roots_announce(const ak_config *config)
+{
+    char *roots;
+
+    unsetenv(AK_CONFINE_ROOTS);
+    if (!config->data_root[0])
+        return;
+    roots = ak_path("%s\n%s/jobs\n%s/tmp\n" SYSTEM_SETS, config->data_root, config->state_dir,
+                    config->state_dir);
+    setenv(AK_CONFINE_ROOTS, roots, 1);
+    free(roots);
+}

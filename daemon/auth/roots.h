@@ -1,0 +1,25 @@
+// daemon/auth/roots.h -- which files a job may be given: those below --data-root.
+//
+// Two locks on one door: here, where the one who submits is told; and in the workers, which look at
+// each file that they have opened (proto/base/confine.h), since a link may be put there later.
+// With roots, everybody keeps to them.  Without, an administrator may name any file, and others
+// none: only data sets that have a place of their own.  Files of jobs may always be read, and jobs
+// write to their own folder alone.
+
+#ifndef AK_DAEMON_AUTH_ROOTS_H
+#define AK_DAEMON_AUTH_ROOTS_H
+
+#include <stdbool.h>
+
+#include "daemon/config.h"
+#include "proto/spec/spec.h"
+
+// ak_roots_check looks at every path in spec.  ERR_PERMISSION, ERR_NOT_FOUND, ERR_INVALID.
+akssl_status ak_roots_check(const ak_config *config, bool admin,
+                            const ak_spec *spec) AKSSL_MUST_CHECK;
+
+// ak_roots_announce puts the roots into this process's environment, for what it starts; before any
+// thread.
+void ak_roots_announce(const ak_config *config);
+
+#endif
