@@ -121,6 +121,7 @@ static akssl_status by_token(ak_auth *a, const char *text, ak_caller *c)
                                                   "administrator for one");
     if (rc < 0)
         return rc;
+    c->token = token.id;
     if (token.revoked_ms)
         return ak_fail(AKSSL_ERR_UNAUTHENTICATED,
                        "token %" PRId64 " was revoked: ask akssld's administrator for another",
@@ -129,7 +130,6 @@ static akssl_status by_token(ak_auth *a, const char *text, ak_caller *c)
         return ak_fail(AKSSL_ERR_UNAUTHENTICATED,
                        "token %" PRId64 " has expired: ask akssld's administrator for another",
                        token.id);
-    c->token = token.id;
     c->expires_ms = token.expires_ms;
     c->access = token.access;
     return find_person(a, token.user, &c->person);

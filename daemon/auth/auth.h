@@ -38,7 +38,7 @@ typedef struct ak_caller {
     ak_call *call;
     ak_person *person; // NULL: nobody that we know, or a run
     ak_access access;  // 0: none
-    int64_t token;     // 0: none was shown, or it is not valid
+    int64_t token;     // that was shown; 0: none, or none of ours
     int64_t expires_ms;
     int64_t job; // that the call changes or made; 0: none
 } ak_caller;

@@ -58,6 +58,8 @@ static int run(void *self)
     if (rc == AKSSL_OK)
         rc = print(&spec, images);
     ak_spec_fini(&spec);
+    if (rc == AKSSL_ERR_PERMISSION)
+        return AK_EXIT_NOT_PERMITTED;
     return rc < 0 ? AK_EXIT_USAGE : AK_EXIT_OK;
 }
 
