@@ -251,46 +251,80 @@ static void put_images(ak_graph *g, const ak_tensor *x, const float *images, int
                         images[((s * n + i) * 3 + ch) * cells + p];
 }
 
-// How far single precision may move gradients, as shares of a gradient's norm.
+// How far single precision may move gradients: a norm by a share of itself, the median over the
+// parameters of these shares, and a single value by a share of its gradient's norm.
 typedef struct slack {
-    double norm, value;
+    double norm, median, value;
 } slack;
 
-// A ReLU at its border may open in single precision and not in double: single values move by up to
-// 2e-3 of the norm (in PyTorch too), norms do not.  Through the 49 batch norms of ResNet-50, of
-// four images, PyTorch's own norms move by 8e-3 and single values by 1.2e-2.
+// A ReLU at its border may open in single precision and not in double, and which one does depends
+// on the CPU's kernels: that moves some parameters' norms and values (in PyTorch too), but not the
+// median, which is what a fault that hides under the wide bounds of one parameter would move.
 static slack slack_of(const char *name)
 {
-    return strstr(name, "resnet50") ? (slack){ 2e-2, 3e-2 } : (slack){ 1e-3, 5e-3 };
+    // Two images of 224: moving the input by its last bit moves norms by 3e-3, in PyTorch too.
+    if (strstr(name, "_224"))
+        return (slack){ 6e-3, 1e-3, 1.2e-2 };
+    // 49 batch norms of four images.  PyTorch 1.13 in float32 against itself in float64 on this
+    // case, on two other inputs, with batch 16 and with three sets of kernels: norms off by 3.7e-3
+    // to 1.12e-2, their median by 4e-4 to 1.6e-3, single values by 7e-3 to 1.7e-2.
+    if (strstr(name, "resnet50"))
+        return (slack){ 2e-2, 3e-3, 3e-2 };
+    // No border to cross: medians are 1e-7 with every set of kernels.
+    if (strstr(name, "vit"))
+        return (slack){ 1e-5, 5e-7, 1e-4 };
+    // Medians are 1e-7 to 2e-6, and 1.4e-4 with the one set of kernels that opens another ReLU.
+    return (slack){ 5e-3, 4e-4, 1e-2 };
+}
+
+static int by_size(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+
+    return (x > y) - (x < y);
+}
+
+// Compares one parameter's gradient; returns how far its norm is off, as a share.
+static double check_gradient(const ak_param *p, const ak_safetensors *c, const float *gradient,
+                             slack allowed)
+{
+    const char *name = p->name + strlen("backbone.");
+    ak_str key = AK_STR_INIT;
+    double sum = 0, expected;
+    float norm;
+
+    for (int64_t k = 0; k < p->numel; k++)
+        sum += (double)gradient[k] * (double)gradient[k];
+    norm = (float)sqrt(sum);
+    ak_str_format(&key, "grad_norm.%s", name);
+    expected = (double)*values_of(c, key.text, 1);
+    compare(key.text, &norm, values_of(c, key.text, 1), 1, allowed.norm);
+    ak_str_clear(&key);
+    ak_str_format(&key, "grad_head.%s", name);
+    for (int k = 0; k < 8; k++)
+        ck_assert_msg(fabs((double)gradient[k] - (double)values_of(c, key.text, 8)[k]) <=
+                          allowed.value * (double)norm,
+                      "%s[%d] is %g, not %g (norm %g)", key.text, k, (double)gradient[k],
+                      (double)values_of(c, key.text, 8)[k], (double)norm);
+    ak_str_fini(&key);
+    return fabs((double)norm / expected - 1);
 }
 
 static void check_backbone_gradients(const ak_model *m, const ak_safetensors *c,
                                      const float *gradient, slack allowed)
 {
-    for (int i = 0; i < m->count; i++) {
-        const ak_param *p = m->params[i];
-        const char *name = p->name + strlen("backbone.");
-        ak_str key = AK_STR_INIT;
-        double sum = 0;
-        float norm;
+    double *off = ak_alloc((size_t)m->count, sizeof *off);
+    int n = 0;
 
-        if (p->role != AK_ROLE_TRAINED)
-            continue;
-        for (int64_t k = 0; k < p->numel; k++)
-            sum += (double)gradient[p->offset + k] * (double)gradient[p->offset + k];
-        norm = (float)sqrt(sum);
-        ak_str_format(&key, "grad_norm.%s", name);
-        compare(key.text, &norm, values_of(c, key.text, 1), 1, allowed.norm);
-        ak_str_clear(&key);
-        ak_str_format(&key, "grad_head.%s", name);
-        for (int k = 0; k < 8; k++)
-            ck_assert_msg(
-                fabs((double)gradient[p->offset + k] - (double)values_of(c, key.text, 8)[k]) <=
-                    allowed.value * (double)norm,
-                "%s[%d] is %g, not %g (norm %g)", key.text, k, (double)gradient[p->offset + k],
-                (double)values_of(c, key.text, 8)[k], (double)norm);
-        ak_str_fini(&key);
-    }
+    for (int i = 0; i < m->count; i++)
+        if (m->params[i]->role == AK_ROLE_TRAINED)
+            off[n++] = check_gradient(m->params[i], c, gradient + m->params[i]->offset, allowed);
+    qsort(off, (size_t)n, sizeof *off, by_size);
+    printf("gradient norms are off by a median of %.2g, at most %.2g\n", off[n / 2], off[n - 1]);
+    ck_assert_msg(off[n / 2] <= allowed.median,
+                  "half of the gradient norms are off by %.3g or more, allowed %.3g", off[n / 2],
+                  allowed.median);
+    free(off);
 }
 
 static void check_input_gradient(const ak_graph *g, const ak_tensor *x, const ak_safetensors *c,
