@@ -137,7 +137,17 @@ void ak_model_seed(ak_model *m, uint64_t seed)
 
 void ak_model_follow(ak_model *m, double keep, int threads)
 {
-    ak_kernel_average(m->targets, m->trained, keep, m->target_size, threads);
+    int64_t from = 0; // what lies between two fixed ones is averaged in one go
+
+    for (int i = 0; i < m->count; i++) {
+        const ak_param *p = m->params[i];
+
+        if (p->role != AK_ROLE_TARGET || !p->fixed)
+            continue;
+        ak_kernel_average(m->targets + from, m->trained + from, keep, p->offset - from, threads);
+        from = p->offset + p->numel;
+    }
+    ak_kernel_average(m->targets + from, m->trained + from, keep, m->target_size - from, threads);
 }
 
 ak_param *ak_model_find(const ak_model *m, const char *name)

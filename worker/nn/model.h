@@ -37,7 +37,8 @@ akssl_status ak_model_allocate(ak_model *model) AKSSL_MUST_CHECK;
 // ak_model_seed draws the initial values, by (seed, name), and copies them to the targets.
 void ak_model_seed(ak_model *model, uint64_t seed);
 
-// ak_model_follow moves targets: target = keep * target + (1 - keep) * trained.
+// ak_model_follow moves targets: target = keep * target + (1 - keep) * trained.  Fixed ones stay:
+// an average of two equal numbers may be off by their last bit.
 void ak_model_follow(ak_model *model, double keep, int threads);
 
 ak_param *ak_model_find(const ak_model *model, const char *name); // or NULL

@@ -176,6 +176,45 @@ START_TEST(targets_follow)
 }
 END_TEST
 
+// MoCo v3's patch projection and positions: 0.99 * x + 0.01 * x is not x for many a float x.
+START_TEST(fixed_targets_stay)
+{
+    static const char name[] = "vit_tiny:patch_size=8,depth=1,positions=sincos,frozen_patch=true";
+    const ak_backbone *backbone;
+    void *online, *target;
+    ak_model m;
+    int fixed = 0;
+
+    ak_rig_ok(ak_backbone_find(&backbone, name));
+    ak_rig_ok(ak_backbone_bind(&online, backbone, name));
+    ak_rig_ok(ak_backbone_bind(&target, backbone, name));
+    ak_model_init(&m);
+    backbone->build(online, &m, "backbone", 32);
+    m.building_target = true;
+    backbone->build(target, &m, "backbone", 32);
+    ak_rig_ok(ak_model_allocate(&m));
+    ak_model_seed(&m, 1);
+    for (int i = 0; i < m.count; i++)
+        for (int64_t k = 0; m.params[i]->role == AK_ROLE_TARGET && k < m.params[i]->numel; k++)
+            m.params[i]->value[k] += m.params[i]->fixed ? 0 : 1;
+    ak_model_follow(&m, 0.99, 2);
+    for (int i = 0; i < m.count; i++) {
+        const ak_param *p = m.params[i];
+
+        fixed += p->role == AK_ROLE_TARGET && p->fixed;
+        for (int64_t k = 0; p->role == AK_ROLE_TARGET && k < p->numel; k++)
+            if (p->fixed)
+                ck_assert(p->value[k] == m.trained[p->offset + k]);
+            else
+                ck_assert_float_eq_tol(p->value[k], m.trained[p->offset + k] + 0.99f, 1e-5f);
+    }
+    ck_assert_int_eq(fixed, 3); // the projection's weight and bias, the positions
+    ak_model_fini(&m);
+    ak_backbone_unbind(online, backbone);
+    ak_backbone_unbind(target, backbone);
+}
+END_TEST
+
 // ---- files
 
 static char *write_model(const char *folder, const ak_model *m, const char *only)
@@ -347,6 +386,6 @@ END_TEST
 
 AK_TEST_MAIN(AK_CASE(resnet18_has_torchvisions_names), AK_CASE(resnet18_has_torchvisions_shapes),
              AK_CASE(seeds), AK_CASE(initial_values_have_their_spread), AK_CASE(targets_follow),
-             AK_CASE(round_trip), AK_CASE(a_part_by_its_prefix),
+             AK_CASE(fixed_targets_stay), AK_CASE(round_trip), AK_CASE(a_part_by_its_prefix),
              AK_CASE(absent_buffers_and_targets), AK_CASE(what_is_missing_is_named),
              AK_CASE(another_shape_is_refused))
