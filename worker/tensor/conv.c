@@ -1,283 +1,39 @@
-// worker/tensor/conv.c -- 2-D convolution by oneDNN.
-//
-// The first part bridges the two C APIs: in 2.x a memory descriptor is a struct and an operation
-// is described before its primitive descriptor, in 3.x descriptors are handles made in one call.
+// worker/tensor/conv.c -- a convolution by the first algorithm that says it fits.
 
 #include "worker/tensor/conv.h"
 
-#include <oneapi/dnnl/dnnl.h>
-
-#include <inttypes.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "proto/base/alloc.h"
-#include "proto/base/error.h"
+#include "worker/tensor/conv_kind.h"
 
-extern void omp_set_num_threads(int threads); // of the OpenMP that oneDNN runs on
-
-enum direction { FORWARD, DATA, WEIGHTS, DIRECTIONS };
-
-// ---- the two APIs
-
-#if DNNL_VERSION_MAJOR >= 3
-
-typedef const_dnnl_memory_desc_t md_ref;
-typedef dnnl_memory_desc_t md_own;
-typedef dnnl_primitive_desc_t pd_own;
-typedef const_dnnl_primitive_desc_t pd_ref;
-
-static dnnl_status_t md_make(md_own *md, int dims, const dnnl_dims_t sizes, dnnl_format_tag_t tag)
-{
-    return dnnl_memory_desc_create_with_tag(md, dims, sizes, dnnl_f32, tag);
-}
-
-static md_ref md_use(const md_own *md)
-{
-    return *md;
-}
-
-static void md_drop(md_own *md)
-{
-    if (*md)
-        dnnl_memory_desc_destroy(*md);
-}
-
-static dnnl_status_t conv_pd(pd_own *pd, enum direction d, dnnl_engine_t engine, const md_own *x,
-                             const md_own *w, const md_own *y, const dnnl_dims_t stride,
-                             const dnnl_dims_t pad, pd_ref hint)
-{
-    static const dnnl_dims_t dilation = { 0, 0 };
-
-    switch (d) {
-    case FORWARD:
-        return dnnl_convolution_forward_primitive_desc_create(pd, engine, dnnl_forward_training,
-                                                              dnnl_convolution_direct, *x, *w, NULL,
-                                                              *y, stride, dilation, pad, pad, NULL);
-    case DATA:
-        return dnnl_convolution_backward_data_primitive_desc_create(
-            pd, engine, dnnl_convolution_direct, *x, *w, *y, stride, dilation, pad, pad, hint,
-            NULL);
-    default:
-        return dnnl_convolution_backward_weights_primitive_desc_create(
-            pd, engine, dnnl_convolution_direct, *x, *w, NULL, *y, stride, dilation, pad, pad, hint,
-            NULL);
-    }
-}
-
-static dnnl_status_t reorder_pd(pd_own *pd, md_ref from, md_ref to, dnnl_engine_t engine)
-{
-    return dnnl_reorder_primitive_desc_create(pd, from, engine, to, engine, NULL);
-}
-
-#else
-
-typedef const dnnl_memory_desc_t *md_ref;
-typedef dnnl_memory_desc_t md_own;
-typedef dnnl_primitive_desc_t pd_own;
-typedef const_dnnl_primitive_desc_t pd_ref;
-
-static dnnl_status_t md_make(md_own *md, int dims, const dnnl_dims_t sizes, dnnl_format_tag_t tag)
-{
-    return dnnl_memory_desc_init_by_tag(md, dims, sizes, dnnl_f32, tag);
-}
-
-static md_ref md_use(const md_own *md)
-{
-    return md;
-}
-
-static void md_drop(md_own *md)
-{
-    (void)md;
-}
-
-static dnnl_status_t conv_pd(pd_own *pd, enum direction d, dnnl_engine_t engine, const md_own *x,
-                             const md_own *w, const md_own *y, const dnnl_dims_t stride,
-                             const dnnl_dims_t pad, pd_ref hint)
-{
-    dnnl_convolution_desc_t desc;
-    dnnl_status_t rc;
-
-    if (d == FORWARD)
-        rc = dnnl_convolution_forward_desc_init(
-            &desc, dnnl_forward_training, dnnl_convolution_direct, x, w, NULL, y, stride, pad, pad);
-    else if (d == DATA)
-        rc = dnnl_convolution_backward_data_desc_init(&desc, dnnl_convolution_direct, x, w, y,
-                                                      stride, pad, pad);
-    else
-        rc = dnnl_convolution_backward_weights_desc_init(&desc, dnnl_convolution_direct, x, w, NULL,
-                                                         y, stride, pad, pad);
-    return rc == dnnl_success ? dnnl_primitive_desc_create(pd, &desc, NULL, engine, hint) : rc;
-}
-
-static dnnl_status_t reorder_pd(pd_own *pd, md_ref from, md_ref to, dnnl_engine_t engine)
-{
-    return dnnl_reorder_primitive_desc_create(pd, from, engine, to, engine, NULL);
-}
-
-#endif
-
-// ---- the convolution
-
-struct ak_conv_engine {
-    dnnl_engine_t engine;
-    dnnl_stream_t stream;
-};
+static const ak_conv_kind *const kinds[] = { &ak_conv_taps, &ak_conv_direct };
 
 struct ak_conv {
-    dnnl_stream_t stream;
-    bool used[DIRECTIONS];
-    dnnl_primitive_t run[DIRECTIONS];
-    dnnl_primitive_t reorder[DIRECTIONS]; // [out,in,k,k] to the layout; for WEIGHTS, back from it
-    dnnl_memory_t plain, x, y, w[DIRECTIONS];
-    float *weights[DIRECTIONS]; // FORWARD, DATA: this step's weights, laid out
-    int64_t gradient_size;
+    const ak_conv_kind *kind;
+    void *self;
 };
-
-akssl_status ak_conv_engine_new(ak_conv_engine **out, int threads)
-{
-    ak_conv_engine *e = ak_alloc(1, sizeof *e);
-
-    omp_set_num_threads(threads);
-    if (dnnl_engine_create(&e->engine, dnnl_cpu, 0) != dnnl_success ||
-        dnnl_stream_create(&e->stream, e->engine, dnnl_stream_default_flags) != dnnl_success) {
-        ak_conv_engine_free(e);
-        return ak_fail(AKSSL_ERR_UNAVAILABLE, "oneDNN does not start on this CPU");
-    }
-    *out = e;
-    return AKSSL_OK;
-}
-
-void ak_conv_engine_free(ak_conv_engine *e)
-{
-    if (!e)
-        return;
-    if (e->stream)
-        dnnl_stream_destroy(e->stream);
-    if (e->engine)
-        dnnl_engine_destroy(e->engine);
-    free(e);
-}
 
 int64_t ak_conv_out(int64_t size, const ak_conv_shape *s)
 {
     return (size + 2 * s->padding - s->kernel) / s->stride + 1;
 }
 
-typedef struct build {
-    ak_conv *conv;
-    dnnl_engine_t engine;
-    md_own x, y, w_any, w_plain;
-    dnnl_dims_t stride, pad;
-    pd_own forward; // the hint of the gradients
-} build;
-
-static dnnl_status_t build_reorder(build *b, enum direction d, md_ref layout)
-{
-    pd_own pd = NULL;
-    dnnl_status_t rc;
-
-    rc = d == WEIGHTS ? reorder_pd(&pd, layout, md_use(&b->w_plain), b->engine)
-                      : reorder_pd(&pd, md_use(&b->w_plain), layout, b->engine);
-    if (rc == dnnl_success)
-        rc = dnnl_primitive_create(&b->conv->reorder[d], pd);
-    if (pd)
-        dnnl_primitive_desc_destroy(pd);
-    return rc;
-}
-
-static dnnl_status_t build_direction(build *b, enum direction d)
-{
-    ak_conv *c = b->conv;
-    pd_own pd = NULL;
-    dnnl_status_t rc;
-    md_ref layout;
-    size_t size;
-
-    rc = conv_pd(&pd, d, b->engine, &b->x, &b->w_any, &b->y, b->stride, b->pad, b->forward);
-    if (rc != dnnl_success)
-        return rc;
-    c->used[d] = true;
-    rc = dnnl_primitive_create(&c->run[d], pd);
-    layout = dnnl_primitive_desc_query_md(
-        pd, d == WEIGHTS ? dnnl_query_diff_weights_md : dnnl_query_weights_md, 0);
-    size = dnnl_memory_desc_get_size(layout);
-    if (d == WEIGHTS) {
-        c->gradient_size = (int64_t)(size / sizeof(float));
-    } else {
-        c->weights[d] = ak_try_alloc(size, 1);
-        if (!c->weights[d])
-            rc = dnnl_out_of_memory;
-    }
-    if (rc == dnnl_success)
-        rc = dnnl_memory_create(&c->w[d], layout, b->engine, c->weights[d]);
-    if (rc == dnnl_success)
-        rc = build_reorder(b, d, layout);
-    if (d == FORWARD)
-        b->forward = pd;
-    else
-        dnnl_primitive_desc_destroy(pd);
-    return rc;
-}
-
-static dnnl_status_t build_all(build *b, const ak_conv_shape *s, bool training, bool with_data)
-{
-    dnnl_dims_t x = { s->n, s->in, s->h, s->w };
-    dnnl_dims_t w = { s->out, s->in, s->kernel, s->kernel };
-    dnnl_dims_t y = { s->n, s->out, ak_conv_out(s->h, s), ak_conv_out(s->w, s) };
-    ak_conv *c = b->conv;
-    dnnl_status_t rc;
-
-    b->stride[0] = b->stride[1] = s->stride;
-    b->pad[0] = b->pad[1] = s->padding;
-    rc = md_make(&b->x, 4, x, dnnl_nhwc);
-    if (rc == dnnl_success)
-        rc = md_make(&b->y, 4, y, dnnl_nhwc);
-    if (rc == dnnl_success)
-        rc = md_make(&b->w_any, 4, w, dnnl_format_tag_any);
-    if (rc == dnnl_success)
-        rc = md_make(&b->w_plain, 4, w, dnnl_oihw);
-    if (rc == dnnl_success)
-        rc = dnnl_memory_create(&c->x, md_use(&b->x), b->engine, NULL);
-    if (rc == dnnl_success)
-        rc = dnnl_memory_create(&c->y, md_use(&b->y), b->engine, NULL);
-    if (rc == dnnl_success)
-        rc = dnnl_memory_create(&c->plain, md_use(&b->w_plain), b->engine, NULL);
-    if (rc == dnnl_success)
-        rc = build_direction(b, FORWARD);
-    if (rc == dnnl_success && training)
-        rc = build_direction(b, WEIGHTS);
-    if (rc == dnnl_success && training && with_data)
-        rc = build_direction(b, DATA);
-    return rc;
-}
-
-akssl_status ak_conv_new(ak_conv **out, ak_conv_engine *engine, const ak_conv_shape *s,
+akssl_status ak_conv_new(ak_conv **out, ak_conv_engine *engine, const ak_conv_shape *shape,
                          bool training, bool with_data)
 {
-    build b;
-    dnnl_status_t rc;
+    ak_conv *c = ak_alloc(1, sizeof *c);
+    akssl_status rc;
 
-    memset(&b, 0, sizeof b);
-    b.conv = ak_alloc(1, sizeof *b.conv);
-    b.conv->stream = engine->stream;
-    b.engine = engine->engine;
-    rc = build_all(&b, s, training, with_data);
-    if (b.forward)
-        dnnl_primitive_desc_destroy(b.forward);
-    md_drop(&b.x);
-    md_drop(&b.y);
-    md_drop(&b.w_any);
-    md_drop(&b.w_plain);
-    if (rc != dnnl_success) {
-        ak_conv_free(b.conv);
-        return ak_fail(AKSSL_ERR_UNSUPPORTED,
-                       "oneDNN refuses a convolution of %" PRId64 " images %" PRId64 "x%" PRId64
-                       "x%" PRId64 " to %" PRId64 " channels (status %d): try another image size",
-                       s->n, s->h, s->w, s->in, s->out, (int)rc);
+    for (size_t i = 0; !c->kind; i++)
+        if (kinds[i]->fits(shape))
+            c->kind = kinds[i];
+    rc = c->kind->make(&c->self, engine, shape, training, with_data);
+    if (rc < 0) {
+        free(c);
+        return rc;
     }
-    *out = b.conv;
+    *out = c;
     return AKSSL_OK;
 }
 
@@ -285,94 +41,41 @@ void ak_conv_free(ak_conv *c)
 {
     if (!c)
         return;
-    for (int d = 0; d < DIRECTIONS; d++) {
-        if (c->run[d])
-            dnnl_primitive_destroy(c->run[d]);
-        if (c->reorder[d])
-            dnnl_primitive_destroy(c->reorder[d]);
-        if (c->w[d])
-            dnnl_memory_destroy(c->w[d]);
-        free(c->weights[d]);
-    }
-    if (c->plain)
-        dnnl_memory_destroy(c->plain);
-    if (c->x)
-        dnnl_memory_destroy(c->x);
-    if (c->y)
-        dnnl_memory_destroy(c->y);
+    c->kind->release(c->self);
     free(c);
 }
 
-static void point(dnnl_memory_t memory, const float *data)
+const char *ak_conv_algorithm(const ak_conv *c)
 {
-    union {
-        const float *in;
-        void *out;
-    } handle = { .in = data }; // oneDNN's handles are not const; inputs are only read
-
-    dnnl_memory_set_data_handle(memory, handle.out);
-}
-
-static void execute(ak_conv *c, dnnl_primitive_t primitive, const dnnl_exec_arg_t *args, int count)
-{
-    if (dnnl_primitive_execute(primitive, c->stream, count, args) != dnnl_success)
-        abort(); // arguments are of the shapes that it was built for
-    dnnl_stream_wait(c->stream);
+    return c->kind->name;
 }
 
 void ak_conv_load(ak_conv *c, const float *w)
 {
-    point(c->plain, w);
-    for (int d = FORWARD; d <= DATA; d++)
-        if (c->used[d])
-            execute(c, c->reorder[d],
-                    (dnnl_exec_arg_t[]){ { DNNL_ARG_FROM, c->plain }, { DNNL_ARG_TO, c->w[d] } },
-                    2);
+    c->kind->load(c->self, w);
 }
 
 void ak_conv_forward(ak_conv *c, const float *x, float *y)
 {
-    point(c->x, x);
-    point(c->y, y);
-    execute(c, c->run[FORWARD],
-            (dnnl_exec_arg_t[]){ { DNNL_ARG_SRC, c->x },
-                                 { DNNL_ARG_WEIGHTS, c->w[FORWARD] },
-                                 { DNNL_ARG_DST, c->y } },
-            3);
+    c->kind->forward(c->self, x, y);
 }
 
 void ak_conv_backward_data(ak_conv *c, const float *dy, float *dx)
 {
-    point(c->y, dy);
-    point(c->x, dx);
-    execute(c, c->run[DATA],
-            (dnnl_exec_arg_t[]){ { DNNL_ARG_DIFF_DST, c->y },
-                                 { DNNL_ARG_WEIGHTS, c->w[DATA] },
-                                 { DNNL_ARG_DIFF_SRC, c->x } },
-            3);
+    c->kind->backward_data(c->self, dy, dx);
 }
 
 void ak_conv_backward_weights(ak_conv *c, const float *x, const float *dy, float *gradient)
 {
-    point(c->x, x);
-    point(c->y, dy);
-    point(c->w[WEIGHTS], gradient);
-    execute(c, c->run[WEIGHTS],
-            (dnnl_exec_arg_t[]){ { DNNL_ARG_SRC, c->x },
-                                 { DNNL_ARG_DIFF_DST, c->y },
-                                 { DNNL_ARG_DIFF_WEIGHTS, c->w[WEIGHTS] } },
-            3);
+    c->kind->backward_weights(c->self, x, dy, gradient);
 }
 
 int64_t ak_conv_gradient_size(const ak_conv *c)
 {
-    return c->gradient_size;
+    return c->kind->gradient_size(c->self);
 }
 
 void ak_conv_unpack(ak_conv *c, const float *gradient, float *dw)
 {
-    point(c->w[WEIGHTS], gradient);
-    point(c->plain, dw);
-    execute(c, c->reorder[WEIGHTS],
-            (dnnl_exec_arg_t[]){ { DNNL_ARG_FROM, c->w[WEIGHTS] }, { DNNL_ARG_TO, c->plain } }, 2);
+    c->kind->unpack(c->self, gradient, dw);
 }

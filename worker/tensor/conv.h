@@ -1,8 +1,8 @@
-// worker/tensor/conv.h -- 2-D convolution by oneDNN, forward and both gradients.
+// worker/tensor/conv.h -- 2-D convolution, forward and both gradients.
 //
-// The only code that sees oneDNN, whose C API differs between 2.x (Debian 12) and 3.x (Debian
-// 13).  Images are nhwc, weights [out, in, k, k] outside; inside, each direction has the blocked
-// layout of the weights that oneDNN asks for.  No bias.  One thread at a time.
+// Images are nhwc, weights [out, in, k, k] outside; inside, weights have the layout of the algorithm
+// that a shape gets: conv_taps.c (products over the taps that meet the image) where it fits, else
+// conv_direct.c (oneDNN).  No bias.  One thread at a time.
 
 #ifndef AK_TENSOR_CONV_H
 #define AK_TENSOR_CONV_H
@@ -32,13 +32,15 @@ akssl_status ak_conv_new(ak_conv **out, ak_conv_engine *engine, const ak_conv_sh
                          bool training, bool with_data) AKSSL_MUST_CHECK;
 void ak_conv_free(ak_conv *conv); // NULL-safe
 
+const char *ak_conv_algorithm(const ak_conv *conv); // its name; static
+
 // ak_conv_load takes this step's weights: w [out, in, k, k].
 void ak_conv_load(ak_conv *conv, const float *w);
 
 void ak_conv_forward(ak_conv *conv, const float *x, float *y);
 void ak_conv_backward_data(ak_conv *conv, const float *dy, float *dx);
 
-// ak_conv_backward_weights writes ak_conv_gradient_size floats in oneDNN's layout: they can be
+// ak_conv_backward_weights writes ak_conv_gradient_size floats in the algorithm's layout: they can be
 // added up, and ak_conv_unpack puts a sum into [out, in, k, k].
 void ak_conv_backward_weights(ak_conv *conv, const float *x, const float *dy, float *gradient);
 int64_t ak_conv_gradient_size(const ak_conv *conv);

@@ -1,14 +1,14 @@
-// worker/tensor/gemm.c -- matrix products by OpenBLAS, row-major.
+// worker/tensor/gemm.c -- matrix products by oneDNN, row-major.
 //
-// OpenBLAS computes each with one thread; several share a product as they share other loops, on
-// OpenMP.  Threads of OpenBLAS's own would have to wait for the cores until those of OpenMP, which
-// spin for a while after a loop, had gone to sleep.
+// oneDNN has kernels for the newest instructions of a CPU, where OpenBLAS of Debian 12 takes a CPU
+// that it does not know by its oldest ones.  It computes each product with one thread; several share
+// one as they share other loops, on OpenMP, so that how is ours to say.
 
 #include "worker/tensor/gemm.h"
 
-#include <stdbool.h>
-
 #include <cblas.h>
+#include <oneapi/dnnl/dnnl.h>
+#include <stdlib.h>
 
 enum { WHOLE = 1 << 20, ALIGN = 16 }; // products too small to share; least part of a side
 
@@ -21,19 +21,13 @@ void ak_gemm_threads(int threads)
     omp_set_num_threads(threads);
 }
 
-// c[m][n] = scale * op(a) op(b) + keep * c; rows of a, b, c start lda, ldb, ldc floats apart.
-typedef struct product {
-    enum CBLAS_TRANSPOSE ta, tb;
-    float *c;
-    const float *a, *b;
-    int64_t m, n, k, lda, ldb, ldc;
-    float scale, keep;
-} product;
+typedef ak_gemm_product product;
 
-static void compute(product p)
+static void compute(const product *p)
 {
-    cblas_sgemm(CblasRowMajor, p.ta, p.tb, (int)p.m, (int)p.n, (int)p.k, p.scale, p.a, (int)p.lda,
-                p.b, (int)p.ldb, p.keep, p.c, (int)p.ldc);
+    if (dnnl_sgemm(p->a_transposed ? 'T' : 'N', p->b_transposed ? 'T' : 'N', p->m, p->n, p->k,
+                   p->scale, p->a, p->lda, p->b, p->ldb, p->keep, p->c, p->ldc) != dnnl_success)
+        abort(); // it has refused shapes that no caller has
 }
 
 // Part `index` of `count` of the rows of c, or of its columns.
@@ -46,28 +40,28 @@ static void compute_part(product p, bool rows, int index, int count)
     if (lo >= hi)
         return;
     if (rows) {
-        p.a += p.ta == CblasTrans ? lo : lo * p.lda;
+        p.a += p.a_transposed ? lo : lo * p.lda;
         p.c += lo * p.ldc;
         p.m = hi - lo;
     } else {
-        p.b += p.tb == CblasTrans ? lo * p.ldb : lo;
+        p.b += p.b_transposed ? lo * p.ldb : lo;
         p.c += lo;
         p.n = hi - lo;
     }
-    compute(p);
+    compute(&p);
 }
 
-static void share(product p)
+void ak_gemm_run(const ak_gemm_product *p)
 {
     int threads = omp_get_max_threads();
 
-    if (threads == 1 || p.m * p.n * p.k < WHOLE) {
+    if (threads == 1 || p->m * p->n * p->k < WHOLE) {
         compute(p);
         return;
     }
 #pragma omp parallel for num_threads(threads)
     for (int t = 0; t < threads; t++)
-        compute_part(p, p.m >= p.n, t, threads);
+        compute_part(*p, p->m >= p->n, t, threads);
 }
 
 void ak_gemm(float *c, const float *a, const float *b, int64_t m, int64_t n, int64_t k, float scale,
@@ -79,7 +73,8 @@ void ak_gemm(float *c, const float *a, const float *b, int64_t m, int64_t n, int
 void ak_gemm_strided(float *c, const float *a, const float *b, int64_t m, int64_t n, int64_t k,
                      int64_t stride, float scale, float keep)
 {
-    share((product){ CblasNoTrans, CblasNoTrans, c, a, b, m, n, k, k, stride, n, scale, keep });
+    ak_gemm_run(&(product){ .c = c, .a = a, .b = b, .m = m, .n = n, .k = k, .lda = k, .ldb = stride,
+                            .ldc = n, .scale = scale, .keep = keep });
 }
 
 void ak_gemm_nt(float *c, const float *a, const float *b, int64_t m, int64_t n, int64_t k,
@@ -91,10 +86,12 @@ void ak_gemm_nt(float *c, const float *a, const float *b, int64_t m, int64_t n, 
 void ak_gemm_nt_strided(float *c, const float *a, const float *b, int64_t m, int64_t n, int64_t k,
                         int64_t stride, float scale)
 {
-    share((product){ CblasNoTrans, CblasTrans, c, a, b, m, n, k, k, stride, n, scale, 0 });
+    ak_gemm_run(&(product){ .c = c, .a = a, .b = b, .m = m, .n = n, .k = k, .lda = k, .ldb = stride,
+                            .ldc = n, .b_transposed = true, .scale = scale });
 }
 
 void ak_gemm_tn(float *c, const float *a, const float *b, int64_t m, int64_t n, int64_t k)
 {
-    share((product){ CblasTrans, CblasNoTrans, c, a, b, m, n, k, m, n, n, 1, 0 });
+    ak_gemm_run(&(product){ .c = c, .a = a, .b = b, .m = m, .n = n, .k = k, .lda = m, .ldb = n,
+                            .ldc = n, .a_transposed = true, .scale = 1 });
 }

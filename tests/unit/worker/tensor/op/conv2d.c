@@ -1,4 +1,4 @@
-// tests/unit/worker/tensor/op/conv2d.c -- tests worker/tensor/op/conv2d.c and worker/tensor/conv.c.
+// tests/unit/worker/tensor/op/conv2d.c -- tests worker/tensor/op/conv2d.c and worker/tensor/conv*.c.
 
 #include "tests/unit/worker/tensor/op/probe.h"
 
@@ -120,6 +120,57 @@ START_TEST(channels_that_fill_no_block)
 }
 END_TEST
 
+// Small maps, on which taps fall beside the image; outputs nobody meets; channels that fill no tile.
+START_TEST(small_maps)
+{
+    static const int64_t sizes[][2] = { { 1, 1 }, { 2, 2 }, { 1, 3 }, { 4, 4 }, { 3, 5 }, { 7, 5 } };
+
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+        for (int64_t stride = 1; stride <= 2; stride++)
+            for (int64_t padding = 0; padding <= 2; padding++) {
+                layer l = { .in = 16 + 3 * (int64_t)i,
+                            .out = 35 - 3 * (int64_t)i,
+                            .k = 3,
+                            .stride = stride,
+                            .padding = padding,
+                            .h = sizes[i][0],
+                            .width = sizes[i][1] };
+
+                if (l.h + 2 * padding >= 3 && l.width + 2 * padding >= 3)
+                    check(l, false);
+            }
+    check((layer){ .in = 16, .out = 16, .k = 2, .stride = 3, .padding = 0, .h = 8, .width = 8 },
+          false);
+    check((layer){ .in = 16, .out = 16, .k = 2, .stride = 2, .padding = 1, .h = 3, .width = 4 },
+          true);
+}
+END_TEST
+
+// The choice is by shape alone: images do not matter, so neither do ranks.
+START_TEST(algorithms)
+{
+    static const struct {
+        ak_conv_shape shape;
+        const char *algorithm;
+    } rows[] = {
+        { { 64, 1, 1, 512, 512, 3, 1, 1 }, "taps" },   { { 1, 1, 1, 512, 512, 3, 1, 1 }, "taps" },
+        { { 64, 4, 4, 128, 128, 3, 1, 1 }, "taps" },   { { 64, 8, 8, 64, 128, 1, 2, 0 }, "taps" },
+        { { 64, 8, 8, 64, 64, 3, 1, 1 }, "direct" },   { { 64, 4, 4, 3, 64, 3, 1, 1 }, "direct" },
+        { { 64, 32, 32, 3, 64, 7, 2, 3 }, "direct" },
+    };
+    ak_conv_engine *engine = NULL;
+    ak_conv *c;
+
+    ak_rig_ok(ak_conv_engine_new(&engine, 1));
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        ak_rig_ok(ak_conv_new(&c, engine, &rows[i].shape, true, true));
+        ck_assert_str_eq(ak_conv_algorithm(c), rows[i].algorithm);
+        ak_conv_free(c);
+    }
+    ak_conv_engine_free(engine);
+}
+END_TEST
+
 START_TEST(evaluation_needs_no_gradient)
 {
     const int64_t w[4] = { 4, 3, 3, 3 }, shape[4] = { 2, 6, 6, 3 };
@@ -148,4 +199,5 @@ START_TEST(evaluation_needs_no_gradient)
 END_TEST
 
 AK_TEST_MAIN(AK_CASE(three_by_three), AK_CASE(strides), AK_CASE(one_by_one), AK_CASE(stems),
-             AK_CASE(channels_that_fill_no_block), AK_CASE(evaluation_needs_no_gradient))
+             AK_CASE(channels_that_fill_no_block), AK_CASE(small_maps), AK_CASE(algorithms),
+             AK_CASE(evaluation_needs_no_gradient))

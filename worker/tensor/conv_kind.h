@@ -1,0 +1,29 @@
+// worker/tensor/conv_kind.h -- what a convolution algorithm is to conv.c.
+
+#ifndef AK_TENSOR_CONV_KIND_H
+#define AK_TENSOR_CONV_KIND_H
+
+#include "worker/tensor/conv.h"
+
+// Functions as in conv.h; self is the algorithm's own, whole or NULL.
+typedef struct ak_conv_kind {
+    const char *name;
+
+    // fits: whether this is the algorithm for a shape.  By the shape alone, since the choice is
+    // part of the result.
+    bool (*fits)(const ak_conv_shape *shape);
+    akssl_status (*make)(void **self, ak_conv_engine *engine, const ak_conv_shape *shape,
+                         bool training, bool with_data);
+    void (*release)(void *self);
+    void (*load)(void *self, const float *w);
+    void (*forward)(void *self, const float *x, float *y);
+    void (*backward_data)(void *self, const float *dy, float *dx);
+    void (*backward_weights)(void *self, const float *x, const float *dy, float *gradient);
+    int64_t (*gradient_size)(const void *self);
+    void (*unpack)(void *self, const float *gradient, float *dw);
+} ak_conv_kind;
+
+extern const ak_conv_kind ak_conv_taps;
+extern const ak_conv_kind ak_conv_direct; // any shape
+
+#endif

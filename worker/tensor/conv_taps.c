@@ -1,0 +1,391 @@
+// worker/tensor/conv_taps.c -- convolution of small maps, as products over the taps that meet the
+// image.
+//
+// On a small map most taps of a padded kernel fall beside the image: of 3x3 on one pixel, all but
+// the centre.  So each output position, over all images at once, is a sum of a few products: a row
+// of the window that lies in the image is contiguous in nhwc, and its taps are contiguous here,
+// where weights are kept as [tap row][tap column][in][out].  The gradient of the input is the same
+// from the side of an input position, with taps in the order in which their outputs follow each
+// other: falling, each residue of the stride by itself.  No product with a zero of the padding is
+// made, so sums are those of the definition.
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "proto/base/alloc.h"
+#include "worker/tensor/conv_kind.h"
+#include "worker/tensor/gemm.h"
+
+enum { MAX_KERNEL = 3, MAX_MAP = 64, LEAST_CHANNELS = 16 };
+
+// One product: images x k, times k x channels.  k = 0: nothing meets this position.
+typedef struct step {
+    int64_t source, weights, target, k;
+    bool first; // of its target
+} step;
+
+typedef struct steps {
+    step *at;
+    int count;
+} steps;
+
+// The taps of one dimension.
+typedef struct axis {
+    int64_t size, out; // of the map: in, out
+    int64_t first, used; // taps first .. first + used - 1 meet the image somewhere
+    int64_t place[MAX_KERNEL]; // of each used tap, in the order of the data's gradient
+} axis;
+
+typedef struct taps {
+    ak_conv_shape shape;
+    axis rows, columns;
+    steps forward, data;
+    float *weights;  // [used row][used column][in][out]
+    float *swapped;  // [placed row][placed column][out][in]; NULL without the data's gradient
+} taps;
+
+static bool fits(const ak_conv_shape *s)
+{
+    int64_t h = ak_conv_out(s->h, s), w = ak_conv_out(s->w, s);
+
+    return s->in >= LEAST_CHANNELS && s->out >= LEAST_CHANNELS && s->kernel <= MAX_KERNEL &&
+           s->padding < s->kernel && s->h * s->w <= MAX_MAP && h * w <= MAX_MAP / 4;
+}
+
+static axis axis_of(int64_t size, const ak_conv_shape *s)
+{
+    axis a = { .size = size, .out = ak_conv_out(size, s), .first = s->kernel };
+    int64_t last = -1, place = 0;
+
+    for (int64_t tap = 0; tap < s->kernel; tap++)
+        for (int64_t o = 0; o < a.out; o++) {
+            int64_t i = o * s->stride - s->padding + tap;
+
+            if (i < 0 || i >= size)
+                continue;
+            a.first = tap < a.first ? tap : a.first;
+            last = tap;
+        }
+    a.used = last - a.first + 1;
+    for (int64_t residue = 0; residue < s->stride; residue++)
+        for (int64_t tap = last; tap >= a.first; tap--)
+            if (tap % s->stride == residue)
+                a.place[tap - a.first] = place++;
+    return a;
+}
+
+// A run of neighbours that one position meets: `from` is the first one's place in its map, `tap`
+// its tap's place among the weights.
+typedef struct run {
+    int64_t from, tap, count;
+} run;
+
+static run outputs_run(const axis *a, const ak_conv_shape *s, int64_t o)
+{
+    int64_t start = o * s->stride - s->padding;
+    int64_t lo = start < 0 ? -start : 0, hi = a->size - start;
+
+    hi = hi < s->kernel ? hi : s->kernel;
+    return (run){ .from = start + lo, .tap = lo - a->first, .count = hi - lo };
+}
+
+static run inputs_run(const axis *a, const ak_conv_shape *s, int64_t i)
+{
+    run r = { 0 };
+
+    for (int64_t o = 0; o < a->out; o++) {
+        int64_t tap = i + s->padding - o * s->stride;
+
+        if (tap < 0 || tap >= s->kernel)
+            continue;
+        if (r.count++ == 0)
+            r = (run){ .from = o, .tap = a->place[tap - a->first], .count = 1 };
+    }
+    return r;
+}
+
+// push adds a product, or makes the last one longer where it goes on.
+static void push(steps *list, step s, int64_t channels)
+{
+    step *last = list->count ? &list->at[list->count - 1] : NULL;
+
+    if (last && !s.first && s.source == last->source + last->k &&
+        s.weights == last->weights + last->k * channels) {
+        last->k += s.k;
+        return;
+    }
+    list->at[list->count++] = s;
+}
+
+// The products of the position (i, j) of a map that is `width` wide and `to` channels deep, from
+// rows and columns of one that is `source_width` wide and `from` deep.
+typedef struct place {
+    int64_t i, j, width, to, source_width, from, columns;
+} place;
+
+static void steps_of(steps *list, const place *p, run rows, run columns)
+{
+    int64_t target = (p->i * p->width + p->j) * p->to;
+
+    if (rows.count == 0 || columns.count == 0) {
+        push(list, (step){ .target = target, .first = true }, p->to);
+        return;
+    }
+    for (int64_t r = 0; r < rows.count; r++)
+        push(list,
+             (step){ .source = ((rows.from + r) * p->source_width + columns.from) * p->from,
+                     .weights = ((rows.tap + r) * p->columns + columns.tap) * p->from * p->to,
+                     .target = target,
+                     .k = columns.count * p->from,
+                     .first = r == 0 },
+             p->to);
+}
+
+static steps steps_new(const taps *t, bool data)
+{
+    const ak_conv_shape *s = &t->shape;
+    const axis *rows = &t->rows, *columns = &t->columns;
+    int64_t height = data ? s->h : rows->out, width = data ? s->w : columns->out;
+    steps list = { ak_alloc((size_t)(height * width * s->kernel), sizeof *list.at), 0 };
+    place p = { .width = width,
+                .to = data ? s->in : s->out,
+                .source_width = data ? columns->out : s->w,
+                .from = data ? s->out : s->in,
+                .columns = columns->used };
+    run (*met)(const axis *, const ak_conv_shape *, int64_t) = data ? inputs_run : outputs_run;
+
+    for (p.i = 0; p.i < height; p.i++)
+        for (p.j = 0; p.j < width; p.j++)
+            steps_of(&list, &p, met(rows, s, p.i), met(columns, s, p.j));
+    return list;
+}
+
+static int64_t gradient_size(const void *self)
+{
+    const taps *t = self;
+
+    return t->rows.used * t->columns.used * t->shape.in * t->shape.out;
+}
+
+static void release(void *self)
+{
+    taps *t = self;
+
+    free(t->forward.at);
+    free(t->data.at);
+    free(t->weights);
+    free(t->swapped);
+    free(t);
+}
+
+static akssl_status make(void **out, ak_conv_engine *engine, const ak_conv_shape *shape,
+                         bool training, bool with_data)
+{
+    taps *t = ak_alloc(1, sizeof *t);
+    size_t count;
+
+    (void)engine;
+    t->shape = *shape;
+    t->rows = axis_of(shape->h, shape);
+    t->columns = axis_of(shape->w, shape);
+    t->forward = steps_new(t, false);
+    count = (size_t)gradient_size(t);
+    t->weights = ak_try_alloc(count, sizeof *t->weights);
+    if (training && with_data) {
+        t->data = steps_new(t, true);
+        t->swapped = ak_try_alloc(count, sizeof *t->swapped);
+    }
+    if (!t->weights || (training && with_data && !t->swapped)) {
+        release(t);
+        return AKSSL_ERR_NO_MEMORY; // ak_try_alloc has said how much
+    }
+    *out = t;
+    return AKSSL_OK;
+}
+
+// tap_offset says where a tap's weights are in [out, in, k, k].
+static int64_t tap_offset(const taps *t, int64_t row, int64_t column)
+{
+    return (t->rows.first + row) * t->shape.kernel + t->columns.first + column;
+}
+
+// Weights change their layout in tiles of TILE x TILE channels, all taps of a tile while it is in the
+// nearest cache.
+enum { TILE = 16 };
+
+typedef struct tile {
+    int64_t o0, o1, i0, i1, in, out, apart; // channels from .. to, of all, floats between taps' own
+} tile;
+
+static int64_t least(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+// next_tile moves on, or begins where o1 is 0; false behind the last.
+static bool next_tile(tile *t)
+{
+    if (t->o1 == 0) {
+        t->i0 = t->o0 = 0;
+    } else if (t->i1 < t->in) {
+        t->i0 = t->i1;
+    } else {
+        t->i0 = 0;
+        t->o0 = t->o1;
+    }
+    t->i1 = least(t->i0 + TILE, t->in);
+    t->o1 = least(t->o0 + TILE, t->out);
+    return t->o0 < t->out;
+}
+
+static tile first_tile(const ak_conv_shape *s)
+{
+    return (tile){ .in = s->in, .out = s->out, .apart = s->kernel * s->kernel };
+}
+
+// to[in][out] = from[out][in]
+static void load_turned(const tile *t, float *to, const float *from)
+{
+    for (int64_t i = t->i0; i < t->i1; i++)
+        for (int64_t o = t->o0; o < t->o1; o++)
+            to[i * t->out + o] = from[(o * t->in + i) * t->apart];
+}
+
+// to[out][in] = from[out][in]
+static void load_straight(const tile *t, float *to, const float *from)
+{
+    for (int64_t o = t->o0; o < t->o1; o++)
+        for (int64_t i = t->i0; i < t->i1; i++)
+            to[o * t->in + i] = from[(o * t->in + i) * t->apart];
+}
+
+static void unload_turned(const tile *t, float *to, const float *from)
+{
+    for (int64_t o = t->o0; o < t->o1; o++)
+        for (int64_t i = t->i0; i < t->i1; i++)
+            to[(o * t->in + i) * t->apart] = from[i * t->out + o];
+}
+
+static void load(void *self, const float *w)
+{
+    taps *t = self;
+    int64_t size = t->shape.in * t->shape.out;
+
+    for (tile at = first_tile(&t->shape); next_tile(&at);)
+        for (int64_t r = 0; r < t->rows.used; r++)
+            for (int64_t c = 0; c < t->columns.used; c++) {
+                const float *from = w + tap_offset(t, r, c);
+                int64_t slot = t->rows.place[r] * t->columns.used + t->columns.place[c];
+
+                load_turned(&at, t->weights + (r * t->columns.used + c) * size, from);
+                if (t->swapped)
+                    load_straight(&at, t->swapped + slot * size, from);
+            }
+}
+
+static void clear(float *at, int64_t images, int64_t channels, int64_t apart)
+{
+    for (int64_t n = 0; n < images; n++)
+        memset(at + n * apart, 0, (size_t)channels * sizeof *at);
+}
+
+// Each target's sum of products; images of the source and of the target lie `from` and `to` floats
+// apart.
+static void run_steps(const steps *list, int64_t images, float *target, int64_t to, int64_t channels,
+                      const float *source, int64_t from, const float *weights)
+{
+    for (int i = 0; i < list->count; i++) {
+        const step *s = &list->at[i];
+
+        if (s->k == 0)
+            clear(target + s->target, images, channels, to);
+        else
+            ak_gemm_run(&(ak_gemm_product){ .c = target + s->target,
+                                            .a = source + s->source,
+                                            .b = weights + s->weights,
+                                            .m = images,
+                                            .n = channels,
+                                            .k = s->k,
+                                            .lda = from,
+                                            .ldb = channels,
+                                            .ldc = to,
+                                            .scale = 1,
+                                            .keep = s->first ? 0 : 1 });
+    }
+}
+
+static int64_t in_size(const taps *t)
+{
+    return t->shape.h * t->shape.w * t->shape.in;
+}
+
+static int64_t out_size(const taps *t)
+{
+    return t->rows.out * t->columns.out * t->shape.out;
+}
+
+static void forward(void *self, const float *x, float *y)
+{
+    taps *t = self;
+
+    run_steps(&t->forward, t->shape.n, y, out_size(t), t->shape.out, x, in_size(t), t->weights);
+}
+
+static void backward_data(void *self, const float *dy, float *dx)
+{
+    taps *t = self;
+
+    run_steps(&t->data, t->shape.n, dx, in_size(t), t->shape.in, dy, out_size(t), t->swapped);
+}
+
+static void backward_weights(void *self, const float *x, const float *dy, float *gradient)
+{
+    taps *t = self;
+    bool once = t->forward.count == 1; // then its product is all there is
+
+    if (!once)
+        memset(gradient, 0, (size_t)gradient_size(t) * sizeof *gradient);
+    for (int i = 0; i < t->forward.count; i++) {
+        const step *s = &t->forward.at[i];
+
+        ak_gemm_run(&(ak_gemm_product){ .c = gradient + s->weights,
+                                        .a = x + s->source,
+                                        .b = dy + s->target,
+                                        .m = s->k,
+                                        .n = t->shape.out,
+                                        .k = t->shape.n,
+                                        .lda = in_size(t),
+                                        .ldb = out_size(t),
+                                        .ldc = t->shape.out,
+                                        .a_transposed = true,
+                                        .scale = 1,
+                                        .keep = once ? 0 : 1 });
+    }
+}
+
+static void unpack(void *self, const float *gradient, float *dw)
+{
+    taps *t = self;
+    int64_t size = t->shape.in * t->shape.out, all = t->shape.kernel * t->shape.kernel;
+
+    if (t->rows.used * t->columns.used < all)
+        memset(dw, 0, (size_t)(size * all) * sizeof *dw);
+    for (tile at = first_tile(&t->shape); next_tile(&at);)
+        for (int64_t r = 0; r < t->rows.used; r++)
+            for (int64_t c = 0; c < t->columns.used; c++)
+                unload_turned(&at, dw + tap_offset(t, r, c),
+                              gradient + (r * t->columns.used + c) * size);
+}
+
+const ak_conv_kind ak_conv_taps = {
+    .name = "taps",
+    .fits = fits,
+    .make = make,
+    .release = release,
+    .load = load,
+    .forward = forward,
+    .backward_data = backward_data,
+    .backward_weights = backward_weights,
+    .gradient_size = gradient_size,
+    .unpack = unpack,
+};
