@@ -12,7 +12,7 @@ START_TEST(unknown_names_list_the_known)
     ak_rig_refused(ak_schedule_find(&s, ""), AKSSL_ERR_NOT_FOUND, "cosine");
     ak_rig_refused(ak_optim_find(&o, "adamm"), AKSSL_ERR_NOT_FOUND, "'adamm'");
     ak_rig_refused(ak_optim_find(&o, "ada"), AKSSL_ERR_NOT_FOUND,
-                   "adam, adamw, larc, lars, lars_bolts, sgd");
+                   "adam, adamw, larc, lars, lars_bolts, lars_tf, sgd");
 }
 END_TEST
 
@@ -26,7 +26,7 @@ START_TEST(rows_are_whole)
         ak_rig_ok(ak_optim_find(&found, o->name));
         ck_assert(found == o && o->title && o->slots[0] && o->step);
     }
-    ck_assert_int_eq(count, 6);
+    ck_assert_int_eq(count, 7);
     for (count = 0; ak_schedule_at(count); count++) {
         const ak_schedule *s = ak_schedule_at(count), *found;
 
@@ -204,6 +204,64 @@ START_TEST(lars_bolts)
 }
 END_TEST
 
+static double length(const double *x, int n)
+{
+    double sum = 0;
+
+    for (int i = 0; i < n; i++)
+        sum += x[i] * x[i];
+    return sqrt(sum);
+}
+
+// SimCLR's rule in doubles, over a rising and falling rate, for a tensor and for an excluded one.
+START_TEST(lars_tf)
+{
+    enum { N = 48 };
+    static const double rates[] = { 0, 0.5, 2, 4, 3, 0.1, 1e-3 };
+    const ak_optim *row = NULL;
+
+    ak_rig_ok(ak_optim_find(&row, "lars_tf"));
+    ck_assert(row->exclude_1d && row->norms);
+    for (int plain = 0; plain < 2; plain++) {
+        float *w = ak_rig_values(N, 1, 1), v[N] = { 0 };
+        double naive[N], buffer[N] = { 0 }, decay = plain ? 0 : 0.02;
+
+        for (int i = 0; i < N; i++)
+            naive[i] = (double)w[i];
+        for (int t = 0; t < 7; t++) {
+            float *g = ak_rig_values(N, 20 + t, 1);
+            double decayed[N], ratio = 1;
+            ak_optim_step s = { .w = w,
+                                .g = g,
+                                .slot = { v },
+                                .n = N,
+                                .t = t,
+                                .lr = rates[t],
+                                .momentum = 0.9,
+                                .weight_decay = decay,
+                                .plain = plain,
+                                .threads = 1 };
+
+            for (int i = 0; i < N; i++)
+                decayed[i] = (double)g[i] + decay * naive[i];
+            s.w_norm = length(naive, N);
+            s.decayed_norm = length(decayed, N);
+            if (!plain)
+                ratio = 0.001 * s.w_norm / s.decayed_norm;
+            row->step(&s);
+            for (int i = 0; i < N; i++) {
+                buffer[i] = 0.9 * buffer[i] + rates[t] * ratio * decayed[i];
+                naive[i] -= buffer[i];
+                ck_assert_double_eq_tol((double)w[i], naive[i], 1e-5);
+                ck_assert_double_eq_tol((double)v[i], buffer[i], 1e-6 + 1e-6 * fabs(buffer[i]));
+            }
+            free(g);
+        }
+        free(w);
+    }
+}
+END_TEST
+
 START_TEST(larc)
 {
     hand h = start();
@@ -219,4 +277,4 @@ END_TEST
 
 AK_TEST_MAIN(AK_CASE(unknown_names_list_the_known), AK_CASE(rows_are_whole),
              AK_CASE(slices_are_the_whole), AK_CASE(sgd), AK_CASE(adam_and_adamw), AK_CASE(lars),
-             AK_CASE(lars_bolts), AK_CASE(larc))
+             AK_CASE(lars_bolts), AK_CASE(lars_tf), AK_CASE(larc))
