@@ -57,7 +57,7 @@ client wait "$id" >/dev/null || fail "wait on a finished job ended with $?"
 # Kinds of their own: evaluate what the first job exported, two ways.
 submit --kind knn --dataset fashion-mnist --limit-images 512 --image-size 16 --from-job 1
 finish "$id"
-submit --kind probe --dataset fashion-mnist --limit-images 512 --image-size 16 \
+submit --kind probe --dataset fashion-mnist --limit-images 512 \
     --weights "$state/jobs/1/export/backbone.safetensors"
 finish "$id"
 [ -s "$job/result.json" ] || fail "an evaluation wrote no result.json"

@@ -154,7 +154,7 @@ for pair in "train train" "t10k test"; do
     diff <(tail -c +9 "$dir/set/$from_part-labels-idx1-ubyte" | od -An -v -tu1 -w1 | tr -d ' ') \
         <(array "$export/${to_part}_labels.npy" | od -An -v -td8 -w8 | tr -d ' ') ||
         fail "the labels of $to_part"
-    "$bin/akssl-worker" features --weights "$weights" --dataset "idx:$dir/set" --image-size 16 \
+    "$bin/akssl-worker" features --weights "$weights" --dataset "idx:$dir/set" \
         --split "$to_part" --out "$dir/features.safetensors" || fail "features"
     array "$export/${to_part}_features.npy" >"$dir/features"
     cmp -n "$(stat -c %s "$dir/features")" "$dir/features" <(values "$dir/features.safetensors") ||

@@ -58,6 +58,11 @@ static double strongest(const ak_recipe_kind *kind)
     return most_hue / fmax(kind->jitter[0][3], kind->jitter[1][3]);
 }
 
+const char *ak_filter_name(ak_filter filter)
+{
+    return filter == AK_BICUBIC ? "bicubic" : "bilinear";
+}
+
 void ak_recipe_options(const ak_recipe_kind *kind, ak_option table[AK_RECIPE_OPTIONS])
 {
     const numbers own = {
@@ -81,7 +86,7 @@ void ak_recipe_options(const ak_recipe_kind *kind, ak_option table[AK_RECIPE_OPT
         else if (row->offset == offsetof(numbers, local_scale))
             row->initial_string = kind->local_scale;
         else if (row->offset == offsetof(numbers, interpolation))
-            row->initial_string = kind->filter == AK_BICUBIC ? "bicubic" : "bilinear";
+            row->initial_string = ak_filter_name(kind->filter);
         else if (row->offset == offsetof(numbers, normalize))
             row->initial_string = kind->normalize;
     for (ak_option *row = table; row->name; row++)
@@ -188,6 +193,7 @@ static void set_normalize(ak_recipe *recipe, const char *name)
         if (strcmp(normalizations[i].name, name) == 0) {
             recipe->normalized = true;
             recipe->normalize = normalizations[i].by;
+            recipe->normalize_name = normalizations[i].name;
         }
     for (int at = 0; recipe->normalized && at < AK_LOOKS; at++)
         add(&recipe->look[at], &ak_augment_normalize, 1,

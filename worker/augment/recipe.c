@@ -150,6 +150,19 @@ void ak_recipe_plain(const ak_recipe *recipe, const ak_image *image, int64_t ima
     x->image = NULL;
 }
 
+ak_recipe_pixels ak_recipe_prepares(const ak_recipe *recipe)
+{
+    ak_recipe_pixels pixels = { .normalize = recipe->normalized ? recipe->normalize_name : "none",
+                                .interpolation = ak_filter_name(recipe->filter),
+                                .std = { 1, 1, 1 } };
+
+    for (int c = 0; recipe->normalized && c < 3; c++) {
+        pixels.mean[c] = recipe->normalize.mean[c];
+        pixels.std[c] = recipe->normalize.std[c];
+    }
+    return pixels;
+}
+
 void ak_recipe_bytes(const ak_recipe *recipe, const float *view, int64_t size, uint8_t *out)
 {
     const ak_normalize *by = &recipe->normalize;

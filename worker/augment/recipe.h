@@ -47,6 +47,15 @@ void ak_recipe_view(const ak_recipe *recipe, const ak_image *image, uint64_t see
 void ak_recipe_plain(const ak_recipe *recipe, const ak_image *image, int64_t image_size,
                      ak_scratch *scratch, float *out);
 
+// ak_recipe_prepares is how a recipe prepares pixels, by random choice or not: values of the
+// options normalize and interpolation, which live as long as the program, and the numbers behind
+// the first.
+typedef struct ak_recipe_pixels {
+    const char *normalize, *interpolation;
+    double mean[3], std[3]; // of normalize "none": 0 and 1
+} ak_recipe_pixels;
+ak_recipe_pixels ak_recipe_prepares(const ak_recipe *recipe);
+
 // ak_recipe_bytes turns a view, or a plain view, of this recipe back into size x size x 3 bytes, as
 // images have them: its normalisation taken out, rounded.
 void ak_recipe_bytes(const ak_recipe *recipe, const float *view, int64_t size, uint8_t *out);

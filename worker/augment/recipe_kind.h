@@ -61,7 +61,10 @@ struct ak_recipe {
     bool normalized;
     int locals; // that the paper takes
     ak_normalize normalize;
+    const char *normalize_name; // if normalized
 };
+
+const char *ak_filter_name(ak_filter filter); // the option interpolation's value
 
 // ak_recipe_options writes the options of every recipe with this one's defaults and ranges.
 void ak_recipe_options(const ak_recipe_kind *kind, ak_option table[AK_RECIPE_OPTIONS]);

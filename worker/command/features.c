@@ -12,7 +12,7 @@
 #include "worker/train/evaluate.h"
 
 typedef struct features {
-    char *weights, *backbone, *dataset, *split, *out;
+    char *weights, *backbone, *dataset, *split, *out, *normalize, *interpolation;
     int64_t image_size, limit_images, shards;
 } features;
 
@@ -24,7 +24,13 @@ static const ak_option options[] = {
     AK_OPTION_STRING(features, split, "test", "train|test", "which part of it"),
     AK_OPTION_STRING(features, out, "", NULL,
                      "safetensors to write: features [N, width], labels [N]"),
-    AK_OPTION_INT(features, image_size, 32, 8, 1024, "side that images are resized to"),
+    AK_OPTION_INT(features, image_size, 0, 0, 1024,
+                  "side that images are resized to (0: as the weights say)"),
+    AK_OPTION_STRING(features, normalize, "", "|imagenet|cifar10|cifar100|stl10|none",
+                     "whose mean and standard deviation are taken out (default: as the weights "
+                     "say)"),
+    AK_OPTION_STRING(features, interpolation, "", "|bilinear|bicubic",
+                     "how images are resized (default: as the weights say, or bilinear)"),
     AK_OPTION_INT(features, limit_images, 0, 0, 1000000000, "use only the first N images (0: all)"),
     AK_OPTION_INT(features, shards, 8, 1, 4096, "parts that share the images, a power of two"),
     AK_OPTION_END,
@@ -41,6 +47,10 @@ static akssl_status make_spec(const features *f, ak_spec *spec)
         rc = ak_spec_set(spec, "weights", f->weights);
     if (rc == AKSSL_OK)
         rc = ak_spec_set(spec, "backbone", f->backbone);
+    if (rc == AKSSL_OK && f->normalize[0])
+        rc = ak_spec_pair(&spec->augment, "normalize", f->normalize);
+    if (rc == AKSSL_OK && f->interpolation[0])
+        rc = ak_spec_pair(&spec->augment, "interpolation", f->interpolation);
     spec->image_size = f->image_size;
     spec->shards = f->shards;
     spec->batch = f->shards > 1 ? f->shards : 2; // not used, but checked

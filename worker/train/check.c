@@ -13,6 +13,7 @@
 #include "worker/data/dataset.h"
 #include "worker/train/classify.h"
 #include "worker/train/evaluate.h"
+#include "worker/train/pixels.h"
 #include "worker/train/trainer.h"
 
 static akssl_status check_numbers(const ak_spec *s)
@@ -184,11 +185,28 @@ static akssl_status settle_classifier(ak_spec *s)
                : ak_spec_pair(&s->augment, "recipe", "crop_flip");
 }
 
+// image_size is settled, and what else a job takes from its weights.
+static akssl_status settle_pixels(ak_spec *s)
+{
+    bool pretrain = strcmp(s->kind, "pretrain") == 0;
+    akssl_status rc = AKSSL_OK;
+
+    if (!pretrain && s->weights[0])
+        rc = ak_pixels_settle(s);
+    else if (!s->image_size)
+        s->image_size = 32;
+    if (rc == AKSSL_OK && s->image_size < 8)
+        return ak_fail(AKSSL_ERR_INVALID, "image-size %" PRId64 ": give 8 to 1024", s->image_size);
+    return rc;
+}
+
 akssl_status ak_check_spec(ak_spec *s)
 {
     bool pretrain = strcmp(s->kind, "pretrain") == 0;
     akssl_status rc = check_numbers(s);
 
+    if (rc == AKSSL_OK)
+        rc = settle_pixels(s);
     if (rc == AKSSL_OK)
         rc = settle_classifier(s);
     if (rc == AKSSL_OK)

@@ -6,7 +6,8 @@
 #include "proto/spec/spec.h"
 
 // ak_check_spec checks names, options, ranges and how numbers fit together, and settles values
-// left open (batch_norm; the recipe of kinds linear and finetune).  It opens no data.
+// left open (batch_norm; the recipe of kinds linear and finetune; image_size).  It opens no data,
+// and weights only to ask them how images are prepared (pixels.h).
 akssl_status ak_check_spec(ak_spec *spec) AKSSL_MUST_CHECK;
 
 // ak_check_data opens the data set, and the weights of an evaluation, and checks that they serve

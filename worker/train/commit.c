@@ -9,6 +9,7 @@
 
 #include "proto/base/error.h"
 #include "worker/train/folder.h"
+#include "worker/train/pixels.h"
 
 static const char results_key[] = "results"; // name=value;name=value
 
@@ -256,13 +257,11 @@ static akssl_status write_export(const ak_export *e, const ak_spec *spec, const 
     ak_safetensors_set_meta(w, "backbone", backbone->name);
     ak_safetensors_set_meta(w, "method", e->method);
     ak_safetensors_set_meta(w, "dataset", spec->dataset);
-    ak_safetensors_set_meta(w, "normalize_mean", "0.485,0.456,0.406");
-    ak_safetensors_set_meta(w, "normalize_std", "0.229,0.224,0.225");
-    set_number(w, "image_size", spec->image_size);
     set_number(w, "step", e->step);
     set_number(w, "seed", spec->seed);
+    rc = ak_pixels_write(w, spec);
     ak_model_declare(e->model, w, e->only);
-    return finish_file(w, ak_model_write(e->model, w, e->only), &file);
+    return finish_file(w, rc < 0 ? rc : ak_model_write(e->model, w, e->only), &file);
 }
 
 akssl_status ak_export_write(const ak_export *e, const ak_spec *spec, ak_comm *comm,

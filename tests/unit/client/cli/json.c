@@ -59,6 +59,7 @@ START_TEST(gives_a_spec_its_types)
     json_t *object;
 
     ck_assert_int_eq(akssl_job_spec_set(spec, "option", "K=64"), 0);
+    ck_assert_int_eq(akssl_job_spec_set(spec, "image-size", "32"), 0);
     object = ak_json_spec(spec);
     ck_assert_int_eq(json_integer_value(json_object_get(object, "image_size")), 32);
     ck_assert_double_eq(json_real_value(json_object_get(object, "lr")), 1e-3);

@@ -85,7 +85,7 @@ START_TEST(rejects_bad_values)
         { "lr", "fast" },         { "lr", "nan" },
         { "batch-norm", "none" }, { "kind", "PRETRAIN" },
         { "option", "K" },        { "augment", "=1" },
-        { "image-size", "4" },    { "seed", "99999999999999999999" },
+        { "image-size", "1025" }, { "seed", "99999999999999999999" },
     };
     akssl_job_spec *spec = akssl_job_spec_new();
     char before[4096], *huge;

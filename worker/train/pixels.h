@@ -1,0 +1,20 @@
+// worker/train/pixels.h -- how images are prepared for a backbone, as its exported file says.
+//
+// The keys of the file's metadata: image_size; normalize and interpolation, recipes' options by
+// their values; normalize_mean and normalize_std, the numbers behind normalize for other programs.
+
+#ifndef AK_TRAIN_PIXELS_H
+#define AK_TRAIN_PIXELS_H
+
+#include "proto/format/safetensors.h"
+#include "proto/spec/spec.h"
+
+// ak_pixels_write puts into a file's metadata how the images of the spec's job are prepared.
+akssl_status ak_pixels_write(ak_safetensors_writer *w, const ak_spec *spec) AKSSL_MUST_CHECK;
+
+// ak_pixels_settle gives a spec of another kind than pretrain what it leaves open (image_size,
+// normalize, interpolation) from the metadata of spec->weights.  ERR_INVALID where both are silent
+// about image_size, or about normalize without a recipe that has its own.
+akssl_status ak_pixels_settle(ak_spec *spec) AKSSL_MUST_CHECK;
+
+#endif
