@@ -72,16 +72,25 @@ static json_t *backbones(void)
     return rows;
 }
 
+static const char *const kinds[][2] = {
+    // as proto/spec/spec.def has them
+    { "pretrain", "train a backbone without labels" },
+    { "linear", "train a layer on the frozen backbone" },
+    { "finetune", "train a layer and the backbone" },
+    { "knn", "accuracy of the nearest neighbours" },
+    { "probe", "accuracy of a ridge regression on few labels" },
+    { "embed", "write features and labels as .npy" },
+};
+
 static int run(void *self)
 {
     json_t *root = json_object(), *rows;
 
     (void)self;
     json_object_set_new(root, "version", json_string(AKSSL_VERSION));
-    rows = json_pack("[o, o, o]", named("pretrain", "train a backbone without labels"),
-                     named("knn", "accuracy of the 20 nearest neighbours"),
-                     named("probe", "accuracy of a ridge regression on few labels"));
-    json_object_set_new(root, "kinds", rows);
+    json_object_set_new(root, "kinds", rows = json_array());
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        json_array_append_new(rows, named(kinds[i][0], kinds[i][1]));
     json_object_set_new(root, "methods", methods());
     json_object_set_new(root, "backbones", backbones());
     json_object_set_new(root, "datasets", printed(ak_datasets_json));

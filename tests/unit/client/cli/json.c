@@ -37,6 +37,7 @@ START_TEST(has_null_for_what_is_not_known)
                             .state = AKSSL_JOB_RUNNING,
                             .reason = "",
                             .folder = "",
+                            .owner = "",
                             .weights = "",
                             .progress = &progress,
                             .ended_ms = -1 };
