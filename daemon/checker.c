@@ -106,7 +106,8 @@ static akssl_status judge(ak_tool_result *r)
         return ak_fail(AKSSL_ERR_INTERNAL, "akssl-worker check was ended by signal %d%s%s",
                        r->signal, complaint[0] ? ": " : "", complaint);
     if (r->exit_code)
-        return ak_fail(r->exit_code == NOT_PERMITTED ? AKSSL_ERR_PERMISSION : AKSSL_ERR_INVALID, "%s",
+        return ak_fail(r->exit_code == NOT_PERMITTED ? AKSSL_ERR_PERMISSION : AKSSL_ERR_INVALID,
+                       "%s",
                        complaint[0] ? complaint : "akssl-worker check refused it without a word");
     return AKSSL_OK;
 }

@@ -56,6 +56,10 @@ static const ak_option table[] = {
                      "for --init-tls: a name or address of this host; may be repeated"),
     AK_OPTION_STRING(ak_config, client, "", NULL,
                      "for --init-tls: make a caller's certificate of this name"),
+    AK_OPTION_INT(ak_config, fair_share_half_life, 604800, 60, 315360000,
+                  "seconds in which use of cores loses half its weight (default 604800)"),
+    AK_OPTION_BOOL(ak_config, preempt, true,
+                   "whether runs make way for jobs of a higher priority (default true)"),
     AK_OPTION_END,
 };
 
@@ -65,6 +69,7 @@ void ak_config_help(FILE *out)
                  "[--worker PATH]\n              [--on-term leave|stop] [--adopt-timeout S] "
                  "[--orphan-timeout S]\n              [--listen HOST:PORT] [--data-root DIR]... "
                  "[--rate N] [--socket-mode MODE]\n"
+                 "              [--fair-share-half-life S] [--preempt true|false]\n"
                  "       akssld --state-dir DIR --init-tls [--host NAME]... [--client NAME]\n"
                  "       akssld --help | --version\n\n");
     for (const ak_option *row = table; row->name; row++) {

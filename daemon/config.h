@@ -23,6 +23,8 @@ typedef struct ak_config {
     char *host, *client;                          // of --init-tls; host: a line each
     int64_t rate;                                 // calls a second, for each person
     int64_t socket_mode;
+    int64_t fair_share_half_life; // seconds
+    bool preempt;
     bool help, version, init_tls;
     char *self; // this program's own file
 } ak_config;

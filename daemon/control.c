@@ -11,6 +11,7 @@
 
 #include "daemon/fallback.h"
 #include "daemon/files.h"
+#include "daemon/queue.h"
 #include "daemon/result.h"
 #include "daemon/run.h"
 #include "daemon/seed.h"
@@ -92,20 +93,13 @@ void ak_control_move(ak_daemon *d, ak_job *job, ak_job_event event, const char *
         ak_watches_changed(d->watches, job, true);
 }
 
-void ak_control_enqueue(ak_daemon *d, const ak_job *job)
-{
-    ak_scheduler_push(d->scheduler, job->id, job->spec.priority,
-                      ak_job_cores(job, d->config->slots));
-}
-
 void ak_control_requeue(ak_daemon *d, ak_job *job, const char *reason, int64_t pause_ms)
 {
     job->not_before_ns = ak_clock_ns() + pause_ms * 1000000;
     ak_control_move(d, job, AK_JOB_REQUEUE, reason);
-    ak_control_enqueue(d, job);
 }
 
-static bool is_behind(const ak_daemon *d)
+bool ak_control_is_behind(const ak_daemon *d)
 {
     for (size_t i = 0; i < d->jobs.count; i++)
         if (d->jobs.at[i]->dirty)
@@ -123,7 +117,7 @@ void ak_control_retry(ak_daemon *d)
         if ((!job->dirty || ak_control_save(d, job) == AKSSL_OK) && ak_job_state_ended(job->state))
             finish(d, job);
     }
-    if (!d->behind || is_behind(d))
+    if (!d->behind || ak_control_is_behind(d))
         return;
     d->behind = false;
     ak_log_write(d->log, AK_LOG_INFO, "what could not be stored is stored now");
@@ -194,9 +188,9 @@ static akssl_status store_new(ak_daemon *d, ak_job *job, const char *seed)
     return rc;
 }
 
-akssl_status ak_control_submit(ak_daemon *d, const ak_spec *spec, const char *yaml,
-                               const char *owner, const char *seed, int64_t *id)
+akssl_status ak_control_submit(ak_daemon *d, const ak_order *order, int64_t *id)
 {
+    const ak_spec *spec = order->spec;
     ak_job *job;
     akssl_status rc;
 
@@ -205,18 +199,22 @@ akssl_status ak_control_submit(ak_daemon *d, const ak_spec *spec, const char *ya
     if (d->jobs.count >= AK_DAEMON_MAX_ACTIVE)
         return ak_fail(AKSSL_ERR_LIMIT, "%d jobs have not ended yet: cancel some",
                        AK_DAEMON_MAX_ACTIVE);
-    job = ak_job_new(spec, yaml);
-    ak_text_set(&job->owner, owner);
-    rc = store_new(d, job, seed);
+    job = ak_job_new(spec, order->yaml);
+    ak_text_set(&job->owner, order->owner);
+    job->held = order->hold;
+    rc = ak_terms_parse(&job->terms, spec->time, spec->after);
+    if (rc == AKSSL_OK)
+        rc = ak_queue_check_after(d, &job->terms, 0);
+    if (rc == AKSSL_OK)
+        rc = store_new(d, job, order->seed);
     if (rc < 0) {
         ak_job_free(job);
         return rc;
     }
     *id = job->id;
-    ak_log_write(d->log, AK_LOG_INFO, "job %" PRId64 " submitted by %s: %s %s on %s", job->id, owner,
-                 spec->kind, spec->method, spec->dataset);
+    ak_log_write(d->log, AK_LOG_INFO, "job %" PRId64 " submitted by %s: %s %s on %s", job->id,
+                 order->owner, spec->kind, spec->method, spec->dataset);
     ak_jobs_add_take(&d->jobs, job);
-    ak_control_enqueue(d, job);
     return AKSSL_OK;
 }
 
@@ -276,7 +274,6 @@ akssl_status ak_control_cancel(ak_daemon *d, int64_t id, void (*seen)(void *ctx,
         ak_run_end(job->run, "cancelled");
         return AKSSL_OK;
     }
-    ak_scheduler_remove(d->scheduler, id);
     paused = job->state == AK_JOB_PAUSED;
     rc = ak_job_move(job, AK_JOB_CANCEL,
                      paused ? "cancelled while it was paused" : "cancelled before it started");
@@ -309,7 +306,6 @@ akssl_status ak_control_pause(ak_daemon *d, int64_t id, void (*seen)(void *ctx, 
         ak_watches_changed(d->watches, job, true);
         ak_run_pause(job->run);
     } else if (job->state != AK_JOB_PAUSED) {
-        ak_scheduler_remove(d->scheduler, id);
         ak_control_move(d, job, AK_JOB_PAUSE, "paused by request");
         ak_control_schedule(d);
     }
@@ -317,7 +313,7 @@ akssl_status ak_control_pause(ak_daemon *d, int64_t id, void (*seen)(void *ctx, 
     return AKSSL_OK;
 }
 
-static akssl_status check_paused(const ak_daemon *d, const ak_job *job)
+static akssl_status check_resumable(const ak_daemon *d, const ak_job *job)
 {
     int64_t id = job->id;
 
@@ -326,66 +322,96 @@ static akssl_status check_paused(const ak_daemon *d, const ak_job *job)
     if (job->pause)
         return ak_fail(AKSSL_ERR_STATE,
                        "job %" PRId64 " is being paused: resume it once it is PAUSED", id);
-    if (job->state != AK_JOB_PAUSED)
-        return ak_fail(AKSSL_ERR_STATE, "job %" PRId64 " is %s: only a PAUSED job is resumed", id,
+    if (job->state != AK_JOB_PAUSED && job->state != AK_JOB_TIMEOUT)
+        return ak_fail(AKSSL_ERR_STATE,
+                       "job %" PRId64 " is %s: only a PAUSED job is resumed, or one in TIMEOUT", id,
                        ak_job_state_text(job->state));
     return AKSSL_OK;
+}
+
+// take_back gives a job that is TIMEOUT.  From the store it is the caller's, *taken: resumed, it is
+// one of those that have not ended again.
+static akssl_status take_back(ak_daemon *d, int64_t id, ak_job **job, bool *taken)
+{
+    ak_job *active = ak_jobs_find(&d->jobs, id), *stored = NULL;
+    akssl_status rc;
+
+    if (active && active->state == AK_JOB_TIMEOUT && active->dirty)
+        return ak_fail(AKSSL_ERR_UNAVAILABLE,
+                       "job %" PRId64 ": that its time is over is not stored yet: ask again", id);
+    if (active && active->state == AK_JOB_TIMEOUT)
+        *job = active; // result.json is not written yet
+    if (active)
+        return AKSSL_OK;
+    rc = ak_store_find(d->store, id, &stored);
+    if (rc == AKSSL_OK && stored->state == AK_JOB_TIMEOUT && d->jobs.count >= AK_DAEMON_MAX_ACTIVE)
+        rc = ak_fail(AKSSL_ERR_LIMIT, "%d jobs have not ended yet: cancel some",
+                     AK_DAEMON_MAX_ACTIVE);
+    if (rc == AKSSL_OK && stored->state == AK_JOB_TIMEOUT) {
+        *job = stored;
+        *taken = true;
+        return AKSSL_OK;
+    }
+    ak_job_free(stored);
+    return rc;
+}
+
+// queue_again moves a PAUSED or TIMEOUT job to the queue; it stays as it is when that is not
+// stored.
+static akssl_status queue_again(ak_daemon *d, ak_job *job)
+{
+    char *reason = ak_path("%s", job->reason);
+    ak_job_state from = job->state;
+    akssl_status rc = ak_job_move(job, AK_JOB_RESUME, NULL);
+
+    if (rc == AKSSL_OK)
+        rc = ak_control_save(d, job);
+    if (rc < 0 && from == AK_JOB_PAUSED && ak_job_move(job, AK_JOB_PAUSE, reason) == AKSSL_OK)
+        ak_log_write(d->log, AK_LOG_WARN, "job %" PRId64 " stays PAUSED: %s", job->id,
+                     ak_error_text());
+    free(reason);
+    return rc;
+}
+
+// forget_result removes what was written when the job ended.
+static void forget_result(const ak_daemon *d, const ak_job *job)
+{
+    char *folder = ak_control_folder(d, job->id);
+    char *path = ak_path("%s/result.json", folder);
+
+    unlink(path);
+    free(path);
+    free(folder);
 }
 
 akssl_status ak_control_resume(ak_daemon *d, int64_t id, bool from_start,
                                void (*seen)(void *ctx, const ak_job *job), void *ctx)
 {
-    char *reason;
-    ak_job *job;
-    akssl_status rc = ak_control_active(d, id, &job);
+    bool taken = false;
+    ak_job *job = NULL;
+    akssl_status rc = take_back(d, id, &job, &taken);
 
+    if (rc == AKSSL_OK && !job)
+        rc = ak_control_active(d, id, &job);
     if (rc == AKSSL_OK)
-        rc = check_paused(d, job);
+        rc = check_resumable(d, job);
     if (rc == AKSSL_OK && from_start)
         rc = ak_fallback_to_start(d, job);
-    if (rc < 0)
-        return rc;
-    reason = ak_path("%s", job->reason);
-    rc = ak_job_move(job, AK_JOB_RESUME, NULL);
     if (rc == AKSSL_OK)
-        rc = ak_control_save(d, job);
-    if (rc < 0 && ak_job_move(job, AK_JOB_PAUSE, reason) == AKSSL_OK)
-        ak_log_write(d->log, AK_LOG_WARN, "job %" PRId64 " stays PAUSED: %s", id, ak_error_text());
-    free(reason);
-    if (rc < 0)
+        rc = queue_again(d, job);
+    if (rc < 0) {
+        if (taken)
+            ak_job_free(job);
         return rc;
+    }
+    if (taken)
+        ak_jobs_add_take(&d->jobs, job);
+    forget_result(d, job); // of an end that is none any more
+    job->unwritten = false;
     ak_log_write(d->log, AK_LOG_INFO, "job %" PRId64 " resumed%s", id,
                  from_start ? " from the start" : "");
     ak_watches_changed(d->watches, job, true);
     seen(ctx, job);
-    ak_control_enqueue(d, job);
     ak_control_schedule(d);
     return AKSSL_OK;
-}
-
-// ---- starting
-
-static void on_wake(uv_timer_t *timer)
-{
-    ak_control_schedule(timer->data);
-}
-
-void ak_control_schedule(ak_daemon *d)
-{
-    int64_t id;
-    int fits;
-
-    // What cannot be stored must not start: it would be found QUEUED, or not at all, by the next
-    // akssld.
-    while (!d->stopping && !is_behind(d) && (id = ak_scheduler_head(d->scheduler, &fits)) != 0 &&
-           fits) {
-        ak_job *job = ak_jobs_find(&d->jobs, id);
-        int64_t wait_ns = job->not_before_ns - ak_clock_ns();
-
-        if (wait_ns > 0) {
-            uv_timer_start(&d->wake, on_wake, (uint64_t)wait_ns / 1000000 + 1, 0);
-            return;
-        }
-        ak_run_start(d, job, ak_scheduler_start(d->scheduler));
-    }
 }

@@ -19,10 +19,18 @@ akssl_status ak_control_find(ak_daemon *d, int64_t id, const ak_job **job,
 // ak_control_active is the same for a job that has not ended; ERR_STATE for one that has.
 akssl_status ak_control_active(ak_daemon *d, int64_t id, ak_job **job) AKSSL_MUST_CHECK;
 
-// ak_control_submit stores owner's new job with its folder and spec.yaml, and queues it.  The file seed
-// (NULL: none), which it starts from, moves into the folder.  On failure nothing of it is left.
-akssl_status ak_control_submit(ak_daemon *d, const ak_spec *spec, const char *yaml,
-                               const char *owner, const char *seed, int64_t *id) AKSSL_MUST_CHECK;
+// What is submitted; all of it borrowed.
+typedef struct ak_order {
+    const ak_spec *spec; // resolved
+    const char *yaml;    // the same
+    const char *seed;    // the file that it starts from, which moves into its folder; NULL: none
+    const char *owner;   // who submits it
+    bool hold;
+} ak_order;
+
+// ak_control_submit stores a new job with its folder and spec.yaml, and queues it.  On failure
+// nothing of it is left.
+akssl_status ak_control_submit(ak_daemon *d, const ak_order *order, int64_t *id) AKSSL_MUST_CHECK;
 
 // ak_control_cancel makes the wish durable, then ends the job: at once when it waits.  *job lives
 // on only if it has not ended; say what is to be said by `seen` before.
@@ -46,14 +54,15 @@ akssl_status ak_control_save(ak_daemon *d, ak_job *job);
 // that has ended is gone afterwards.
 void ak_control_move(ak_daemon *d, ak_job *job, ak_job_event event, const char *reason);
 
-// ak_control_enqueue lets a QUEUED job wait for the cores that it takes.
-void ak_control_enqueue(ak_daemon *d, const ak_job *job);
-
 // ak_control_requeue moves a job back to the queue, to be started pause_ms from now at the
 // earliest.
 void ak_control_requeue(ak_daemon *d, ak_job *job, const char *reason, int64_t pause_ms);
 
-// ak_control_schedule starts what fits.
+// ak_control_is_behind says whether the store does not have all of some job.
+bool ak_control_is_behind(const ak_daemon *d);
+
+// ak_control_schedule starts what is next (queue.h), and asks runs to make way; call it after
+// whatever changes who that is.
 void ak_control_schedule(ak_daemon *d);
 
 // ak_control_recover takes up the store's jobs at start: adopts what runs and queues what waits.

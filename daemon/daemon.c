@@ -20,6 +20,7 @@
 #include "daemon/files.h"
 #include "daemon/handler/handler.h"
 #include "daemon/lock.h"
+#include "daemon/meter.h"
 #include "daemon/run.h"
 #include "proto/base/clock.h"
 #include "proto/base/error.h"
@@ -117,6 +118,7 @@ static void on_tick(uv_timer_t *timer)
     ak_daemon *d = timer->data;
 
     ak_control_retry(d);
+    ak_meter_tick(d);
     ak_elastic_tick(d);
     ak_auth_end_expired(d->auth, ak_clock_wall_ms());
 }
@@ -229,11 +231,10 @@ static akssl_status open_doors(ak_daemon *d)
     rc = ak_server_listen(d->server, listen, plain ? NULL : &tls);
     if (rc < 0)
         return ak_wrap(rc, plain ? "--listen-insecure-plaintext" : "--listen");
-    ak_log_write(d->log, AK_LOG_INFO, "serves '%s', port %d, %s", listen,
-                 ak_server_port(d->server),
-                 plain              ? "without TLS"
+    ak_log_write(d->log, AK_LOG_INFO, "serves '%s', port %d, %s", listen, ak_server_port(d->server),
+                 plain                  ? "without TLS"
                  : config->client_ca[0] ? "with TLS, to those who show a certificate"
-                                    : "with TLS");
+                                        : "with TLS");
     if (plain)
         ak_log_write(d->log, AK_LOG_WARN,
                      "NO TLS on '%s': whoever sees the network can read tokens and use them",
@@ -247,7 +248,6 @@ static akssl_status open_all(ak_daemon *d)
 
     d->watches = ak_watches_new(&d->loop, d->config->state_dir, find_active, d);
     d->tails = ak_tails_new(&d->loop, is_active, d);
-    d->scheduler = ak_scheduler_new(d->config->slots);
     d->audit = ak_audit_new(d->config->state_dir, d->log);
     if (rc == AKSSL_OK)
         rc = take_locks(d);
@@ -255,6 +255,8 @@ static akssl_status open_all(ak_daemon *d)
         rc = open_store(d);
     if (rc == AKSSL_OK)
         d->auth = ak_auth_new(d->store, d->config->rate);
+    if (rc == AKSSL_OK)
+        rc = ak_meter_open(d);
     if (rc == AKSSL_OK)
         rc = ak_checker_new(&d->checker, &d->loop, d->config);
     if (rc == AKSSL_OK)
@@ -278,7 +280,7 @@ static akssl_status open_all(ak_daemon *d)
 static void release(ak_daemon *d)
 {
     ak_jobs_fini(&d->jobs);
-    ak_scheduler_free(d->scheduler);
+    ak_meter_close(d);
     ak_auth_free(d->auth);
     ak_audit_free(d->audit);
     ak_store_close(d->store);

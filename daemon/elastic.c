@@ -33,7 +33,7 @@ static akssl_status check(const ak_daemon *d, const ak_job *job, int64_t ranks)
 static bool runs_on(const ak_job *job)
 {
     return job->run && job->run->phase <= AK_RUN_ADOPTING && !job->outcome && !job->cancel &&
-           !job->pause;
+           !job->pause && !job->run->pausing;
 }
 
 static void say(ak_daemon *d, ak_job *job, const char *why)
@@ -82,9 +82,6 @@ akssl_status ak_elastic_resize(ak_daemon *d, int64_t id, int64_t ranks,
     if (job->resize) {
         say(d, job, "");
         ak_run_resize(job->run);
-    } else if (job->state == AK_JOB_QUEUED) {
-        ak_scheduler_remove(d->scheduler, id); // it takes other cores now
-        ak_control_enqueue(d, job);
     }
     seen(ctx, job);
     ak_control_schedule(d);
@@ -109,8 +106,8 @@ static bool has_room(const ak_daemon *d, const ak_job *job)
 {
     int64_t slots = d->config->slots;
 
-    return ak_job_ranks(job, slots) > job->ranks && !ak_scheduler_waiting(d->scheduler) &&
-           ak_scheduler_used(d->scheduler) - job->run->cores + ak_job_cores(job, slots) <= slots;
+    return ak_job_ranks(job, slots) > job->ranks && !d->waiting &&
+           ak_run_cores(d) - job->run->cores + ak_job_cores(job, slots) <= slots;
 }
 
 static void look(ak_daemon *d, ak_job *job)

@@ -18,6 +18,7 @@ static const ak_job_state table[AK_JOB_STATE_END][AK_JOB_EVENT_END] = {
         [AK_JOB_PAUSE] = AK_JOB_PAUSED,
         [AK_JOB_FAIL] = AK_JOB_FAILED,
         [AK_JOB_CANCEL] = AK_JOB_CANCELLED,
+        [AK_JOB_TIME_OUT] = AK_JOB_TIMEOUT,
     },
     [AK_JOB_STARTING] = {
         [AK_JOB_JOIN] = AK_JOB_RUNNING,
@@ -25,6 +26,7 @@ static const ak_job_state table[AK_JOB_STATE_END][AK_JOB_EVENT_END] = {
         [AK_JOB_PAUSE] = AK_JOB_PAUSED,
         [AK_JOB_FAIL] = AK_JOB_FAILED,
         [AK_JOB_CANCEL] = AK_JOB_CANCELLED,
+        [AK_JOB_TIME_OUT] = AK_JOB_TIMEOUT,
     },
     [AK_JOB_RUNNING] = {
         [AK_JOB_REQUEUE] = AK_JOB_QUEUED,
@@ -32,11 +34,15 @@ static const ak_job_state table[AK_JOB_STATE_END][AK_JOB_EVENT_END] = {
         [AK_JOB_SUCCEED] = AK_JOB_SUCCEEDED,
         [AK_JOB_FAIL] = AK_JOB_FAILED,
         [AK_JOB_CANCEL] = AK_JOB_CANCELLED,
+        [AK_JOB_TIME_OUT] = AK_JOB_TIMEOUT,
     },
     [AK_JOB_PAUSED] = {
         [AK_JOB_RESUME] = AK_JOB_QUEUED,
         [AK_JOB_CANCEL] = AK_JOB_CANCELLED,
         [AK_JOB_FAIL] = AK_JOB_FAILED,
+    },
+    [AK_JOB_TIMEOUT] = {
+        [AK_JOB_RESUME] = AK_JOB_QUEUED,
     },
 };
 
@@ -47,7 +53,7 @@ static const char *const states[] = { "",
 };
 
 static const char *const events[] = { "",       "launch",   "join", "requeue", "pause",
-                                      "resume", "end well", "fail", "cancel" };
+                                      "resume", "end well", "fail", "cancel",  "time out" };
 
 ak_job_state ak_job_next(ak_job_state state, ak_job_event event)
 {
@@ -130,11 +136,16 @@ akssl_status ak_job_move(ak_job *job, ak_job_event event, const char *reason)
                        events[event > 0 && event < AK_JOB_EVENT_END ? event : 0]);
     job->state = next;
     ak_text_set(&job->reason, reason);
+    if (event == AK_JOB_RESUME) {
+        job->ended_ms = 0;
+        job->elapsed_ms = ak_job_late(job) ? 0 : job->elapsed_ms;
+    }
     if (event == AK_JOB_JOIN && !job->started_ms)
         job->started_ms = ak_clock_wall_ms();
     if (next != AK_JOB_STARTING && next != AK_JOB_RUNNING) {
         ak_text_set(&job->run_id, NULL);
         job->resize = false; // the next run has the ranks that are asked for
+        job->requeue = false;
     }
     if (next == AK_JOB_PAUSED) { // what its last run said has been carried out
         job->outcome = 0;
@@ -145,6 +156,11 @@ akssl_status ak_job_move(ak_job *job, ak_job_event event, const char *reason)
         job->cancel = job->pause = false;
     }
     return AKSSL_OK;
+}
+
+bool ak_job_late(const ak_job *job)
+{
+    return job->terms.limit_ms && job->elapsed_ms >= job->terms.limit_ms;
 }
 
 int64_t ak_job_asked(const ak_job *job)

@@ -5,12 +5,15 @@
 //                | +----requeue-------+----requeue-----+ +--fail--> FAILED
 //                |                    |                |
 //              resume <-- PAUSED <----+-----pause------+
+//                ^                                     |
+//                +------- TIMEOUT <------time out------+
 //
 // QUEUED waits for cores; STARTING has a run whose rank 0 has not joined; RUNNING has joined.
 // `requeue` is a crash, or a daemon that stops: the job goes on from its last commit.  `pause`
-// leads from QUEUED, too; PAUSED waits for `resume`.  `cancel` leads from every state that has not
-// ended to CANCELLED, `fail` to FAILED.  The table in job.c is the only place that knows.  Loop
-// thread only.
+// leads from QUEUED, too; PAUSED waits for `resume`.  TIMEOUT has run for its time limit and been
+// committed: an end that `resume` leads out of; it may be found out in QUEUED and STARTING, too.
+// `cancel` leads from every state that has not ended to CANCELLED, `fail` to FAILED.  The table in
+// job.c is the only place that knows.  Loop thread only.
 
 #ifndef AK_DAEMON_JOB_H
 #define AK_DAEMON_JOB_H
@@ -20,6 +23,8 @@
 
 #include "akssl/status.h"
 #include "daemon/figures.h"
+#include "daemon/scheduler.h"
+#include "daemon/terms.h"
 #include "proto/spec/spec.h"
 
 #define AK_JOB_STATE_MAP(X)                                                                        \
@@ -29,7 +34,8 @@
     X(PAUSED, 4)                                                                                   \
     X(SUCCEEDED, 5)                                                                                \
     X(FAILED, 6)                                                                                   \
-    X(CANCELLED, 7)
+    X(CANCELLED, 7)                                                                                \
+    X(TIMEOUT, 8)
 
 typedef enum ak_job_state {
 #define AK_JOB_STATE_ENUM(name, number) AK_JOB_##name = number,
@@ -47,6 +53,7 @@ typedef enum ak_job_event {
     AK_JOB_SUCCEED,
     AK_JOB_FAIL,
     AK_JOB_CANCEL,
+    AK_JOB_TIME_OUT,
     AK_JOB_EVENT_END
 } ak_job_event;
 
@@ -62,12 +69,14 @@ struct ak_run;
 typedef struct ak_job {
     int64_t id; // 0 until stored
     ak_job_state state;
-    char *reason; // never NULL
-    ak_spec spec; // resolved
-    char *owner;  // who submitted it; "": nobody that is known
-    char *yaml;   // the same as text; NULL for a job read for a list, of whose spec
-                  // only kind, name, method, backbone, dataset and priority are set
+    char *reason;   // never NULL
+    ak_spec spec;   // resolved
+    char *owner;    // who submitted it; "": nobody that is known
+    char *yaml;     // the same as text; NULL for a job read for a list, of whose spec
+                    // only kind, name, method, backbone, dataset and priority are set
+    ak_terms terms; // of the spec; none of a job read for a list
     int64_t submitted_ms, started_ms, ended_ms; // 0: not yet
+    int64_t elapsed_ms; // that it has run for since it was submitted, or resumed from TIMEOUT
     int64_t restarts, restarts_since_commit;
     int64_t committed_step; // -1: none
     int64_t ranks;          // of the current or last run
@@ -75,6 +84,8 @@ typedef struct ak_job {
     char *run_id;           // of the run whose processes may live; "" when none
     bool cancel, pause;     // asked for, and not over yet
     bool resize;            // its run is to stop, and the next one to have other ranks
+    bool requeue;           // its run is to stop, and it is to wait for its turn again
+    bool held;              // it is not to start
     ak_job_state outcome;   // what the worker's Finish said, once it has; 0
     char *weights;          // the export; ""
     ak_figures figures;
@@ -86,6 +97,9 @@ typedef struct ak_job {
     bool unwritten;        // result.json could not be written yet; not stored
     int64_t roomy_ns;      // since when there has been room for more ranks; 0: there is none
     int grown;             // times that it was given more by itself, which waits longer each time
+    ak_wait wait;          // why it does not start (scheduler.h), as of the last look; not stored
+    int64_t wait_of, wait_cores; // the same: what goes with it, and the cores that it takes
+    int64_t blocker;             // the job that it waits for; 0: none; not stored
 } ak_job;
 
 // ak_job_new takes nothing: spec and yaml are copied.  A new job is QUEUED.
@@ -95,6 +109,9 @@ void ak_job_free(ak_job *job); // NULL-safe
 // ak_job_move applies event and sets the reason (NULL: ""), the times and what belongs to a run.
 // ERR_STATE, with a sentence, when the table does not have it.
 akssl_status ak_job_move(ak_job *job, ak_job_event event, const char *reason) AKSSL_MUST_CHECK;
+
+// ak_job_late says whether it has run for as long as it may.
+bool ak_job_late(const ak_job *job);
 
 // ak_job_shown is the state that people are told: an end only once the store has it, since a daemon
 // that dies before would take the job up again.

@@ -14,8 +14,8 @@
 // ak_launch_file gives the path of one of these, by its last word; yours to free.
 char *ak_launch_file(const ak_run *run, const char *kind);
 
-// ak_launch_prepare reads through the newest commit, if resuming, and its state, on the thread pool;
-// if that is damaged, the one before it and so on, and run->resume becomes what is whole
+// ak_launch_prepare reads through the newest commit, if resuming, and its state, on the thread
+// pool; if that is damaged, the one before it and so on, and run->resume becomes what is whole
 // (fallback.h).  Else it reads the state that the job starts from, if there is one.  Commits that
 // the store does not know of are removed.  done gets the outcome, with run->state, and run->seed
 // where there is one, set.

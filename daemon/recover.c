@@ -29,8 +29,6 @@ static void take_up(ak_daemon *d, ak_job *job)
         ak_control_move(d, job, AK_JOB_PAUSE, "paused by request");
     else if (had_run)
         ak_control_requeue(d, job, "akssld was started again", 0);
-    else if (job->state == AK_JOB_QUEUED)
-        ak_control_enqueue(d, job);
 }
 
 akssl_status ak_control_recover(ak_daemon *d)

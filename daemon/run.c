@@ -11,6 +11,7 @@
 #include "daemon/control.h"
 #include "daemon/files.h"
 #include "daemon/launch.h"
+#include "daemon/meter.h"
 #include "daemon/uplink.h"
 #include "proto/base/alloc.h"
 #include "proto/base/error.h"
@@ -151,6 +152,7 @@ static ak_run *run_new(ak_daemon *d, ak_job *job, int64_t cores)
     run->handles = 3;
     job->run = run;
     d->runs++;
+    ak_meter_charge(run);
     return run;
 }
 
@@ -201,7 +203,6 @@ ak_run *ak_run_take_up(ak_daemon *d, ak_job *job)
     run->phase = AK_RUN_ADOPTING;
     run->adopted = run->alive = true;
     memcpy(run->id, job->run_id, strnlen(job->run_id, sizeof run->id - 1));
-    ak_scheduler_take(d->scheduler, run->cores);
     return run;
 }
 
@@ -234,10 +235,14 @@ void ak_run_greet(ak_run *run)
 {
     if (run->job->pause)
         ask_to_leave(run, "paused by request");
+    else if (run->job->requeue)
+        ask_to_leave(run, "queued again by request");
     else if (run->job->resize)
         ask_to_leave(run, "goes on with another number of ranks");
     else if (run->d->ending)
         ak_uplink_stop(run, "akssld is stopping");
+    else if (run->pausing) // while its stream was lost
+        ask_to_leave(run, run->preempted_by ? "makes way" : "its time limit is reached");
 }
 
 static void on_exit_late(uv_timer_t *timer)
@@ -253,7 +258,7 @@ void ak_run_finished(ak_run *run, ak_job_state outcome, const char *reason)
     if (run->phase > AK_RUN_FINISHED && outcome == AK_JOB_FAILED)
         return;
     if (run->phase == AK_RUN_FINISHED && (job->outcome || !outcome))
-        return; // it has not heard our answer, and says it again
+        return;                        // it has not heard our answer, and says it again
     if (job->state == AK_JOB_STARTING) // that it had joined an earlier daemon was not stored
         ak_control_move(run->d, job, AK_JOB_JOIN, NULL);
     if (outcome) {
@@ -354,6 +359,36 @@ void ak_run_pause(ak_run *run)
 {
     if (!run->pausing)
         ask_to_leave(run, "paused by request");
+}
+
+void ak_run_yield(ak_run *run, const char *why)
+{
+    if (!run->pausing)
+        ask_to_leave(run, why);
+}
+
+void ak_run_preempt(ak_run *run, int64_t by)
+{
+    char *reason;
+
+    if (run->pausing)
+        return;
+    reason = ak_path("makes way for job %" PRId64 ", which has a higher priority", by);
+    ak_text_set(&run->job->reason, reason);
+    ak_log_write(run->d->log, AK_LOG_INFO, "job %" PRId64 " %s", run->job->id, reason);
+    run->preempted_by = by;
+    ak_watches_changed(run->d->watches, run->job, true);
+    ask_to_leave(run, reason);
+    free(reason);
+}
+
+int64_t ak_run_cores(const ak_daemon *d)
+{
+    int64_t cores = 0;
+
+    for (size_t i = 0; i < d->jobs.count; i++)
+        cores += d->jobs.at[i]->run ? d->jobs.at[i]->run->cores : 0;
+    return cores;
 }
 
 void ak_run_resize(ak_run *run)
@@ -491,6 +526,15 @@ static void next(ak_daemon *d, ak_job *job, const ak_run *run, const char *text)
         ak_control_move(d, job, AK_JOB_PAUSE, "paused by request");
     } else if (d->stopping) {
         ak_control_requeue(d, job, "akssld was stopped; goes on when it is started again", 0);
+    } else if (ak_job_late(job)) {
+        ak_meter_time_out(d, job);
+    } else if (job->requeue) {
+        ak_control_requeue(d, job, "queued again by request", 0);
+    } else if (run->preempted_by) {
+        char *reason = ak_path("made way for job %" PRId64, run->preempted_by);
+
+        ak_control_requeue(d, job, reason, 0);
+        free(reason);
     } else if (job->resize) {
         ak_control_requeue(d, job, "goes on with another number of ranks", 0);
     } else if (run->committed_alone) {
@@ -508,8 +552,8 @@ static void release(ak_run *run)
 {
     ak_state_free(run->state);
     ak_state_free(run->seed);
+    ak_meter_charge(run);
     run->job->run = NULL;
-    ak_scheduler_release(run->d->scheduler, run->cores);
     uv_close((uv_handle_t *)&run->timer, on_closed);
     uv_close((uv_handle_t *)&run->commit_timer, on_closed);
     uv_close((uv_handle_t *)&run->watch, on_closed);

@@ -66,10 +66,12 @@ typedef struct ak_run {
     bool adopted;                          // an earlier daemon has started it
     bool not_counted;                      // it failed for a reason that is no crash
     int64_t pause_ms;                      // then, before the next launch
+    int64_t charged_ns;                    // meter.h: until when its time is counted
+    int64_t preempted_by;                  // the job that it makes way for; 0: none
     bool leaving;                          // it is being let go of, and goes on
     bool collected, committed_alone;       // adopt.h: its own commit was looked for; there was one
     bool lost;                             // the stream ended before Finish
-    bool pausing;                          // rank 0 was asked to stop for a pause or a resize
+    bool pausing;                          // rank 0 was asked to stop, and the job goes on later
     bool stopped;                          // it said that it did
     int ticks;                             // of the sweep
     int works;                             // on the thread pool
@@ -143,6 +145,13 @@ void ak_run_stop(ak_run *run, const char *why);
 // ak_run_pause does so for a job that is to be paused, and ends the run if that takes too long.
 void ak_run_pause(ak_run *run);
 
+// ak_run_yield does so for one that is to be queued again, or whose time is over.
+void ak_run_yield(ak_run *run, const char *why);
+
+// ak_run_preempt does so for one that makes way for job `by`: it commits, gives its cores back and
+// waits for its turn; nothing is lost, and it is no restart.
+void ak_run_preempt(ak_run *run, int64_t by);
+
 // ak_run_resize does so for a job that is to go on with another number of ranks.
 void ak_run_resize(ak_run *run);
 
@@ -151,6 +160,9 @@ void ak_run_greet(ak_run *run);
 
 // ak_run_lost is told that the stream is gone.
 void ak_run_lost(ak_run *run);
+
+// ak_run_cores is how many cores all runs have.
+int64_t ak_run_cores(const ak_daemon *d);
 
 // ak_run_find gives the run of job whose id and secret are these; ERR_PERMISSION else.
 akssl_status ak_run_find(ak_daemon *d, int64_t job, const char *id, const char *secret,

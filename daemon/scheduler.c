@@ -1,117 +1,317 @@
-// daemon/scheduler.c -- which job runs next: the highest priority, then the lowest id.
+// daemon/scheduler.c -- which jobs start now, which runs make way, and why the others wait.
 
 #include "daemon/scheduler.h"
 
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "proto/base/alloc.h"
 
-typedef struct entry {
-    int64_t id, priority, cores;
-} entry;
+enum { MOST_ROUNDS = 4096 }; // of a forecast
 
-struct ak_scheduler {
-    int64_t slots, used;
-    entry *queue; // the next one last, so that taking it moves nothing
-    size_t count, room;
-};
+// What is known on the way through the jobs, in their order.
+typedef struct pass {
+    ak_schedule *s;
+    ak_pending **order;
+    size_t count;
+    int64_t free;
+    ak_running *runs; // those that there are, then those that start
+    size_t run_count;
+    const ak_pending *head;
+    int64_t shadow_ms, extra; // when the head starts, and what it leaves free then
+} pass;
 
-ak_scheduler *ak_scheduler_new(int64_t slots)
+// ---- the order
+
+static int by_owner(const void *a, const void *b)
 {
-    ak_scheduler *s = ak_alloc(1, sizeof *s);
+    const ak_pending *p = *(ak_pending *const *)a, *q = *(ak_pending *const *)b;
 
-    s->slots = slots;
-    return s;
+    if (p->priority != q->priority)
+        return p->priority > q->priority ? -1 : 1;
+    if (p->user != q->user)
+        return p->user < q->user ? -1 : 1;
+    return p->id < q->id ? -1 : 1;
 }
 
-void ak_scheduler_free(ak_scheduler *s)
+typedef struct owner {
+    size_t next, end; // of its jobs
+    double usage;
+} owner;
+
+// take_turns puts jobs of one priority in order: always the oldest of whoever has used least.
+static void take_turns(ak_pending **jobs, size_t count, const ak_schedule *s)
 {
-    if (!s)
-        return;
-    free(s->queue);
-    free(s);
-}
+    ak_pending **sorted = ak_alloc(count, sizeof *sorted);
+    owner *owners = ak_alloc(count, sizeof *owners);
+    size_t n = 0;
 
-static int before(const entry *a, const entry *b)
-{
-    return a->priority != b->priority ? a->priority > b->priority : a->id < b->id;
-}
-
-void ak_scheduler_push(ak_scheduler *s, int64_t id, int64_t priority, int64_t cores)
-{
-    entry e = { id, priority, cores };
-    size_t low = 0, high = s->count;
-
-    assert(cores >= 1 && cores <= s->slots);
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-
-        if (before(&e, &s->queue[middle]))
-            low = middle + 1;
-        else
-            high = middle;
+    memcpy(sorted, jobs, count * sizeof *sorted);
+    for (size_t i = 0; i < count; i++) {
+        if (i == 0 || sorted[i]->user != sorted[i - 1]->user)
+            owners[n++] = (owner){ .next = i, .usage = s->usage[sorted[i]->user] };
+        owners[n - 1].end = i + 1;
     }
-    if (s->count == s->room) {
-        s->room = s->room ? s->room * 2 : 16;
-        s->queue = ak_realloc(s->queue, s->room, sizeof *s->queue);
+    for (size_t i = 0; i < count; i++) {
+        owner *best = NULL;
+
+        for (owner *o = owners; o < owners + n; o++)
+            if (o->next < o->end &&
+                (!best || o->usage < best->usage ||
+                 (o->usage == best->usage && sorted[o->next]->id < sorted[best->next]->id)))
+                best = o;
+        jobs[i] = sorted[best->next++];
+        best->usage += (double)jobs[i]->cores * AK_SCHEDULE_PICK_S;
     }
-    memmove(s->queue + low + 1, s->queue + low, (s->count - low) * sizeof *s->queue);
-    s->queue[low] = e;
-    s->count++;
+    free(owners);
+    free(sorted);
 }
 
-void ak_scheduler_remove(ak_scheduler *s, int64_t id)
+static void put_in_order(pass *p)
 {
-    for (size_t i = 0; i < s->count; i++) {
-        if (s->queue[i].id != id)
+    size_t from = 0;
+
+    for (size_t i = 0; i < p->s->pending_count; i++)
+        if (p->s->pending[i].wait == AK_WAIT_NONE)
+            p->order[p->count++] = &p->s->pending[i];
+    qsort(p->order, p->count, sizeof *p->order, by_owner);
+    for (size_t i = 1; i <= p->count; i++) {
+        if (i < p->count && p->order[i]->priority == p->order[from]->priority)
             continue;
-        s->count--;
-        memmove(s->queue + i, s->queue + i + 1, (s->count - i) * sizeof *s->queue);
-        return;
+        take_turns(p->order + from, i - from, p->s);
+        from = i;
     }
 }
 
-int64_t ak_scheduler_head(const ak_scheduler *s, int *fits)
-{
-    const entry *head = s->count ? &s->queue[s->count - 1] : NULL;
+// ---- the head
 
-    *fits = head && s->used + head->cores <= s->slots;
-    return head ? head->id : 0;
+static int64_t end_of(const ak_running *run)
+{
+    return run->stopping || run->preempts ? 0 : run->left_ms;
 }
 
-int64_t ak_scheduler_start(ak_scheduler *s)
+static int by_end(const void *a, const void *b)
 {
-    int64_t cores = s->queue[--s->count].cores;
+    const ak_running *p = a, *q = b;
 
-    s->used += cores;
-    assert(s->used <= s->slots);
-    return cores;
+    if (end_of(p) != end_of(q))
+        return end_of(p) < end_of(q) ? -1 : 1;
+    return p->id < q->id ? -1 : 1;
 }
 
-void ak_scheduler_take(ak_scheduler *s, int64_t cores)
+// plan finds out when the head has its cores.
+static void plan(pass *p)
 {
-    s->used += cores;
+    ak_running *ends = ak_alloc(p->run_count + 1, sizeof *ends);
+    int64_t free_then = p->free;
+
+    memcpy(ends, p->runs, p->run_count * sizeof *ends);
+    qsort(ends, p->run_count, sizeof *ends, by_end);
+    p->shadow_ms = AK_SCHEDULE_NEVER;
+    for (size_t i = 0; i < p->run_count; i++) {
+        free_then += ends[i].cores;
+        if (free_then < p->head->cores ||
+            (i + 1 < p->run_count && end_of(&ends[i + 1]) == end_of(&ends[i])))
+            continue;
+        p->shadow_ms = end_of(&ends[i]);
+        break;
+    }
+    p->extra = p->shadow_ms < AK_SCHEDULE_NEVER ? free_then - p->head->cores : 0;
+    free(ends);
 }
 
-void ak_scheduler_release(ak_scheduler *s, int64_t cores)
+// Who makes way first: the lowest priority, then the youngest.
+static int by_worth(const void *a, const void *b)
 {
-    s->used -= cores;
-    assert(s->used >= 0);
+    const ak_running *p = *(ak_running *const *)a, *q = *(ak_running *const *)b;
+
+    if (p->priority != q->priority)
+        return p->priority < q->priority ? -1 : 1;
+    return p->id > q->id ? -1 : 1;
 }
 
-int64_t ak_scheduler_slots(const ak_scheduler *s)
+static size_t find_victims(const pass *p, ak_running **victims, int64_t *lacking)
 {
-    return s->slots;
+    size_t count = 0;
+
+    *lacking = p->head->cores - p->free;
+    for (size_t i = 0; i < p->s->running_count; i++) {
+        ak_running *run = &p->runs[i];
+
+        if (run->stopping)
+            *lacking -= run->cores;
+        else if (!run->stays && run->priority < p->head->priority)
+            victims[count++] = run;
+    }
+    qsort(victims, count, sizeof *victims, by_worth);
+    return count;
 }
 
-int64_t ak_scheduler_used(const ak_scheduler *s)
+static void preempt(pass *p)
 {
-    return s->used;
+    ak_running **victims = ak_alloc(p->run_count + 1, sizeof *victims);
+    int64_t lacking, got = 0;
+    size_t count = find_victims(p, victims, &lacking), taken = 0;
+
+    while (taken < count && got < lacking)
+        got += victims[taken++]->cores;
+    if (got < lacking)
+        taken = 0;                     // in vain
+    for (size_t i = taken; i-- > 0;) { // the dearest are spared where the others do
+        if (got - victims[i]->cores >= lacking)
+            got -= victims[i]->cores;
+        else
+            victims[i]->preempts = p->head->id;
+    }
+    free(victims);
 }
 
-size_t ak_scheduler_waiting(const ak_scheduler *s)
+// ---- the pass
+
+static void start(pass *p, ak_pending *job)
 {
-    return s->count;
+    job->wait = AK_WAIT_START;
+    job->of = 0;
+    p->free -= job->cores;
+    p->runs[p->run_count++] = (ak_running){
+        .id = job->id, .priority = job->priority, .cores = job->cores, .left_ms = job->left_ms
+    };
+}
+
+static void look(pass *p, ak_pending *job, size_t place)
+{
+    if (!p->head && job->cores <= p->free) {
+        start(p, job);
+    } else if (!p->head) {
+        p->head = job;
+        job->wait = AK_WAIT_RESOURCES;
+        job->of = p->free > 0 ? p->free : 0;
+        if (p->s->preempt)
+            preempt(p);
+        plan(p);
+    } else if (p->s->backfill && job->cores <= p->free &&
+               ((job->left_ms < AK_SCHEDULE_NEVER && job->left_ms <= p->shadow_ms) ||
+                job->cores <= p->extra)) {
+        if (job->left_ms > p->shadow_ms || job->left_ms == AK_SCHEDULE_NEVER)
+            p->extra -= job->cores;
+        start(p, job);
+    } else {
+        job->wait = AK_WAIT_PRIORITY;
+        job->of = (int64_t)place;
+    }
+}
+
+void ak_schedule_run(ak_schedule *s)
+{
+    size_t room = s->running_count + s->pending_count + 1, waiting = 0;
+    pass p = { .s = s, .free = s->slots };
+
+    p.order = ak_alloc(s->pending_count + 1, sizeof(ak_pending *));
+    p.runs = ak_alloc(room, sizeof *p.runs);
+    p.run_count = s->running_count;
+    if (s->running_count)
+        memcpy(p.runs, s->running, s->running_count * sizeof *p.runs);
+    for (size_t i = 0; i < s->running_count; i++) {
+        p.runs[i].preempts = 0;
+        p.free -= p.runs[i].cores;
+    }
+    put_in_order(&p);
+    for (size_t i = 0; i < p.count; i++) {
+        look(&p, p.order[i], waiting);
+        waiting += p.order[i]->wait != AK_WAIT_START;
+    }
+    for (size_t i = 0; i < s->running_count; i++)
+        s->running[i].preempts = p.runs[i].preempts;
+    free(p.runs);
+    free(p.order);
+}
+
+// ---- the forecast
+
+// A world of its own, in which time goes by.
+typedef struct forecast {
+    ak_schedule s;
+    int64_t now_ms;
+} forecast;
+
+static bool is_started(const ak_schedule *s, int64_t id)
+{
+    for (size_t i = 0; i < s->pending_count; i++)
+        if (s->pending[i].id == id)
+            return s->pending[i].wait == AK_WAIT_START;
+    return false;
+}
+
+// launch makes runs of those that start, and lets the others be asked again.
+static void launch(ak_schedule *s)
+{
+    size_t left = 0;
+
+    for (size_t i = 0; i < s->pending_count; i++) {
+        ak_pending *job = &s->pending[i];
+
+        if (job->wait == AK_WAIT_START) {
+            s->running[s->running_count++] = (ak_running){ .id = job->id,
+                                                           .priority = job->priority,
+                                                           .cores = job->cores,
+                                                           .left_ms = job->left_ms,
+                                                           .stays = true };
+            continue;
+        }
+        if (job->wait == AK_WAIT_RESOURCES || job->wait == AK_WAIT_PRIORITY)
+            job->wait = AK_WAIT_NONE;
+        s->pending[left++] = *job;
+    }
+    s->pending_count = left;
+}
+
+// pass_time goes to the next end of a run; false when none is known.
+static bool pass_time(forecast *f)
+{
+    ak_schedule *s = &f->s;
+    int64_t next = AK_SCHEDULE_NEVER;
+    size_t left = 0;
+
+    for (size_t i = 0; i < s->running_count; i++)
+        if (end_of(&s->running[i]) < next)
+            next = end_of(&s->running[i]);
+    if (next == AK_SCHEDULE_NEVER)
+        return false;
+    f->now_ms += next;
+    for (size_t i = 0; i < s->running_count; i++) {
+        ak_running run = s->running[i];
+
+        if (end_of(&run) <= next)
+            continue;
+        if (run.left_ms < AK_SCHEDULE_NEVER)
+            run.left_ms -= next;
+        s->running[left++] = run;
+    }
+    s->running_count = left;
+    return true;
+}
+
+int64_t ak_schedule_start_of(const ak_schedule *from, int64_t id)
+{
+    forecast f = { .s = *from };
+    int64_t when = AK_SCHEDULE_NEVER;
+
+    f.s.pending = ak_alloc(from->pending_count + 1, sizeof *f.s.pending);
+    f.s.running = ak_alloc(from->running_count + from->pending_count + 1, sizeof *f.s.running);
+    memcpy(f.s.pending, from->pending, from->pending_count * sizeof *f.s.pending);
+    if (from->running_count)
+        memcpy(f.s.running, from->running, from->running_count * sizeof *f.s.running);
+    for (int round = 0; round < MOST_ROUNDS; round++) {
+        ak_schedule_run(&f.s);
+        if (is_started(&f.s, id)) {
+            when = f.now_ms;
+            break;
+        }
+        launch(&f.s);
+        if (!pass_time(&f))
+            break;
+    }
+    free(f.s.pending);
+    free(f.s.running);
+    return when;
 }

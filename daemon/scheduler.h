@@ -1,39 +1,81 @@
-// daemon/scheduler.h -- which job runs next: the highest priority, then the lowest id.
+// daemon/scheduler.h -- which jobs start now, which runs make way, and why the others wait.
 //
-// The head of the queue waits until its cores are free, and nothing overtakes it: a big job is
-// never starved by small ones.  Pure bookkeeping; the daemon starts what it names.
+// A pure function of what it is given: the same jobs, runs, usage and limits give the same answer,
+// on any machine, after any restart.  queue.c makes the question of the daemon's jobs and carries
+// the answer out.
+//
+//     order      priority; then whose owner has used less (fair share); then who came first
+//     start      in that order, while the cores are free
+//     head       the first that does not fit: its start is planned for when the runs that end in
+//                time have given back enough, and nothing may put that off
+//     backfill   later ones start if they are over by then, or leave the head its cores even so
+//     preempt    the head may take the cores of runs of a lower priority: the lowest first, of
+//     those
+//                the youngest, and no more of them than it takes
+//
+// Of two jobs of one owner and priority the older goes first.  A picked job is counted to its owner
+// as if it had run for AK_SCHEDULE_PICK_S already, so that those who have used as much take turns.
+// A run without a time limit counts as one that never ends: what is started beside it may hold up
+// the head for its own time limit at most, and a job without one never passes it by.
 
 #ifndef AK_DAEMON_SCHEDULER_H
 #define AK_DAEMON_SCHEDULER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-typedef struct ak_scheduler ak_scheduler;
+#define AK_SCHEDULE_NEVER INT64_MAX
 
-ak_scheduler *ak_scheduler_new(int64_t slots);
-void ak_scheduler_free(ak_scheduler *scheduler); // NULL-safe
+enum { AK_SCHEDULE_PICK_S = 60 };
 
-// ak_scheduler_push queues a job that takes cores (1 to slots) when it runs.
-void ak_scheduler_push(ak_scheduler *scheduler, int64_t id, int64_t priority, int64_t cores);
+typedef enum ak_wait {
+    AK_WAIT_NONE = 0,   // nobody has looked yet
+    AK_WAIT_START,      // it does not: it starts
+    AK_WAIT_RESOURCES,  // it is next, and its cores are not free; of: cores that are
+    AK_WAIT_PRIORITY,   // of: how many go before it
+    AK_WAIT_DEPENDENCY, // of: the job that it waits for
+    AK_WAIT_HELD,
+    AK_WAIT_LATER, // it crashed, and waits a little
+} ak_wait;
 
-// ak_scheduler_remove takes a waiting job out; fine if it does not wait.
-void ak_scheduler_remove(ak_scheduler *scheduler, int64_t id);
+// A job that waits.
+typedef struct ak_pending {
+    int64_t id, priority;
+    int64_t cores;   // that it takes: 1 to slots
+    int64_t left_ms; // that it may run for, or NEVER
+    size_t user;     // its owner: index into usage
+    ak_wait wait;    // given: NONE, or why it cannot start whatever is free.  Filled in.
+    int64_t of;      // the same
+} ak_pending;
 
-// ak_scheduler_head gives the job that is next, 0 when none waits, and in *fits whether its cores
-// are free.  ak_scheduler_start takes it off the queue and takes its cores; returns how many.
-int64_t ak_scheduler_head(const ak_scheduler *scheduler, int *fits);
-int64_t ak_scheduler_start(ak_scheduler *scheduler);
+// A run.
+typedef struct ak_running {
+    int64_t id, priority, cores;
+    int64_t left_ms;  // that it may go on for, or NEVER
+    bool stopping;    // it is on its way out: as good as over
+    bool stays;       // it cannot be asked to make way now
+    int64_t preempts; // filled in: the job that it makes way for; 0: none
+} ak_running;
 
-// ak_scheduler_take takes cores for a run that is there already, be they free or not: nothing
-// starts until they are free again.
-void ak_scheduler_take(ak_scheduler *scheduler, int64_t cores);
+typedef struct ak_schedule {
+    int64_t slots;
+    ak_pending *pending; // any order; answered in this order
+    size_t pending_count;
+    ak_running *running; // by id
+    size_t running_count;
+    const double *usage; // core-seconds of each owner, faded
+    size_t users;
+    bool preempt; // whether runs may be asked to make way
+    bool backfill;
+} ak_schedule;
 
-// ak_scheduler_release gives cores back.
-void ak_scheduler_release(ak_scheduler *scheduler, int64_t cores);
+// ak_schedule_run fills in pending[i].wait and .of, and running[i].preempts.
+void ak_schedule_run(ak_schedule *schedule);
 
-int64_t ak_scheduler_slots(const ak_scheduler *scheduler);
-int64_t ak_scheduler_used(const ak_scheduler *scheduler);
-size_t ak_scheduler_waiting(const ak_scheduler *scheduler);
+// ak_schedule_start_of says in how many milliseconds job id (one of pending) would start if nobody
+// came later and every run and job took all the time that it has; NEVER when that cannot be said.
+// The schedule is left as it was.
+int64_t ak_schedule_start_of(const ak_schedule *schedule, int64_t id);
 
 #endif

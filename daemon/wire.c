@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "daemon/files.h"
+#include "daemon/queue.h"
 #include "proto/rpc/server.h"
 
 static void set_brief(ak_wire *wire, const ak_spec *spec)
@@ -50,6 +51,12 @@ void ak_wire_job(ak_wire *wire, const ak_job *job, const char *state_dir, ak_wir
         m->reason = wire->reason = ak_path("is %s as soon as that can be stored (akssld's log "
                                            "says what is wrong with the disk)",
                                            ak_job_state_text(job->state));
+    else if (job->state == AK_JOB_QUEUED && (wire->reason = ak_queue_reason(job)) != NULL)
+        m->reason = wire->reason;
+    m->has_held = 1;
+    m->held = job->held;
+    m->has_elapsed_s = 1;
+    m->elapsed_s = (double)job->elapsed_ms / 1000;
     set_times(m, job);
     set_number(&m->has_restarts, &m->restarts, job->restarts);
     set_number(&m->has_committed_step, &m->committed_step, job->committed_step);

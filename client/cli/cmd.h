@@ -21,7 +21,23 @@ typedef enum ak_flag_type {
     AK_FLAG_SWITCH = 1, // bool; takes no value
     AK_FLAG_TEXT,       // const char *, borrowed from argv
     AK_FLAG_COUNT,      // int64_t, 1 or more
+    AK_FLAG_MANY,       // ak_texts; may be repeated
 } ak_flag_type;
+
+enum { AK_TEXTS_MAX = 16 };
+
+// ak_texts is the values of a flag that was repeated.
+typedef struct ak_texts {
+    const char *at[AK_TEXTS_MAX]; // borrowed from argv
+    int count;
+} ak_texts;
+
+// ak_alias is another name of a spec's key.
+typedef struct ak_alias {
+    char letter;      // "-J"; 0: none
+    const char *name; // "job-name"; NULL: none
+    const char *key;  // "name"
+} ak_alias;
 
 // ak_flag is one flag of a command, bound to a field of its struct.
 typedef struct ak_flag {

@@ -55,6 +55,18 @@ static void print_flags(const ak_flag *flags, FILE *out)
     }
 }
 
+static void print_aliases(FILE *out)
+{
+    for (const ak_alias *a = ak_flags_aliases(); a->key; a++) {
+        char letter[] = { '-', a->letter, ' ', '\0' };
+        char left[80];
+
+        snprintf(left, sizeof left, "%s%s%s", a->letter ? letter : "", a->name ? "--" : "",
+                 a->name ? a->name : "");
+        fprintf(out, "  %-26s as --%s\n", left, a->key);
+    }
+}
+
 static const char *value_of(const akssl_key *key)
 {
     if (key->choices)
@@ -95,6 +107,8 @@ void ak_cmd_manual(const ak_cmd *cmd, FILE *out)
         fprintf(out, "\n%s", cmd->details);
     fputs("\nflags:\n", out);
     print_flags(cmd->flags, out);
+    if (cmd->takes_spec)
+        print_aliases(out);
     print_flags(ak_flags_of_program(), out);
     if (!cmd->takes_spec)
         return;

@@ -20,6 +20,18 @@ static const ak_flag program_flags[] = {
     AK_FLAG_END,
 };
 
+// Slurm's names of keys of a spec.
+static const ak_alias aliases[] = {
+    { 'J', "job-name", "name" }, { 't', NULL, "time" },
+    { 'n', "ntasks", "ranks" },  { 'c', "cpus-per-task", "threads-per-shard" },
+    { 0, NULL, NULL },
+};
+
+const ak_alias *ak_flags_aliases(void)
+{
+    return aliases;
+}
+
 const ak_flag *ak_flags_of_program(void)
 {
     return program_flags;
@@ -138,6 +150,14 @@ static int put_count(const ak_flag *flag, const char *text, int64_t *field)
     return AK_EXIT_DONE;
 }
 
+static int put_one_more(const ak_flag *flag, const char *text, ak_texts *texts)
+{
+    if (texts->count == AK_TEXTS_MAX)
+        return ak_cli_error(AK_EXIT_USAGE, "--%s may be given %d times", flag->name, AK_TEXTS_MAX);
+    texts->at[texts->count++] = text;
+    return AK_EXIT_DONE;
+}
+
 static int put(cursor *c, const ak_flag *flag, void *self)
 {
     void *field = (char *)self + flag->offset;
@@ -154,6 +174,8 @@ static int put(cursor *c, const ak_flag *flag, void *self)
         return rc;
     if (flag->type == AK_FLAG_COUNT)
         return put_count(flag, c->value, field);
+    if (flag->type == AK_FLAG_MANY)
+        return put_one_more(flag, c->value, field);
     *(const char **)field = c->value;
     return AK_EXIT_DONE;
 }
@@ -197,6 +219,14 @@ static int read_key(cursor *c, ak_args *args)
 }
 
 // "--name", "--name=value": the word is split in place.
+static const ak_alias *find_alias(const ak_cmd *cmd, const char *name, char letter)
+{
+    for (const ak_alias *a = aliases; cmd && cmd->takes_spec && a->key; a++)
+        if (letter ? a->letter == letter : a->name && strcmp(a->name, name) == 0)
+            return a;
+    return NULL;
+}
+
 static int read_long(cursor *c, char *word, ak_args *args)
 {
     const ak_flag *own, *program;
@@ -208,6 +238,8 @@ static int read_long(cursor *c, char *word, ak_args *args)
         *equals = '\0';
         c->value = equals + 1;
     }
+    if (find_alias(c->cmd, c->name, 0))
+        c->name = find_alias(c->cmd, c->name, 0)->key;
     own = find(c->cmd ? c->cmd->flags : NULL, c->name, 0);
     program = find(program_flags, c->name, 0);
     if (own)
@@ -217,20 +249,29 @@ static int read_long(cursor *c, char *word, ak_args *args)
     return read_key(c, args);
 }
 
-// "-f", "-fh": letters of switches only.
+// read_letters reads "-f", "-fh", "-n4", "-n 4": the value of a letter that takes one is the rest
+// of the word, or the next word.
 static int read_letters(cursor *c, const char *word, ak_args *args)
 {
-    for (const char *letter = word + 1; *letter; letter++) {
-        const ak_flag *own = find(c->cmd ? c->cmd->flags : NULL, "", *letter);
-        const ak_flag *program = find(program_flags, "", *letter);
+    int rc = AK_EXIT_DONE;
 
-        if (!own && !program)
+    for (const char *letter = word + 1; *letter && rc == AK_EXIT_DONE; letter++) {
+        const ak_flag *own = find(c->cmd ? c->cmd->flags : NULL, "", *letter);
+        const ak_flag *flag = own ? own : find(program_flags, "", *letter);
+        const ak_alias *alias = find_alias(c->cmd, "", *letter);
+        bool takes_value = alias || (flag && flag->type != AK_FLAG_SWITCH);
+
+        if (!flag && !alias)
             return ak_cli_error(AK_EXIT_USAGE, "%s%sno flag -%c: see akssl-client help%s%s",
                                 c->cmd ? c->cmd->name : "", c->cmd ? ": " : "", *letter,
                                 c->cmd ? " " : "", c->cmd ? c->cmd->name : "");
-        *(bool *)((char *)(own ? args->self : c->cli) + (own ? own : program)->offset) = true;
+        c->value = takes_value && letter[1] ? letter + 1 : NULL;
+        c->name = flag ? flag->name : alias->key;
+        rc = flag ? put(c, flag, own ? args->self : c->cli) : read_key(c, args);
+        if (takes_value)
+            break;
     }
-    return AK_EXIT_DONE;
+    return rc;
 }
 
 static bool is_flag(const char *word)

@@ -9,6 +9,10 @@
 // ak_cli.
 const ak_flag *ak_flags_of_program(void);
 
+// ak_flags_aliases is other names of keys of a spec, for commands that take them; ended by one
+// without a key.
+const ak_alias *ak_flags_aliases(void);
+
 // ak_flags_read_program reads the flags before the command.  *at becomes the index of the first
 // word that is no flag (argc: none).  Returns an exit code, having said what is wrong.
 int ak_flags_read_program(ak_cli *cli, int argc, char **argv, int *at);

@@ -158,6 +158,9 @@ json_t *ak_json_job(const akssl_job *job)
     json_object_set_new(object, "results", ak_json_values(job->results, job->result_count));
     json_object_set_new(object, "weights", text_of(job->weights));
     json_object_set_new(object, "owner", text_of(job->owner));
+    json_object_set_new(object, "held", json_boolean(job->held));
+    json_object_set_new(object, "elapsed_s", ak_json_real(job->elapsed_s));
+    json_object_set_new(object, "slurm_state", json_string(akssl_job_state_slurm(job->state)));
     return object;
 }
 

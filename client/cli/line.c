@@ -135,6 +135,7 @@ static const char *colour_of(akssl_job_state state)
     case AKSSL_JOB_FAILED:
         return "\033[31m";
     case AKSSL_JOB_CANCELLED:
+    case AKSSL_JOB_TIMEOUT:
     case AKSSL_JOB_PAUSED:
         return "\033[33m";
     case AKSSL_JOB_RUNNING:

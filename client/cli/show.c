@@ -99,13 +99,19 @@ static void put_spec(akssl_job_spec *spec)
 
 static void print_job(akssl_job *job)
 {
+    char text[32];
+
     put_count("job", job->id);
     put("owner", job->owner);
     put("state", akssl_job_state_text(job->state));
     put("reason", job->reason);
+    if (job->held)
+        put("held", "until it is released");
     put_time("submitted", job->submitted_ms);
     put_time("started", job->started_ms);
     put_time("ended", job->ended_ms);
+    ak_text_duration(job->elapsed_s, text, sizeof text);
+    put("elapsed", text);
     put_count("restarts", job->restarts);
     put_count("last commit", job->committed_step);
     put_count("ranks", job->ranks);

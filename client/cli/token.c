@@ -189,9 +189,10 @@ const ak_cmd ak_cmd_token = {
     .name = "token",
     .summary = "make, list and revoke the tokens that let people in over TCP",
     .synopsis = "create USER | list | revoke ID",
-    .details = "Only administrators may.  create prints the token once; akssld keeps its hash.  The\n"
-               "person keeps it in a file of mode 600 and names that with --token-file or\n"
-               "AKSSL_TOKEN_FILE.  A revoked token's calls end at once.\n",
+    .details =
+        "Only administrators may.  create prints the token once; akssld keeps its hash.  The\n"
+        "person keeps it in a file of mode 600 and names that with --token-file or\n"
+        "AKSSL_TOKEN_FILE.  A revoked token's calls end at once.\n",
     .flags = flags,
     .self_size = sizeof(token),
     .min_words = 1,

@@ -60,7 +60,9 @@ akssl_status ak_client_call(akssl_client *client, ak_rpc_id rpc, const ProtobufC
 
 // ---- submit
 
-static akssl_status submit(akssl_client *client, const akssl_job_spec *spec, bool dry_run,
+typedef enum submit_how { SUBMIT, SUBMIT_HELD, SUBMIT_DRY } submit_how;
+
+static akssl_status submit(akssl_client *client, const akssl_job_spec *spec, submit_how how,
                            Akssl__V1__SubmitReply **reply)
 {
     Akssl__V1__SubmitRequest request = AKSSL__V1__SUBMIT_REQUEST__INIT;
@@ -68,8 +70,9 @@ static akssl_status submit(akssl_client *client, const akssl_job_spec *spec, boo
     akssl_status rc;
 
     request.spec = ak_rpc_spec_encode_given(&spec->spec);
-    request.has_dry_run = 1;
-    request.dry_run = dry_run;
+    request.has_dry_run = request.has_hold = 1;
+    request.dry_run = how == SUBMIT_DRY;
+    request.hold = how == SUBMIT_HELD;
     rc = ak_client_call(client, AK_RPC_submit, &request.base, &answer);
     akssl__v1__job_spec__free_unpacked(request.spec, NULL);
     if (rc >= 0)
@@ -92,11 +95,11 @@ static akssl_status give_resolved(const Akssl__V1__SubmitReply *reply, akssl_job
     return AKSSL_OK;
 }
 
-akssl_status akssl_client_submit(akssl_client *client, const akssl_job_spec *spec, int64_t *id,
-                                 akssl_job_spec **resolved)
+static akssl_status submit_job(akssl_client *client, const akssl_job_spec *spec, submit_how how,
+                               int64_t *id, akssl_job_spec **resolved)
 {
     Akssl__V1__SubmitReply *reply = NULL;
-    akssl_status rc = submit(client, spec, false, &reply);
+    akssl_status rc = submit(client, spec, how, &reply);
 
     if (rc < 0)
         return rc;
@@ -114,11 +117,23 @@ out:
     return rc;
 }
 
+akssl_status akssl_client_submit(akssl_client *client, const akssl_job_spec *spec, int64_t *id,
+                                 akssl_job_spec **resolved)
+{
+    return submit_job(client, spec, SUBMIT, id, resolved);
+}
+
+akssl_status akssl_client_submit_held(akssl_client *client, const akssl_job_spec *spec, int64_t *id,
+                                      akssl_job_spec **resolved)
+{
+    return submit_job(client, spec, SUBMIT_HELD, id, resolved);
+}
+
 akssl_status akssl_client_dry_run(akssl_client *client, const akssl_job_spec *spec,
                                   akssl_job_spec **resolved, char **estimate)
 {
     Akssl__V1__SubmitReply *reply = NULL;
-    akssl_status rc = submit(client, spec, true, &reply);
+    akssl_status rc = submit(client, spec, SUBMIT_DRY, &reply);
 
     if (rc < 0)
         return rc;
@@ -144,30 +159,42 @@ static akssl_job_list *take_list(Akssl__V1__ListReply *reply)
     return list;
 }
 
-akssl_status akssl_client_list(akssl_client *client, const akssl_job_state *states, size_t count,
-                               int64_t limit, akssl_job_list **out)
+akssl_status akssl_client_find(akssl_client *client, const akssl_query *query, akssl_job_list **out)
 {
     Akssl__V1__ListRequest request = AKSSL__V1__LIST_REQUEST__INIT;
     const char *names[MAX_STATES];
     ProtobufCMessage *reply = NULL;
     akssl_status rc;
 
-    if (count > MAX_STATES)
-        return ak_fail(AKSSL_ERR_INVALID, "list: %zu states are more than there are", count);
-    if (limit < 0)
+    if (query->state_count > MAX_STATES)
+        return ak_fail(AKSSL_ERR_INVALID, "list: %zu states are more than there are",
+                       query->state_count);
+    if (query->limit < 0)
         return ak_fail(AKSSL_ERR_INVALID, "list: a limit is 1 or more (0: the daemon's own)");
-    for (size_t i = 0; i < count; i++)
-        names[i] = akssl_job_state_text(states[i]);
+    for (size_t i = 0; i < query->state_count; i++)
+        names[i] = akssl_job_state_text(query->states[i]);
     request.states = (char **)names;
-    request.n_states = count;
-    request.has_limit = limit > 0;
-    request.limit = limit;
+    request.n_states = query->state_count;
+    request.has_limit = query->limit > 0;
+    request.limit = query->limit;
+    request.owner = (char *)query->owner;
+    request.name = (char *)query->name;
+    request.has_before = query->before > 0;
+    request.before = query->before;
     rc = ak_client_call(client, AK_RPC_list, &request.base, &reply);
     if (rc == AKSSL_ERR_LIMIT)
         return ak_wrap(rc, "list: ask for fewer jobs at a time");
     if (rc >= 0)
         *out = take_list((Akssl__V1__ListReply *)reply);
     return rc;
+}
+
+akssl_status akssl_client_list(akssl_client *client, const akssl_job_state *states, size_t count,
+                               int64_t limit, akssl_job_list **out)
+{
+    const akssl_query query = { .states = states, .state_count = count, .limit = limit };
+
+    return akssl_client_find(client, &query, out);
 }
 
 static akssl_status ask(akssl_client *client, ak_rpc_id rpc, const ProtobufCMessage *request,
@@ -239,6 +266,35 @@ akssl_status akssl_client_resize(akssl_client *client, int64_t id, int64_t ranks
     request.id = id;
     request.ranks = ranks;
     return ask(client, AK_RPC_resize, &request.base, out);
+}
+
+akssl_status akssl_client_hold(akssl_client *client, int64_t id, akssl_job **out)
+{
+    return ask_job(client, AK_RPC_hold, id, out);
+}
+
+akssl_status akssl_client_release(akssl_client *client, int64_t id, akssl_job **out)
+{
+    return ask_job(client, AK_RPC_release, id, out);
+}
+
+akssl_status akssl_client_requeue(akssl_client *client, int64_t id, akssl_job **out)
+{
+    return ask_job(client, AK_RPC_requeue, id, out);
+}
+
+akssl_status akssl_client_edit(akssl_client *client, int64_t id, const akssl_job_spec *spec,
+                               akssl_job **out)
+{
+    Akssl__V1__EditRequest request = AKSSL__V1__EDIT_REQUEST__INIT;
+    akssl_status rc;
+
+    request.has_id = 1;
+    request.id = id;
+    request.spec = ak_rpc_spec_encode_given(&spec->spec);
+    rc = ask(client, AK_RPC_edit, &request.base, out);
+    akssl__v1__job_spec__free_unpacked(request.spec, NULL);
+    return rc;
 }
 
 akssl_status akssl_client_catalogue(akssl_client *client, char **json)

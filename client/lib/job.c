@@ -39,10 +39,39 @@ akssl_job_state akssl_job_state_parse(const char *text)
     return AKSSL_JOB_UNKNOWN;
 }
 
+// Slurm's names, long and short.  STARTING is what it calls CONFIGURING.
+static const struct {
+    akssl_job_state state;
+    const char *name, *code;
+} slurm[] = {
+    { AKSSL_JOB_QUEUED, "PENDING", "PD" },      { AKSSL_JOB_STARTING, "CONFIGURING", "CF" },
+    { AKSSL_JOB_RUNNING, "RUNNING", "R" },      { AKSSL_JOB_PAUSED, "SUSPENDED", "S" },
+    { AKSSL_JOB_SUCCEEDED, "COMPLETED", "CD" }, { AKSSL_JOB_FAILED, "FAILED", "F" },
+    { AKSSL_JOB_CANCELLED, "CANCELLED", "CA" }, { AKSSL_JOB_TIMEOUT, "TIMEOUT", "TO" },
+};
+
+enum { SLURM_STATES = sizeof slurm / sizeof *slurm };
+
+akssl_job_state akssl_job_state_parse_any(const char *text)
+{
+    for (size_t i = 0; i < SLURM_STATES; i++)
+        if (strcasecmp(text, slurm[i].name) == 0 || strcasecmp(text, slurm[i].code) == 0)
+            return slurm[i].state;
+    return akssl_job_state_parse(text);
+}
+
+const char *akssl_job_state_slurm(akssl_job_state state)
+{
+    for (size_t i = 0; i < SLURM_STATES; i++)
+        if (slurm[i].state == state)
+            return slurm[i].name;
+    return "UNKNOWN";
+}
+
 int akssl_job_state_final(akssl_job_state state)
 {
     return state == AKSSL_JOB_SUCCEEDED || state == AKSSL_JOB_FAILED ||
-           state == AKSSL_JOB_CANCELLED;
+           state == AKSSL_JOB_CANCELLED || state == AKSSL_JOB_TIMEOUT;
 }
 
 static akssl_value *values(Akssl__V1__Metric *const *from, size_t count)
@@ -103,6 +132,8 @@ akssl_job *ak_job_take(Akssl__V1__Job *message)
         .owner = TEXT_OF(message->owner),
         .asked_ranks = INT_OF(message, asked_ranks),
         .resizing = message->has_resizing && message->resizing,
+        .held = message->has_held && message->held,
+        .elapsed_s = FLOAT_OF(message, elapsed_s),
     };
     if (message->progress)
         take_progress(b, message->progress);

@@ -57,7 +57,7 @@ static akssl_status read_states(const Akssl__V1__ListRequest *message, unsigned 
         if (!state)
             return ak_fail(AKSSL_ERR_INVALID,
                            "state '%.64s': give QUEUED, STARTING, RUNNING, PAUSED, SUCCEEDED, "
-                           "FAILED or CANCELLED",
+                           "FAILED, CANCELLED or TIMEOUT",
                            message->states[i]);
         *states |= 1u << state;
     }
@@ -70,14 +70,16 @@ static akssl_status started(ak_daemon *d, ak_call *call, const ProtobufCMessage 
     Akssl__V1__ListReply reply = AKSSL__V1__LIST_REPLY__INIT;
     int64_t limit = message->has_limit && message->limit ? message->limit : DEFAULT_LIMIT;
     listing l = { .d = d };
-    unsigned states;
+    ak_filter filter = {
+        .owner = message->owner, .name = message->name, .before = message->before, .limit = limit
+    };
     akssl_status rc;
 
     if (limit < 1 || limit > MAX_LIMIT)
         return ak_fail(AKSSL_ERR_INVALID, "limit %lld: give 1 to %d", (long long)limit, MAX_LIMIT);
-    rc = read_states(message, &states);
+    rc = read_states(message, &filter.states);
     if (rc == AKSSL_OK)
-        rc = ak_store_list(d->store, states, limit, see, &l);
+        rc = ak_store_list(d->store, &filter, see, &l);
     if (rc == AKSSL_OK) {
         reply.jobs = l.jobs;
         reply.n_jobs = l.count;

@@ -47,7 +47,7 @@ static akssl_status started(ak_daemon *d, ak_call *call, const ProtobufCMessage 
             note(run, message->progress->warnings[i]);
     ak_watches_changed(d->watches, run->job, false);
     reply.has_stop = 1;
-    reply.stop = d->ending || run->job->pause || run->job->resize || run->phase > AK_RUN_FINISHED;
+    reply.stop = d->ending || run->job->pause || run->pausing || run->phase > AK_RUN_FINISHED;
     ak_call_reply(call, &reply.base);
     return AKSSL_OK;
 }

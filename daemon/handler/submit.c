@@ -15,6 +15,7 @@
 #include "daemon/control.h"
 #include "daemon/files.h"
 #include "daemon/handler/handler.h"
+#include "daemon/queue.h"
 #include "daemon/seed.h"
 #include "proto/base/alloc.h"
 #include "proto/base/error.h"
@@ -22,7 +23,7 @@
 typedef struct submission {
     ak_daemon *d;
     ak_call *call;
-    bool dry_run;
+    bool dry_run, hold;
     ak_check *check; // while it is under way
     ak_seed *seed;   // the state to start from; NULL: none
     ak_spec spec;    // until the check
@@ -105,8 +106,13 @@ static void on_checked(void *ctx, const ak_check_result *result)
 
     s->check = NULL;
     if (rc == AKSSL_OK && !s->dry_run) {
-        rc = ak_control_submit(s->d, result->spec, result->yaml, ak_caller_name(caller),
-                               s->seed ? ak_seed_path(s->seed) : NULL, &id);
+        const ak_order order = { .spec = result->spec,
+                                 .yaml = result->yaml,
+                                 .seed = s->seed ? ak_seed_path(s->seed) : NULL,
+                                 .owner = ak_caller_name(caller),
+                                 .hold = s->hold };
+
+        rc = ak_control_submit(s->d, &order, &id);
         caller->job = id;
         sentence = ak_error_text();
     }
@@ -141,6 +147,12 @@ static akssl_status start_submission(submission *s, const Akssl__V1__JobSpec *gi
 {
     const ak_caller *caller = ak_call_caller(s->call);
     akssl_status rc = ak_rpc_spec_decode(&s->spec, given);
+    ak_terms terms = { 0 };
+
+    if (rc == AKSSL_OK)
+        rc = ak_terms_parse(&terms, s->spec.time, s->spec.after);
+    if (rc == AKSSL_OK)
+        rc = ak_queue_check_after(s->d, &terms, 0);
 
     if (rc == AKSSL_OK)
         rc = ak_roots_check(s->d->config, caller->access == AK_ACCESS_ADMIN, &s->spec);
@@ -174,7 +186,7 @@ static akssl_status started(ak_daemon *d, ak_call *call, const ProtobufCMessage 
     if (d->stopping)
         return ak_fail(AKSSL_ERR_UNAVAILABLE, "akssld is stopping: submit again once it is back");
     s = ak_alloc(1, sizeof *s);
-    *s = (submission){ .d = d, .call = call, .dry_run = message->dry_run };
+    *s = (submission){ .d = d, .call = call, .dry_run = message->dry_run, .hold = message->hold };
     ak_spec_init(&s->spec);
     rc = start_submission(s, message->spec);
     if (rc < 0)

@@ -32,6 +32,9 @@ enum {
     PAUSE,
     ASKED,
     RESIZE,
+    HELD,
+    REQUEUE,
+    ELAPSED,
     KIND,
     NAME,
     METHOD,
@@ -47,7 +50,7 @@ static void bind_text(sqlite3_stmt *s, int at, const char *text)
     sqlite3_bind_text(s, at, text ? text : "", -1, SQLITE_TRANSIENT);
 }
 
-// bind_job binds ?1 to ?17, which insert and update have in common.
+// bind_job binds ?1 to ?20, which insert and update have in common.
 static void bind_job(sqlite3_stmt *s, const ak_job *job)
 {
     size_t size = 0;
@@ -69,6 +72,9 @@ static void bind_job(sqlite3_stmt *s, const ak_job *job)
     sqlite3_bind_int(s, PAUSE, job->pause);
     sqlite3_bind_int64(s, ASKED, job->asked_ranks);
     sqlite3_bind_int(s, RESIZE, job->resize);
+    sqlite3_bind_int(s, HELD, job->held);
+    sqlite3_bind_int(s, REQUEUE, job->requeue);
+    sqlite3_bind_int64(s, ELAPSED, job->elapsed_ms);
     if (figures)
         sqlite3_bind_blob64(s, FIGURES, figures, size, SQLITE_TRANSIENT);
     free(figures);
@@ -105,8 +111,25 @@ akssl_status ak_store_update(ak_store *store, const ak_job *job)
     if (!s)
         return AKSSL_ERR_IO;
     bind_job(s, job);
-    sqlite3_bind_int64(s, RESIZE + 1, job->id);
+    sqlite3_bind_int64(s, ELAPSED + 1, job->id);
     return ak_store_run(store, s, "a job cannot be updated");
+}
+
+akssl_status ak_store_update_spec(ak_store *store, const ak_job *job)
+{
+    sqlite3_stmt *s = ak_store_query(store, AK_QUERY_UPDATE_SPEC);
+
+    if (!s)
+        return AKSSL_ERR_IO;
+    bind_text(s, 1, job->spec.kind);
+    bind_text(s, 2, job->spec.name);
+    bind_text(s, 3, job->spec.method);
+    bind_text(s, 4, job->spec.backbone);
+    bind_text(s, 5, job->spec.dataset);
+    sqlite3_bind_int64(s, 6, job->spec.priority);
+    bind_text(s, 7, job->yaml);
+    sqlite3_bind_int64(s, 8, job->id);
+    return ak_store_run(store, s, "a job's spec cannot be stored");
 }
 
 static const char *text(sqlite3_stmt *s, int column)
@@ -139,7 +162,8 @@ static akssl_status check_row(const ak_job *job)
         int64_t value, least;
     } counts[] = { { job->submitted_ms, 0 },    { job->started_ms, 0 },
                    { job->ended_ms, 0 },        { job->restarts, 0 },
-                   { job->committed_step, -1 }, { job->restarts_since_commit, 0 } };
+                   { job->committed_step, -1 }, { job->restarts_since_commit, 0 },
+                   { job->elapsed_ms, 0 } };
 
     if (!ak_job_state_text(job->state)[0])
         return ak_fail(AKSSL_ERR_CORRUPT, "state %d is none", (int)job->state);
@@ -175,6 +199,9 @@ static akssl_status read_row(sqlite3_stmt *s, ak_job *job)
     job->pause = sqlite3_column_int(s, PAUSE) != 0;
     job->asked_ranks = sqlite3_column_int64(s, ASKED);
     job->resize = sqlite3_column_int(s, RESIZE) != 0;
+    job->held = sqlite3_column_int(s, HELD) != 0;
+    job->requeue = sqlite3_column_int(s, REQUEUE) != 0;
+    job->elapsed_ms = sqlite3_column_int64(s, ELAPSED);
     job->outcome = (ak_job_state)sqlite3_column_int(s, OUTCOME);
     ak_text_set(&job->weights, text(s, WEIGHTS));
     ak_text_set(&job->owner, text(s, OWNER));
@@ -199,6 +226,8 @@ static akssl_status read_job(ak_store *store, sqlite3_stmt *s, bool whole, ak_jo
     job = ak_job_new(&spec, whole ? text(s, SPEC) : NULL);
     if (rc == AKSSL_OK)
         rc = read_row(s, job);
+    if (rc == AKSSL_OK && whole)
+        rc = ak_terms_parse(&job->terms, spec.time, spec.after);
     ak_spec_fini(&spec);
     if (rc < 0) {
         ak_job_free(job);
@@ -256,7 +285,27 @@ akssl_status ak_store_active(ak_store *store, void (*take)(void *ctx, ak_job *jo
     return rc;
 }
 
-akssl_status ak_store_list(ak_store *store, unsigned states, int64_t limit,
+akssl_status ak_store_state_of(ak_store *store, int64_t id, ak_job_state *state)
+{
+    sqlite3_stmt *s = ak_store_query(store, AK_QUERY_STATE);
+    akssl_status rc = AKSSL_OK;
+    int step;
+
+    if (!s)
+        return AKSSL_ERR_IO;
+    sqlite3_bind_int64(s, 1, id);
+    step = sqlite3_step(s);
+    if (step == SQLITE_ROW)
+        *state = (ak_job_state)sqlite3_column_int(s, 0);
+    else if (step == SQLITE_DONE)
+        *state = 0;
+    else
+        rc = ak_store_fail(store, "a job's state cannot be read");
+    sqlite3_reset(s);
+    return rc;
+}
+
+akssl_status ak_store_list(ak_store *store, const ak_filter *filter,
                            bool (*see)(void *ctx, const ak_job *job), void *ctx)
 {
     sqlite3_stmt *s = ak_store_query(store, AK_QUERY_LIST);
@@ -266,8 +315,11 @@ akssl_status ak_store_list(ak_store *store, unsigned states, int64_t limit,
 
     if (!s)
         return AKSSL_ERR_IO;
-    sqlite3_bind_int64(s, 1, states);
-    sqlite3_bind_int64(s, 2, limit);
+    sqlite3_bind_int64(s, 1, filter->states);
+    sqlite3_bind_int64(s, 2, filter->limit);
+    sqlite3_bind_int64(s, 3, filter->before ? filter->before : INT64_MAX);
+    bind_text(s, 4, filter->owner);
+    bind_text(s, 5, filter->name);
     while (more && (step = sqlite3_step(s)) == SQLITE_ROW) {
         ak_job *job;
 

@@ -62,6 +62,13 @@ static const char *const steps[] = {
      "  created_ms INTEGER NOT NULL,"
      "  expires_ms INTEGER NOT NULL,"              // 0: never
      "  revoked_ms INTEGER NOT NULL DEFAULT 0);"), // 0: it was not
+    // 6: that a job is held or to be queued again, how long it has run; what each
+    // person has used; what lists are asked for, without the rows
+    ("ALTER TABLE jobs ADD COLUMN held INTEGER NOT NULL DEFAULT 0;"
+     "ALTER TABLE jobs ADD COLUMN requeue INTEGER NOT NULL DEFAULT 0;"
+     "ALTER TABLE jobs ADD COLUMN elapsed_ms INTEGER NOT NULL DEFAULT 0;"
+     "CREATE TABLE usage (user TEXT PRIMARY KEY, core_s REAL NOT NULL, at_ms INTEGER NOT NULL);"
+     "CREATE INDEX jobs_list ON jobs(id, state, owner, name);"),
 };
 
 enum { VERSIONS = sizeof steps / sizeof *steps };

@@ -13,7 +13,7 @@ enum { BUSY_MS = 5000 };
 #define COLUMNS                                                                                    \
     "id, state, reason, submitted_ms, started_ms, ended_ms, restarts, restarts_since_commit, "     \
     "committed_step, ranks, run_id, cancel, outcome, weights, figures, pause, asked_ranks, "       \
-    "resize, kind, name, method, backbone, dataset, priority, owner"
+    "resize, held, requeue, elapsed_ms, kind, name, method, backbone, dataset, priority, owner"
 
 #define TOKEN "id, user, access, hash, created_ms, expires_ms, revoked_ms"
 
@@ -21,18 +21,30 @@ static const char *const texts[AK_QUERY_COUNT] = {
     [AK_QUERY_INSERT] =
         "INSERT INTO jobs (state, reason, submitted_ms, started_ms, ended_ms, restarts, "
         "restarts_since_commit, committed_step, ranks, run_id, cancel, outcome, weights, figures, "
-        "pause, asked_ranks, resize, kind, name, method, backbone, dataset, priority, owner, spec) "
+        "pause, asked_ranks, resize, held, requeue, elapsed_ms, kind, name, method, "
+        "backbone, dataset, priority, owner, spec) "
         "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, "
-        "?19, ?20, ?21, ?22, ?23, ?24, ?25)",
+        "?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28)",
     [AK_QUERY_UPDATE] =
         "UPDATE jobs SET state = ?1, reason = ?2, submitted_ms = ?3, started_ms = ?4, "
         "ended_ms = ?5, restarts = ?6, restarts_since_commit = ?7, committed_step = ?8, "
         "ranks = ?9, run_id = ?10, cancel = ?11, outcome = ?12, weights = ?13, figures = ?14, "
-        "pause = ?15, asked_ranks = ?16, resize = ?17 WHERE id = ?18",
+        "pause = ?15, asked_ranks = ?16, resize = ?17, held = ?18, requeue = ?19, "
+        "elapsed_ms = ?20 WHERE id = ?21",
+    [AK_QUERY_UPDATE_SPEC] = "UPDATE jobs SET kind = ?1, name = ?2, method = ?3, backbone = ?4, "
+                             "dataset = ?5, priority = ?6, spec = ?7 WHERE id = ?8",
+    [AK_QUERY_STATE] = "SELECT state FROM jobs WHERE id = ?1",
     [AK_QUERY_FIND] = "SELECT " COLUMNS ", spec FROM jobs WHERE id = ?1",
     [AK_QUERY_ACTIVE] = "SELECT " COLUMNS ", spec FROM jobs WHERE ended_ms = 0 ORDER BY id",
-    [AK_QUERY_LIST] = "SELECT " COLUMNS " FROM jobs WHERE ?1 = 0 OR (?1 >> state) & 1 "
-                      "ORDER BY id DESC LIMIT ?2",
+    // The index has all that is asked, and rows are read only of what is shown.
+    [AK_QUERY_LIST] = "SELECT " COLUMNS " FROM jobs WHERE id IN ("
+                      "SELECT id FROM jobs INDEXED BY jobs_list WHERE id < ?3 "
+                      "AND (?1 = 0 OR (?1 >> state) & 1) AND (?4 = '' OR owner = ?4) "
+                      "AND (?5 = '' OR instr(name, ?5)) ORDER BY id DESC LIMIT ?2) "
+                      "ORDER BY id DESC",
+    [AK_QUERY_USAGE] = "SELECT user, core_s, at_ms FROM usage",
+    [AK_QUERY_USAGE_CLEAR] = "DELETE FROM usage",
+    [AK_QUERY_USAGE_ADD] = "INSERT INTO usage (user, core_s, at_ms) VALUES (?1, ?2, ?3)",
     [AK_QUERY_ADD_COMMIT] = "INSERT INTO commits (job, step, made_ms) VALUES (?1, ?2, ?3)",
     [AK_QUERY_ADD_FILE] =
         "INSERT INTO commit_files (job, step, name, size, digest) VALUES (?1, ?2, ?3, ?4, ?5)",

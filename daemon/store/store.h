@@ -15,6 +15,7 @@
 #include "daemon/auth/token.h"
 #include "daemon/job.h"
 #include "daemon/state/commit.h"
+#include "daemon/usage.h"
 
 typedef struct ak_store ak_store;
 
@@ -43,10 +44,31 @@ akssl_status ak_store_find(ak_store *store, int64_t id, ak_job **out) AKSSL_MUST
 akssl_status ak_store_active(ak_store *store, void (*take)(void *ctx, ak_job *job), void *ctx,
                              int *skipped) AKSSL_MUST_CHECK;
 
-// see is shown up to limit jobs, newest first, as read for a list (job.h); it returns false to
-// end.  states is a set of 1 << ak_job_state; 0 means all.
-akssl_status ak_store_list(ak_store *store, unsigned states, int64_t limit,
+// ak_store_update_spec stores a job's spec.
+akssl_status ak_store_update_spec(ak_store *store, const ak_job *job) AKSSL_MUST_CHECK;
+
+// ak_store_state_of gives a job's state, 0 when there is no such job.
+akssl_status ak_store_state_of(ak_store *store, int64_t id, ak_job_state *state) AKSSL_MUST_CHECK;
+
+// Which jobs a list is of.
+typedef struct ak_filter {
+    unsigned states;   // a set of 1 << ak_job_state; 0: all
+    const char *owner; // NULL or "": everybody's
+    const char *name;  // that their names contain; NULL or "": any
+    int64_t before;    // only ids below it; 0: all
+    int64_t limit;     // at most so many
+} ak_filter;
+
+// see is shown jobs, newest first, as read for a list (job.h); it returns false to end.
+akssl_status ak_store_list(ak_store *store, const ak_filter *filter,
                            bool (*see)(void *ctx, const ak_job *job), void *ctx) AKSSL_MUST_CHECK;
+
+// ak_store_read_usage adds what was stored to usage, faded until now_ms; ak_store_write_usage
+// replaces it, in one transaction.
+akssl_status ak_store_read_usage(ak_store *store, ak_usage *usage, int64_t now_ms,
+                                 double half_life_s) AKSSL_MUST_CHECK;
+akssl_status ak_store_write_usage(ak_store *store, const ak_usage *usage,
+                                  int64_t now_ms) AKSSL_MUST_CHECK;
 
 // ---- commits
 
@@ -90,7 +112,7 @@ enum { AK_STORE_TOKENS = 10000 };
 akssl_status ak_store_tokens(ak_store *store, void (*see)(void *ctx, const ak_token *token),
                              void *ctx) AKSSL_MUST_CHECK;
 
-// ak_store_revoke_token notes when a token ceased to be valid; the first time stays.  ERR_NOT_FOUND.
+// ak_store_revoke_token notes when a token ceased to be valid; the first time stays. ERR_NOT_FOUND.
 akssl_status ak_store_revoke_token(ak_store *store, int64_t id, int64_t now_ms) AKSSL_MUST_CHECK;
 
 #endif

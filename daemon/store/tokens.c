@@ -15,13 +15,14 @@ static akssl_status read_token(ak_store *store, sqlite3_stmt *s, ak_token *token
     const char *user = (const char *)sqlite3_column_text(s, USER);
     const void *hash = sqlite3_column_blob(s, HASH);
 
-    *token = (ak_token){ .id = sqlite3_column_int64(s, ID),
-                         .access = ak_access_parse((const char *)sqlite3_column_text(s, ACCESS)
-                                                       ? (const char *)sqlite3_column_text(s, ACCESS)
-                                                       : ""),
-                         .created_ms = sqlite3_column_int64(s, CREATED),
-                         .expires_ms = sqlite3_column_int64(s, EXPIRES),
-                         .revoked_ms = sqlite3_column_int64(s, REVOKED) };
+    *token =
+        (ak_token){ .id = sqlite3_column_int64(s, ID),
+                    .access = ak_access_parse((const char *)sqlite3_column_text(s, ACCESS)
+                                                  ? (const char *)sqlite3_column_text(s, ACCESS)
+                                                  : ""),
+                    .created_ms = sqlite3_column_int64(s, CREATED),
+                    .expires_ms = sqlite3_column_int64(s, EXPIRES),
+                    .revoked_ms = sqlite3_column_int64(s, REVOKED) };
     if (!token->access || !user || ak_token_check_user(user) < 0 || !hash ||
         sqlite3_column_bytes(s, HASH) != AK_TOKEN_HASH)
         return ak_fail(AKSSL_ERR_CORRUPT, "database '%s': token %" PRId64 " is damaged: revoke it",

@@ -37,9 +37,10 @@ AKSSL_API akssl_status akssl_client_open_with(akssl_client **out,
                                               const akssl_client_options *options) AKSSL_MUST_CHECK;
 
 // akssl_client_open prepares a connection to server: "unix:/path/of/akssld.sock", or the path
-// alone; "HOST:PORT" with TLS; or "plaintext:HOST:PORT" to a daemon that serves without.  NULL or "" means $AKSSL_SERVER, else the first of $XDG_RUNTIME_DIR/akssl/akssld.sock
-// and /run/akssl/akssld.sock that exists (ERR_UNAVAILABLE when neither does).  It does not
-// connect: the first call does.
+// alone; "HOST:PORT" with TLS; or "plaintext:HOST:PORT" to a daemon that serves without.  NULL or
+// "" means $AKSSL_SERVER, else the first of $XDG_RUNTIME_DIR/akssl/akssld.sock and
+// /run/akssl/akssld.sock that exists (ERR_UNAVAILABLE when neither does).  It does not connect: the
+// first call does.
 AKSSL_API akssl_status akssl_client_open(akssl_client **out, const char *server) AKSSL_MUST_CHECK;
 
 // akssl_client_close frees the client; no call may be under way.  NULL is fine.
@@ -64,6 +65,11 @@ AKSSL_API void akssl_free(char *text);
 AKSSL_API akssl_status akssl_client_submit(akssl_client *client, const akssl_job_spec *spec,
                                            int64_t *id, akssl_job_spec **resolved) AKSSL_MUST_CHECK;
 
+// akssl_client_submit_held is the same for a job that is not to start until akssl_client_release.
+AKSSL_API akssl_status akssl_client_submit_held(akssl_client *client, const akssl_job_spec *spec,
+                                                int64_t *id,
+                                                akssl_job_spec **resolved) AKSSL_MUST_CHECK;
+
 // akssl_client_dry_run has the daemon check a spec without queueing it.  resolved and estimate
 // (memory and steps, in a sentence; free it with akssl_free) may each be NULL.
 AKSSL_API akssl_status akssl_client_dry_run(akssl_client *client, const akssl_job_spec *spec,
@@ -74,6 +80,21 @@ AKSSL_API akssl_status akssl_client_dry_run(akssl_client *client, const akssl_jo
 // at most limit (0: the daemon's own limit).  Free *out with akssl_job_list_free.
 AKSSL_API akssl_status akssl_client_list(akssl_client *client, const akssl_job_state *states,
                                          size_t count, int64_t limit,
+                                         akssl_job_list **out) AKSSL_MUST_CHECK;
+
+// akssl_query says which jobs a list is of; what is zero asks for nothing.
+typedef struct akssl_query {
+    const akssl_job_state *states; // only jobs in one of these
+    size_t state_count;            // how many there are
+    const char *owner;             // only this one's
+    const char *name;              // only jobs whose name contains this
+    int64_t before; // only ids below this one: the page after the list that ends there
+    int64_t limit;  // at most so many (0: the daemon's own limit)
+} akssl_query;
+
+// akssl_client_find gives the jobs that query asks for, newest first.  Free *out with
+// akssl_job_list_free.
+AKSSL_API akssl_status akssl_client_find(akssl_client *client, const akssl_query *query,
                                          akssl_job_list **out) AKSSL_MUST_CHECK;
 
 // akssl_client_show gives one job.  ERR_NOT_FOUND: there is none of that number.
@@ -108,6 +129,25 @@ AKSSL_API akssl_status akssl_client_restart(akssl_client *client, int64_t id,
 // already, or is being cancelled.
 AKSSL_API akssl_status akssl_client_resize(akssl_client *client, int64_t id, int64_t ranks,
                                            akssl_job **out) AKSSL_MUST_CHECK;
+
+// akssl_client_hold keeps a queued job from starting, akssl_client_release lets it go.  out (may be
+// NULL) gets the job as it stands then.  ERR_STATE: it is not QUEUED.
+AKSSL_API akssl_status akssl_client_hold(akssl_client *client, int64_t id,
+                                         akssl_job **out) AKSSL_MUST_CHECK;
+AKSSL_API akssl_status akssl_client_release(akssl_client *client, int64_t id,
+                                            akssl_job **out) AKSSL_MUST_CHECK;
+
+// akssl_client_requeue has a running job commit at its next step, give up its cores and wait for
+// its turn again; nothing of it is lost.  ERR_STATE: it does not run.
+AKSSL_API akssl_status akssl_client_requeue(akssl_client *client, int64_t id,
+                                            akssl_job **out) AKSSL_MUST_CHECK;
+
+// akssl_client_edit gives a job that waits (QUEUED or PAUSED) other values for the keys that were
+// set in spec.  Of one that has commits only those may change that decide no result.  ERR_STATE,
+// ERR_INVALID.
+AKSSL_API akssl_status akssl_client_edit(akssl_client *client, int64_t id,
+                                         const akssl_job_spec *spec,
+                                         akssl_job **out) AKSSL_MUST_CHECK;
 
 // akssl_client_state describes the tensors that the coordinator holds for a job.  Free *out with
 // akssl_tensor_list_free.

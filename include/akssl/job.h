@@ -90,7 +90,8 @@ AKSSL_API const char *akssl_job_spec_yaml(akssl_job_spec *spec);
     X(PAUSED, 4)                                                                                   \
     X(SUCCEEDED, 5)                                                                                \
     X(FAILED, 6)                                                                                   \
-    X(CANCELLED, 7)
+    X(CANCELLED, 7)                                                                                \
+    X(TIMEOUT, 8)
 
 // akssl_job_state is AKSSL_JOB_QUEUED and so on; 0 is a state that this library does not know.
 typedef enum akssl_job_state {
@@ -106,7 +107,15 @@ AKSSL_API const char *akssl_job_state_text(akssl_job_state state);
 // akssl_job_state_parse reads a state's name in either case; AKSSL_JOB_UNKNOWN for the rest.
 AKSSL_API akssl_job_state akssl_job_state_parse(const char *text);
 
-// akssl_job_state_final returns 1 for a state that a job never leaves, else 0.
+// akssl_job_state_parse_any is the same, and takes Slurm's names too: PENDING or PD, RUNNING or R,
+// SUSPENDED or S, COMPLETED or CD, FAILED or F, CANCELLED or CA, TIMEOUT or TO, CONFIGURING or CF.
+AKSSL_API akssl_job_state akssl_job_state_parse_any(const char *text);
+
+// akssl_job_state_slurm gives Slurm's name for a state: "PENDING" for QUEUED and so on.
+AKSSL_API const char *akssl_job_state_slurm(akssl_job_state state);
+
+// akssl_job_state_final returns 1 for a state in which a job is over, else 0.  Of these, TIMEOUT
+// (its time limit was reached) is left by akssl_client_resume, the others never.
 AKSSL_API int akssl_job_state_final(akssl_job_state state);
 
 // akssl_value is one named figure, such as "before.knn.top1".
@@ -150,6 +159,8 @@ typedef struct akssl_job {
     int64_t asked_ranks;            // that people want; 0: as many as there are cores for
     int resizing;                   // 1: its run is being stopped, to go on with other ranks
     const char *owner;              // who submitted it, and may change it; "": nobody that is known
+    int held;                       // 1: it does not start until akssl_client_release
+    double elapsed_s;               // that it has run for, of its time limit
 } akssl_job;
 
 // akssl_job_free frees a job and all it points to; NULL is fine.

@@ -41,8 +41,7 @@ AKSSL_API akssl_status akssl_client_list_tokens(akssl_client *client,
                                                 akssl_token_list **out) AKSSL_MUST_CHECK;
 
 // akssl_client_revoke_token ends a token: calls with it fail from now on, and those under way end.
-AKSSL_API akssl_status akssl_client_revoke_token(akssl_client *client,
-                                                 int64_t id) AKSSL_MUST_CHECK;
+AKSSL_API akssl_status akssl_client_revoke_token(akssl_client *client, int64_t id) AKSSL_MUST_CHECK;
 
 // akssl_token_list_free frees a list and its tokens; NULL is fine.
 AKSSL_API void akssl_token_list_free(akssl_token_list *list);

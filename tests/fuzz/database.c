@@ -24,7 +24,7 @@ static void use(ak_store *store)
     ak_job *job;
 
     (void)!ak_store_active(store, take, NULL, &skipped);
-    (void)!ak_store_list(store, 0, 100, see, &count);
+    (void)!ak_store_list(store, &(ak_filter){ .limit = 100 }, see, &count);
     for (int64_t id = 1; id < 4; id++) {
         if (ak_store_find(store, id, &job) == AKSSL_OK) {
             ak_text_set(&job->reason, "changed");

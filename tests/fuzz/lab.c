@@ -565,7 +565,6 @@ bool lab_start(lab *l)
     }
     d->watches = ak_watches_new(&d->loop, d->config->state_dir, find_active, d);
     d->tails = ak_tails_new(&d->loop, is_active, d);
-    d->scheduler = ak_scheduler_new(d->config->slots);
     d->audit = ak_audit_new(lab_folder(), d->log);
     d->auth = ak_auth_new(d->store, d->config->rate);
     FUZZ_CHECK(ak_checker_new(&d->checker, &d->loop, d->config) == AKSSL_OK);
@@ -689,10 +688,10 @@ static void end_daemon(lab *l)
     FUZZ_CHECK(!l->tools && !l->works);
     close_handles(d);
     ak_jobs_fini(&d->jobs);
-    ak_scheduler_free(d->scheduler);
     ak_auth_free(d->auth);
     ak_audit_free(d->audit);
     d->auth = NULL;
+    ak_usage_fini(&d->usage);
     ak_store_close(d->store);
 }
 

@@ -123,7 +123,7 @@ static void check_account(sqlite3 *db, sim_account *a)
 
     if (!state)
         sim_broken("job %" PRId64 " was acknowledged, and is not in the database", a->id);
-    if (a->ended && state != (int64_t)a->ended)
+    if (a->ended && state != (int64_t)a->ended && !(a->ended == AK_JOB_TIMEOUT && a->resumed))
         sim_broken("job %" PRId64 " was told to be %s, and is %s in the database", a->id,
                    ak_job_state_text(a->ended), ak_job_state_text((ak_job_state)state));
     if (a->finish == AK_JOB_SUCCEEDED && state != (int64_t)a->finish &&
@@ -140,6 +140,9 @@ static void check_account(sqlite3 *db, sim_account *a)
         !number(db, "SELECT cancel FROM jobs WHERE id = ?", a->id, 0))
         sim_broken("job %" PRId64 ": its cancelling was acknowledged, and is not in the database",
                    a->id);
+    if (a->hold == SIM_WISH_PAUSE && !ak_job_state_ended((ak_job_state)state) &&
+        !number(db, "SELECT held FROM jobs WHERE id = ?", a->id, 0))
+        sim_broken("job %" PRId64 " was acknowledged as held, and is not in the database", a->id);
     if (a->wish == SIM_WISH_PAUSE && state != AK_JOB_PAUSED &&
         !ak_job_state_ended((ak_job_state)state) &&
         !number(db, "SELECT pause FROM jobs WHERE id = ?", a->id, 0))

@@ -67,6 +67,8 @@ void sim_oracle_told(int64_t job, const char *text, const char *reason, int64_t 
 
     if (!state)
         sim_broken("job %" PRId64 " is told to be '%s'", job, text);
+    if (account->ended == AK_JOB_TIMEOUT && account->resumed && state != account->ended)
+        account->ended = 0; // it goes on
     if (account->ended && state != account->ended && asked_at >= account->ended_at)
         sim_broken("job %" PRId64 " was told to be %s, and is now told to be %s", job,
                    ak_job_state_text(account->ended), text);
@@ -110,6 +112,24 @@ static int64_t cores_in_use(void)
     return used;
 }
 
+// Who is held does not start, nor who waits for another.
+static void check_turn(const sim_account *account)
+{
+    const ak_daemon *d = sim_here->d;
+    const ak_job *other = d && account->after ? ak_jobs_find(&d->jobs, account->after) : NULL;
+    const sim_account *known = account->after ? sim_oracle_of(account->after) : NULL;
+
+    if (account->hold == SIM_WISH_PAUSE)
+        sim_broken("job %" PRId64 " is launched while it is held", account->id);
+    if (other && !ak_job_state_ended(other->state) && !known->resumed)
+        sim_broken("job %" PRId64 " is launched while job %" PRId64 " is %s, which it waits for",
+                   account->id, account->after, ak_job_state_text(other->state));
+    if (known && !account->after_any && ak_job_state_ended(known->ended) &&
+        known->ended != AK_JOB_SUCCEEDED)
+        sim_broken("job %" PRId64 " is launched though job %" PRId64 " was told to be %s",
+                   account->id, account->after, ak_job_state_text(known->ended));
+}
+
 void sim_oracle_launched(sim_run *run)
 {
     sim_account *account = sim_oracle_of(run->job);
@@ -121,6 +141,9 @@ void sim_oracle_launched(sim_run *run)
             sim_broken("job %" PRId64 " is launched while %d processes of its run %s live",
                        run->job, sim_run_alive(other), other->id);
     account->finish = 0;
+    if (account->ended == AK_JOB_TIMEOUT && account->resumed)
+        account->ended = 0;
+    check_turn(account);
     if (cores_in_use() > sim_here->slots)
         sim_broken("job %" PRId64 " is launched with %" PRId64 " ranks, and then %" PRId64
                    " cores of %d are in use",
@@ -220,13 +243,14 @@ void sim_oracle_finished(sim_run *run, ak_job_state outcome)
 static bool may_move(ak_job_state from, ak_job_state to)
 {
     static const unsigned table[AK_JOB_STATE_END] = {
-        [AK_JOB_QUEUED] =
-            1 << AK_JOB_STARTING | 1 << AK_JOB_PAUSED | 1 << AK_JOB_FAILED | 1 << AK_JOB_CANCELLED,
+        [AK_JOB_QUEUED] = 1 << AK_JOB_STARTING | 1 << AK_JOB_PAUSED | 1 << AK_JOB_FAILED |
+                          1 << AK_JOB_CANCELLED | 1 << AK_JOB_TIMEOUT,
         [AK_JOB_STARTING] = 1 << AK_JOB_RUNNING | 1 << AK_JOB_QUEUED | 1 << AK_JOB_PAUSED |
-                            1 << AK_JOB_FAILED | 1 << AK_JOB_CANCELLED,
+                            1 << AK_JOB_FAILED | 1 << AK_JOB_CANCELLED | 1 << AK_JOB_TIMEOUT,
         [AK_JOB_RUNNING] = 1 << AK_JOB_SUCCEEDED | 1 << AK_JOB_QUEUED | 1 << AK_JOB_PAUSED |
-                           1 << AK_JOB_FAILED | 1 << AK_JOB_CANCELLED,
+                           1 << AK_JOB_FAILED | 1 << AK_JOB_CANCELLED | 1 << AK_JOB_TIMEOUT,
         [AK_JOB_PAUSED] = 1 << AK_JOB_QUEUED | 1 << AK_JOB_FAILED | 1 << AK_JOB_CANCELLED,
+        [AK_JOB_TIMEOUT] = 1 << AK_JOB_QUEUED,
     };
 
     return table[from] >> to & 1;
@@ -259,16 +283,15 @@ static const ak_run *run_of(const ak_daemon *d, const char *id)
     return NULL;
 }
 
+// Runs that an earlier akssld has started may have more cores than there are now.
 static void look_at_cores(const ak_daemon *d)
 {
-    int64_t used = 0;
+    bool adopted = false;
 
     for (size_t i = 0; i < d->jobs.count; i++)
-        if (d->jobs.at[i]->run)
-            used += d->jobs.at[i]->run->cores;
-    if (used != ak_scheduler_used(d->scheduler))
-        sim_broken("runs have %" PRId64 " cores, the scheduler gave %" PRId64, used,
-                   ak_scheduler_used(d->scheduler));
+        adopted |= d->jobs.at[i]->run && d->jobs.at[i]->run->adopted;
+    if (!adopted && ak_run_cores(d) > d->config->slots)
+        sim_broken("runs have %" PRId64 " cores of %" PRId64, ak_run_cores(d), d->config->slots);
 }
 
 void sim_oracle_look(void)

@@ -33,6 +33,10 @@ typedef struct sim_account {
     sim_wish wish;  // pause or not, as far as acknowledged; OPEN: the answer is not known
     int64_t wish_at;
     ak_job_state finish; // an acknowledged Finish; 0
+    bool resumed;        // somebody asked for it: an end by its time limit may be over again
+    sim_wish hold;       // RUN: it may start; PAUSE: it may not; OPEN: the answer is not known
+    int64_t after;       // the job that it waits for; 0: none
+    bool after_any;      // however that ends
 } sim_account;
 
 typedef struct sim_oracle {

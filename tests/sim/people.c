@@ -21,7 +21,9 @@ typedef struct person {
     int64_t keep;
     int64_t ranks, ranks_before; // that are wanted, and were, of the job being resized
     ak_rpc_id rpc;               // the call under way
-    sim_wish before;             // of the job, before the call
+    sim_wish before, hold;       // of the job, before the call
+    int64_t after;               // of the job being submitted
+    bool after_any, held;        // the same
     int64_t asked_at;
     ak_call *watch;
     int64_t watched;
@@ -46,6 +48,13 @@ static void idle(person *p)
 
 // ---- what comes back
 
+static void note_terms(const person *p, sim_account *account)
+{
+    account->after = p->after;
+    account->after_any = p->after_any;
+    account->hold = p->held ? SIM_WISH_PAUSE : SIM_WISH_RUN;
+}
+
 static void on_message(void *ctx, ak_call *call, const ProtobufCMessage *message)
 {
     person *p = ctx;
@@ -59,6 +68,7 @@ static void on_message(void *ctx, ak_call *call, const ProtobufCMessage *message
         p->jobs[p->count++] = ((const Akssl__V1__SubmitReply *)message)->id;
         p->to_submit--;
         sim_oracle_submitted(p->jobs[p->count - 1], p->steps, p->ranks, p->keep);
+        note_terms(p, sim_oracle_of(p->jobs[p->count - 1]));
     } else if (message->descriptor == &akssl__v1__list_reply__descriptor) {
         const Akssl__V1__ListReply *list = (const Akssl__V1__ListReply *)message;
 
@@ -86,6 +96,12 @@ static void on_ended(void *ctx, ak_call *call, akssl_status rc, const char *sent
         else if (is_refusal(rc))
             account->wish = p->before;
         account->wish_at = sim_here->now;
+    }
+    if (account && (p->rpc == AK_RPC_hold || p->rpc == AK_RPC_release)) {
+        if (rc == AKSSL_OK)
+            account->hold = p->rpc == AK_RPC_hold ? SIM_WISH_PAUSE : SIM_WISH_RUN;
+        else if (is_refusal(rc))
+            account->hold = p->hold;
     }
     if (account && p->rpc == AK_RPC_resize)
         account->ranks = rc == AKSSL_OK ? p->ranks : is_refusal(rc) ? p->ranks_before : -2;
@@ -124,8 +140,12 @@ static void call_job(person *p, ak_rpc_id rpc, int64_t job)
     p->job = job;
     p->asked_at = sim_here->now;
     p->before = sim_oracle_of(job)->wish;
+    p->hold = sim_oracle_of(job)->hold;
+    sim_oracle_of(job)->resumed |= rpc == AK_RPC_resume;
     if (rpc == AK_RPC_pause || rpc == AK_RPC_resume)
         sim_oracle_of(job)->wish = SIM_WISH_OPEN;
+    if (rpc == AK_RPC_hold || rpc == AK_RPC_release)
+        sim_oracle_of(job)->hold = SIM_WISH_OPEN;
     sim_net_call(rpc, "", "", &request.base, CALL_MS,
                  &(sim_caller){ .message = on_message, .ended = on_ended, .ctx = p });
 }
@@ -148,6 +168,14 @@ static void submit(person *p)
     spec.keep = p->keep = sim_range(1, 3);
     spec.max_restarts = sim_chance(90) ? 1000 : 3;
     spec.priority = sim_range(-1, 1);
+    if (sim_chance(20))
+        spec.time = (char *)sim_format("0:%02d", (int)sim_range(3, 30));
+    p->after = p->count && sim_chance(30) ? p->jobs[sim_range(0, p->count - 1)] : 0;
+    p->after_any = sim_chance(70);
+    if (p->after)
+        spec.after = (char *)sim_format("%" PRId64 ":%s", p->after, p->after_any ? "any" : "ok");
+    request.has_hold = 1;
+    request.hold = p->held = sim_chance(10);
     request.spec = &spec;
     p->rpc = AK_RPC_submit;
     p->job = 0;
@@ -224,13 +252,38 @@ static void resize(person *p, int64_t job)
                  &(sim_caller){ .message = on_message, .ended = on_ended, .ctx = p });
 }
 
+static void edit(person *p, int64_t job)
+{
+    Akssl__V1__EditRequest request = AKSSL__V1__EDIT_REQUEST__INIT;
+    Akssl__V1__JobSpec spec = AKSSL__V1__JOB_SPEC__INIT;
+
+    spec.has_priority = 1;
+    spec.priority = sim_range(-2, 2);
+    spec.time = (char *)(sim_chance(50) ? "" : sim_format("0:%02d", (int)sim_range(5, 50)));
+    request.has_id = 1;
+    request.id = p->job = job;
+    request.spec = &spec;
+    p->rpc = AK_RPC_edit;
+    p->asked_at = sim_here->now;
+    sim_net_call(AK_RPC_edit, "", "", &request.base, CALL_MS,
+                 &(sim_caller){ .message = on_message, .ended = on_ended, .ctx = p });
+}
+
 static void change(person *p, int64_t job)
 {
     int64_t what = sim_range(0, 99);
 
     if (what < 30)
         call_job(p, AK_RPC_show, job);
-    else if (what < 45)
+    else if (what < 35)
+        call_job(p, AK_RPC_hold, job);
+    else if (what < 39)
+        call_job(p, AK_RPC_requeue, job);
+    else if (what < 43)
+        edit(p, job);
+    else if (what < 50)
+        call_job(p, AK_RPC_release, job);
+    else if (what < 58)
         call_job(p, AK_RPC_pause, job);
     else if (what < 68)
         call_job(p, AK_RPC_resume, job);
@@ -259,10 +312,16 @@ static void settle(person *p)
 
         for (int i = 0; i < p->count && !mine; i++)
             mine = p->jobs[i] == a->id;
-        if (!mine || a->ended)
+        if (mine && a->ended == AK_JOB_TIMEOUT && sim_chance(30)) { // others may wait for it
+            call_job(p, AK_RPC_resume, a->id);
+            return;
+        }
+        if (!mine || a->ended || sim_chance(40)) // it may wait for one that comes later here
             continue;
         if (a->told == AK_JOB_PAUSED && sim_chance(50))
             call_job(p, AK_RPC_resume, a->id);
+        else if (a->hold != SIM_WISH_RUN && sim_chance(30))
+            call_job(p, AK_RPC_release, a->id);
         else
             call_job(p, AK_RPC_show, a->id);
         return;

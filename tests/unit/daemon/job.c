@@ -8,13 +8,13 @@
 START_TEST(every_pair)
 {
     static const char expected[AK_JOB_STATE_END][AK_JOB_EVENT_END + 1] = {
-        // launch join requeue pause resume succeed fail cancel
-        [AK_JOB_QUEUED] = " S--P--FC",    [AK_JOB_STARTING] = " -RQP--FC",
-        [AK_JOB_RUNNING] = " --QP-DFC",   [AK_JOB_PAUSED] = " ----Q-FC",
-        [AK_JOB_SUCCEEDED] = " --------", [AK_JOB_FAILED] = " --------",
-        [AK_JOB_CANCELLED] = " --------",
+        // launch join requeue pause resume succeed fail cancel time_out
+        [AK_JOB_QUEUED] = " S--P--FCT",    [AK_JOB_STARTING] = " -RQP--FCT",
+        [AK_JOB_RUNNING] = " --QP-DFCT",   [AK_JOB_PAUSED] = " ----Q-FC-",
+        [AK_JOB_SUCCEEDED] = " ---------", [AK_JOB_FAILED] = " ---------",
+        [AK_JOB_CANCELLED] = " ---------", [AK_JOB_TIMEOUT] = " ----Q----",
     };
-    static const char letters[] = "-QSRPDFC"; // by ak_job_state
+    static const char letters[] = "-QSRPDFCT"; // by ak_job_state
 
     for (int state = 1; state < AK_JOB_STATE_END; state++)
         for (int event = 1; event < AK_JOB_EVENT_END; event++)

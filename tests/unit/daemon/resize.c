@@ -66,7 +66,8 @@ START_TEST(a_running_job_is_resized)
     ck_assert_str_eq(job->reason, "");
     akssl__v1__job__free_unpacked(job, NULL);
     waiting = submit(&l, "plain", 0, 2);
-    resized(&l, waiting, 1, "QUEUED", "");
+    resized(&l, waiting, 1, "QUEUED",
+            "Resources: it is next, and takes 2 cores, of which 0 are free");
     resized(&l, id, 1, "RUNNING", "resizing to 1 ranks"); // now both have room
     akssl__v1__job__free_unpacked(wait_for(&l, waiting, "SUCCEEDED", FAKE_STEPS), NULL);
     job = wait_ranks(&l, id, 1, 4);

@@ -131,7 +131,6 @@ START_TEST(tables_are_whole)
             akssl_key key;
 
             ck_assert(f->help && f->help[0] && (f->type == AK_FLAG_SWITCH) == !f->metavar);
-            ck_assert(!f->letter || f->type == AK_FLAG_SWITCH);
             for (size_t k = 0; row->takes_spec && akssl_job_spec_key(k, &key); k++)
                 ck_assert_str_ne(f->name, key.name);
         }

@@ -39,6 +39,7 @@ START_TEST(has_null_for_what_is_not_known)
                             .folder = "",
                             .owner = "",
                             .weights = "",
+                            .owner = "",
                             .progress = &progress,
                             .ended_ms = -1 };
     json_t *object = ak_json_job(&job), *p = json_object_get(object, "progress");

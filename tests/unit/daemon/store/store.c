@@ -199,7 +199,8 @@ START_TEST(an_old_version_is_brought_up_to_date)
     store = open_store(path);
     ck_assert_int_eq(ak_store_find(store, 5, &found), 0);
     ck_assert_int_eq(found->spec.seed, 3);
-    ck_assert(!found->pause);                          // a column of version 3
+    ck_assert(!found->pause);                                         // a column of version 3
+    ck_assert(!found->held && !found->requeue && !found->elapsed_ms); // of 6
     ck_assert_str_eq(found->spec.on_collapse, "warn"); // a key that specs did not have
     ck_assert(found->spec.topk == 5 && found->spec.weight_decay_end == -1);
     found->pause = true;
@@ -216,6 +217,36 @@ START_TEST(an_old_version_is_brought_up_to_date)
     free(backup);
     free(path);
     folder_remove(folder);
+}
+END_TEST
+
+START_TEST(every_older_version_is_brought_up_to_date)
+{
+    for (int version = 1; version < ak_store_versions(); version++) {
+        char *folder = folder_make(), *path = ak_path("%s/db", folder);
+        char *pragma =
+            ak_path("PRAGMA user_version = %d; PRAGMA application_id = 1634431859", version);
+        ak_store *store;
+        ak_job *found;
+
+        for (int i = 1; i <= version; i++)
+            execute(path, ak_store_step_sql(i));
+        execute(path, pragma);
+        execute(path, "INSERT INTO jobs (id, state, reason, submitted_ms, started_ms, ended_ms, "
+                      "restarts, restarts_since_commit, committed_step, ranks, run_id, cancel, "
+                      "outcome, weights, spec, kind, name, method, backbone, dataset, priority) "
+                      "VALUES (5, 1, 'r', 1, 0, 0, 0, 0, -1, 0, '', 0, 0, '', 'seed: 3', "
+                      "'pretrain', 'old', 'simclr', 'resnet18', 'd', 0)");
+        store = open_store(path);
+        ck_assert_int_eq(ak_store_find(store, 5, &found), 0);
+        ck_assert(found->spec.seed == 3 && found->state == AK_JOB_QUEUED && !found->held);
+        ck_assert_int_eq(ak_store_update(store, found), 0);
+        ak_job_free(found);
+        ak_store_close(store);
+        free(pragma);
+        free(path);
+        folder_remove(folder);
+    }
 }
 END_TEST
 
@@ -284,13 +315,15 @@ START_TEST(ten_thousand_rows)
     }
     ck_assert_int_eq(ak_store_commit(store), 0);
     s = (seen){ .limit = -1 };
-    ck_assert_int_eq(ak_store_list(store, 0, 100000, see, &s), 0);
+    ck_assert_int_eq(ak_store_list(store, &(ak_filter){ .limit = 100000 }, see, &s), 0);
     ck_assert_int_eq(s.count, 10000);
     s = (seen){ .limit = -1 };
-    ck_assert_int_eq(ak_store_list(store, 1u << AK_JOB_QUEUED, 30, see, &s), 0);
+    ck_assert_int_eq(
+        ak_store_list(store, &(ak_filter){ .states = 1u << AK_JOB_QUEUED, .limit = 30 }, see, &s),
+        0);
     ck_assert_int_eq(s.count, 30);
     s = (seen){ .limit = 5 };
-    ck_assert_int_eq(ak_store_list(store, 0, 1000, see, &s), 0);
+    ck_assert_int_eq(ak_store_list(store, &(ak_filter){ .limit = 1000 }, see, &s), 0);
     ck_assert_int_eq(s.count, 5);
     ck_assert_int_eq(ak_store_active(store, take, &active, &skipped), 0);
     ck_assert(active == 100 && skipped == 0);
@@ -317,7 +350,7 @@ START_TEST(a_damaged_row_hides_no_other)
     ck_assert_ptr_nonnull(strstr(ak_error_text(), "job 2"));
     ck_assert_int_eq(ak_store_active(store, take, &active, &skipped), 0);
     ck_assert(active == 2 && skipped == 1);
-    ck_assert_int_eq(ak_store_list(store, 0, 10, see, &s), 0);
+    ck_assert_int_eq(ak_store_list(store, &(ak_filter){ .limit = 10 }, see, &s), 0);
     ck_assert_int_eq(s.count, 2);
     ak_job_free(job);
     ak_store_close(store);
@@ -366,5 +399,6 @@ END_TEST
 
 AK_TEST_MAIN(AK_CASE(rows_survive_reopening), AK_CASE(rolled_back_is_not_there),
              AK_CASE(commits_are_kept_and_pruned), AK_CASE(an_old_version_is_brought_up_to_date),
-             AK_CASE(others_are_refused), AK_CASE(ten_thousand_rows),
-             AK_CASE(a_damaged_row_hides_no_other), AK_CASE(values_that_cannot_be_are_refused))
+             AK_CASE(every_older_version_is_brought_up_to_date), AK_CASE(others_are_refused),
+             AK_CASE(ten_thousand_rows), AK_CASE(a_damaged_row_hides_no_other),
+             AK_CASE(values_that_cannot_be_are_refused))

@@ -1,0 +1,361 @@
+// daemon/queue.c -- the jobs that wait: their turn, what keeps them, how people change it.
+
+#include "daemon/queue.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "daemon/files.h"
+#include "daemon/meter.h"
+#include "daemon/run.h"
+#include "proto/base/alloc.h"
+#include "proto/base/clock.h"
+#include "proto/base/error.h"
+
+// ---- what it waits for
+
+// look_at says how it stands with one that is waited for: met, or never to be (*dead), or neither.
+static akssl_status look_at(ak_daemon *d, ak_after *after, bool *dead)
+{
+    const ak_job *active = ak_jobs_find(&d->jobs, after->job);
+    ak_job_state state = active ? ak_job_shown(active) : 0;
+    akssl_status rc = AKSSL_OK;
+
+    if (!active)
+        rc = ak_store_state_of(d->store, after->job, &state);
+    if (rc < 0 || (state && !ak_job_state_ended(state)))
+        return rc;
+    after->met = after->any || state == AK_JOB_SUCCEEDED;
+    *dead = !after->met && state != AK_JOB_TIMEOUT; // which may be resumed, and succeed yet
+    return AKSSL_OK;
+}
+
+// next_after gives the first that is not met; NULL when all are.
+static ak_after *next_after(ak_daemon *d, ak_job *job, bool *dead)
+{
+    for (int i = 0; i < job->terms.after_count; i++) {
+        ak_after *after = &job->terms.after[i];
+
+        if (!after->met && look_at(d, after, dead) < 0)
+            return after; // asked again with the next look
+        if (!after->met)
+            return after;
+    }
+    return NULL;
+}
+
+akssl_status ak_queue_check_after(ak_daemon *d, const ak_terms *terms, int64_t id)
+{
+    for (int i = 0; i < terms->after_count; i++) {
+        int64_t other = terms->after[i].job;
+        ak_job_state state = 0;
+        akssl_status rc = ak_store_state_of(d->store, other, &state);
+
+        if (rc < 0)
+            return rc;
+        if (!state)
+            return ak_fail(AKSSL_ERR_INVALID,
+                           "after: there is no job %" PRId64 ": `akssl-client list` shows the jobs",
+                           other);
+        if (id && other >= id)
+            return ak_fail(AKSSL_ERR_INVALID,
+                           "after: job %" PRId64 " is not older than job %" PRId64
+                           ": a job waits for older ones only",
+                           other, id);
+    }
+    return AKSSL_OK;
+}
+
+// settle ends what cannot start any more; false when job is gone.
+static bool settle(ak_daemon *d, ak_job *job)
+{
+    bool dead = false;
+    ak_after *after;
+    char *reason;
+
+    if (ak_job_late(job)) {
+        ak_meter_time_out(d, job);
+        return false;
+    }
+    after = next_after(d, job, &dead);
+    if (!dead) {
+        job->blocker = after ? after->job : 0;
+        return true;
+    }
+    reason = ak_path("Dependency: job %" PRId64 " did not succeed", after->job);
+    ak_control_move(d, job, AK_JOB_CANCEL, reason);
+    free(reason);
+    return false;
+}
+
+// ---- the question
+
+typedef struct question {
+    ak_schedule s;
+    ak_job **jobs; // of the pending
+    ak_run **runs; // of the running
+    double *usage;
+    int64_t wake_ns; // when the next job's pause after a crash is over; 0: none waits
+} question;
+
+static int64_t left_of(const ak_job *job)
+{
+    return job->terms.limit_ms ? job->terms.limit_ms - job->elapsed_ms : AK_SCHEDULE_NEVER;
+}
+
+static void add_run(question *q, ak_run *run)
+{
+    const ak_job *job = run->job;
+    bool stays = run->phase != AK_RUN_PREPARING && run->phase != AK_RUN_LAUNCHED &&
+                 (run->phase != AK_RUN_JOINED || run->lost);
+
+    q->runs[q->s.running_count] = run;
+    q->s.running[q->s.running_count++] = (ak_running){
+        .id = job->id,
+        .priority = job->spec.priority,
+        .cores = run->cores,
+        .left_ms = left_of(job),
+        .stopping = run->phase >= AK_RUN_FINISHED || job->outcome || run->pausing || job->cancel ||
+                    job->pause,
+        .stays = stays,
+    };
+}
+
+static ak_wait keeps(const ak_job *job, int64_t now_ns)
+{
+    if (job->held)
+        return AK_WAIT_HELD;
+    if (job->blocker)
+        return AK_WAIT_DEPENDENCY;
+    return job->not_before_ns > now_ns ? AK_WAIT_LATER : AK_WAIT_NONE;
+}
+
+static void add_pending(question *q, ak_daemon *d, const ak_job *job, int64_t now_ns)
+{
+    ak_pending *p = &q->s.pending[q->s.pending_count++];
+
+    *p = (ak_pending){
+        .id = job->id,
+        .priority = job->spec.priority,
+        .cores = ak_job_cores(job, d->config->slots),
+        .left_ms = left_of(job),
+        .user = ak_usage_find(&d->usage, job->owner),
+        .wait = keeps(job, now_ns),
+        .of = job->blocker,
+    };
+    if (p->wait == AK_WAIT_LATER && (!q->wake_ns || job->not_before_ns < q->wake_ns))
+        q->wake_ns = job->not_before_ns;
+}
+
+static void ask(question *q, ak_daemon *d, size_t more)
+{
+    size_t room = d->jobs.count + more + 1;
+    int64_t now_ns = ak_clock_ns();
+
+    *q = (question){
+        .s = { .slots = d->config->slots, .preempt = d->config->preempt, .backfill = true }
+    };
+    q->jobs = ak_alloc(room, sizeof(ak_job *));
+    q->runs = ak_alloc(room, sizeof(ak_run *));
+    q->s.pending = ak_alloc(room, sizeof *q->s.pending);
+    q->s.running = ak_alloc(room, sizeof *q->s.running);
+    for (size_t i = 0; i < d->jobs.count; i++) // first, since indices move with a new one
+        (void)ak_usage_find(&d->usage, d->jobs.at[i]->owner);
+    for (size_t i = 0; i < d->jobs.count; i++) {
+        ak_job *job = d->jobs.at[i];
+
+        if (job->run) {
+            add_run(q, job->run);
+        } else if (job->state == AK_JOB_QUEUED) {
+            q->jobs[q->s.pending_count] = job;
+            add_pending(q, d, job, now_ns);
+        }
+    }
+}
+
+static void set_usage(question *q, const ak_daemon *d)
+{
+    q->usage = ak_alloc(d->usage.count + 1, sizeof *q->usage);
+    for (size_t i = 0; i < d->usage.count; i++)
+        q->usage[i] = d->usage.rows[i].core_s;
+    q->s.usage = q->usage;
+    q->s.users = d->usage.count;
+}
+
+static void question_fini(question *q)
+{
+    free(q->jobs);
+    free(q->runs);
+    free(q->usage);
+    free(q->s.pending);
+    free(q->s.running);
+}
+
+// ---- the answer
+
+static void on_wake(uv_timer_t *timer)
+{
+    ak_control_schedule(timer->data);
+}
+
+// tell notes why a job waits; its watchers hear of a new kind of why, not of every number.
+static void tell(ak_daemon *d, ak_job *job, const ak_pending *p)
+{
+    bool moved = job->wait != p->wait && p->wait != AK_WAIT_START;
+
+    job->wait = p->wait;
+    job->wait_of = p->of;
+    job->wait_cores = p->cores;
+    d->waiting +=
+        p->wait == AK_WAIT_RESOURCES || p->wait == AK_WAIT_PRIORITY || p->wait == AK_WAIT_LATER;
+    if (moved)
+        ak_watches_changed(d->watches, job, true);
+}
+
+static void answer(ak_daemon *d, question *q)
+{
+    d->waiting = 0;
+    for (size_t i = 0; i < q->s.pending_count; i++)
+        tell(d, q->jobs[i], &q->s.pending[i]);
+    for (size_t i = 0; i < q->s.running_count; i++)
+        if (q->s.running[i].preempts)
+            ak_run_preempt(q->runs[i], q->s.running[i].preempts);
+    // What cannot be stored must not start: it would be found QUEUED, or not at all, by the next
+    // akssld.
+    for (size_t i = 0; i < q->s.pending_count && !ak_control_is_behind(d); i++)
+        if (q->s.pending[i].wait == AK_WAIT_START)
+            ak_run_start(d, q->jobs[i], q->s.pending[i].cores);
+    if (q->wake_ns) {
+        int64_t wait_ns = q->wake_ns - ak_clock_ns();
+
+        uv_timer_start(&d->wake, on_wake, wait_ns > 0 ? (uint64_t)wait_ns / 1000000 + 1 : 1, 0);
+    }
+}
+
+void ak_control_schedule(ak_daemon *d)
+{
+    question q;
+
+    if (d->stopping || ak_control_is_behind(d))
+        return;
+    for (size_t i = 0; i < d->jobs.count;) { // whom a job waits for comes before it
+        ak_job *job = d->jobs.at[i];
+        bool stays = job->state != AK_JOB_QUEUED || settle(d, job);
+
+        i += stays || (i < d->jobs.count && d->jobs.at[i] == job);
+    }
+    if (ak_control_is_behind(d))
+        return;
+    ask(&q, d, 0);
+    set_usage(&q, d);
+    ak_schedule_run(&q.s);
+    answer(d, &q);
+    question_fini(&q);
+}
+
+int64_t ak_queue_forecast(ak_daemon *d, const ak_job *job)
+{
+    int64_t when;
+    question q;
+
+    (void)ak_usage_find(&d->usage, job->owner);
+    ask(&q, d, 1);
+    add_pending(&q, d, job, ak_clock_ns());
+    q.s.pending[q.s.pending_count - 1].id = INT64_MAX; // after all others
+    set_usage(&q, d);
+    when = ak_schedule_start_of(&q.s, INT64_MAX);
+    question_fini(&q);
+    return when;
+}
+
+// ---- why
+
+char *ak_queue_reason(const ak_job *job)
+{
+    const char *gap = job->reason[0] ? "; " : "";
+
+    if (job->held) // also where nobody has looked yet
+        return ak_path("Held: `akssl-client release %" PRId64 "` lets it start%s%s", job->id, gap,
+                       job->reason);
+    switch (job->wait) {
+    case AK_WAIT_RESOURCES:
+        return ak_path("Resources: it is next, and takes %" PRId64 " cores, of which %" PRId64
+                       " are free%s%s",
+                       job->wait_cores, job->wait_of, gap, job->reason);
+    case AK_WAIT_PRIORITY:
+        return ak_path("Priority: %" PRId64 " %s before it%s%s", job->wait_of,
+                       job->wait_of == 1 ? "job goes" : "jobs go", gap, job->reason);
+    case AK_WAIT_DEPENDENCY:
+        return ak_path("Dependency: waits for job %" PRId64 "%s%s", job->wait_of, gap, job->reason);
+    case AK_WAIT_NONE:
+    case AK_WAIT_START:
+    case AK_WAIT_HELD:
+    case AK_WAIT_LATER:
+        break;
+    }
+    return NULL;
+}
+
+// ---- people
+
+// wish makes a flag of a job durable, or leaves it as it was.
+static akssl_status wish(ak_daemon *d, ak_job *job, bool *field, bool value)
+{
+    bool before = *field;
+    akssl_status rc;
+
+    if (before == value)
+        return AKSSL_OK;
+    *field = value;
+    rc = ak_control_save(d, job);
+    if (rc < 0)
+        *field = before;
+    return rc;
+}
+
+akssl_status ak_queue_hold(ak_daemon *d, int64_t id, bool hold,
+                           void (*seen)(void *ctx, const ak_job *job), void *ctx)
+{
+    ak_job *job;
+    akssl_status rc = ak_control_active(d, id, &job);
+
+    if (rc == AKSSL_OK && job->state != AK_JOB_QUEUED)
+        rc = ak_fail(AKSSL_ERR_STATE,
+                     "job %" PRId64 " is %s: only a QUEUED job is held or released; a running one "
+                     "is paused",
+                     id, ak_job_state_text(job->state));
+    if (rc == AKSSL_OK)
+        rc = wish(d, job, &job->held, hold);
+    if (rc < 0)
+        return rc;
+    ak_log_write(d->log, AK_LOG_INFO, "job %" PRId64 " is %s", id, hold ? "held" : "released");
+    job->wait = AK_WAIT_NONE; // until the next look, which is soon
+    ak_watches_changed(d->watches, job, true);
+    seen(ctx, job);
+    ak_control_schedule(d); // which may end it
+    return AKSSL_OK;
+}
+
+akssl_status ak_queue_requeue(ak_daemon *d, int64_t id, void (*seen)(void *ctx, const ak_job *job),
+                              void *ctx)
+{
+    ak_job *job;
+    akssl_status rc = ak_control_active(d, id, &job);
+
+    if (rc == AKSSL_OK && (job->cancel || job->pause))
+        rc = ak_fail(AKSSL_ERR_STATE, "job %" PRId64 " is being %s", id,
+                     job->cancel ? "cancelled" : "paused");
+    if (rc == AKSSL_OK && !job->run)
+        rc = ak_fail(AKSSL_ERR_STATE, "job %" PRId64 " is %s: only one that runs is queued again",
+                     id, ak_job_state_text(job->state));
+    if (rc == AKSSL_OK)
+        rc = wish(d, job, &job->requeue, true);
+    if (rc < 0)
+        return rc;
+    if (!job->outcome)
+        ak_text_set(&job->reason, "is being queued again");
+    ak_watches_changed(d->watches, job, true);
+    ak_run_yield(job->run, "queued again by request");
+    seen(ctx, job);
+    return AKSSL_OK;
+}

@@ -1,0 +1,61 @@
+// daemon/store/usage.c -- what each person has used, as rows.
+
+#include <math.h>
+
+#include "daemon/store/sqlite.h"
+
+akssl_status ak_store_read_usage(ak_store *store, ak_usage *usage, int64_t now_ms,
+                                 double half_life_s)
+{
+    sqlite3_stmt *s = ak_store_query(store, AK_QUERY_USAGE);
+    akssl_status rc = AKSSL_OK;
+    int step;
+
+    if (!s)
+        return AKSSL_ERR_IO;
+    while ((step = sqlite3_step(s)) == SQLITE_ROW) {
+        const char *user = (const char *)sqlite3_column_text(s, 0);
+        double core_s = sqlite3_column_double(s, 1);
+        double age_s = (double)(now_ms - sqlite3_column_int64(s, 2)) / 1000;
+
+        if (user && isfinite(core_s) && core_s > 0) // a clock that went back fades nothing
+            ak_usage_add(usage, user, age_s > 0 ? core_s * exp2(-age_s / half_life_s) : core_s);
+    }
+    if (step != SQLITE_DONE)
+        rc = ak_store_fail(store, "what people have used cannot be read");
+    sqlite3_reset(s);
+    return rc;
+}
+
+static akssl_status write_rows(ak_store *store, const ak_usage *usage, int64_t now_ms)
+{
+    sqlite3_stmt *s = ak_store_query(store, AK_QUERY_USAGE_CLEAR);
+    akssl_status rc =
+        s ? ak_store_run(store, s, "what people have used cannot be stored") : AKSSL_ERR_IO;
+
+    for (size_t i = 0; i < usage->count && rc == AKSSL_OK; i++) {
+        if (usage->rows[i].core_s <= 0)
+            continue;
+        s = ak_store_query(store, AK_QUERY_USAGE_ADD);
+        if (!s)
+            return AKSSL_ERR_IO;
+        sqlite3_bind_text(s, 1, usage->rows[i].user, -1, SQLITE_TRANSIENT);
+        sqlite3_bind_double(s, 2, usage->rows[i].core_s);
+        sqlite3_bind_int64(s, 3, now_ms);
+        rc = ak_store_run(store, s, "what people have used cannot be stored");
+    }
+    return rc;
+}
+
+akssl_status ak_store_write_usage(ak_store *store, const ak_usage *usage, int64_t now_ms)
+{
+    akssl_status rc = ak_store_begin(store);
+
+    if (rc < 0)
+        return rc;
+    rc = write_rows(store, usage, now_ms);
+    if (rc == AKSSL_OK)
+        return ak_store_commit(store);
+    ak_store_rollback(store);
+    return rc;
+}

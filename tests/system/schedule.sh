@@ -1,0 +1,93 @@
+#!/bin/bash
+# tests/system/schedule.sh -- jobs that make way, run out of time, wait for others, are held, edited
+# and swept: each for the reason that it says, and without a byte of difference.
+
+# shellcheck source=tests/system/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+slots=2
+long=("${small[@]}" --method moco_v2 --option K=96 --epochs 6 --ranks 2 --commit-every 50)
+
+is() { [ "$(field "$1" state)" = "$2" ]; }
+because() { [[ "$(field "$1" reason)" == $2* ]]; }
+at_step() { [ "$(field "$1" progress.step)" -ge "$2" ]; }
+
+start_daemon
+submit "${long[@]}"
+finish "$id"
+reference=$job
+
+# A higher priority: the run commits where it is, makes way, and goes on from there.
+submit "${long[@]}" -J victim
+victim=$id
+wait_for 100 at_step "$victim" 3 || fail "job $victim does not train"
+submit "${small[@]}" -n 2 --priority 5
+vip=$id
+wait_for 60 because "$victim" "Resources: " || fail "job $victim does not make way: $(field "$victim" reason)"
+grep -q "made way for job $vip" <<<"$(field "$victim" reason)" || fail "it does not say for whom"
+committed "$victim" 3 || fail "job $victim made way without a commit"
+[ "$(field "$victim" committed_step)" -lt 24 ] || fail "job $victim was over already"
+finish "$vip"
+finish "$victim"
+[ "$(field "$victim" restarts)" = 0 ] || fail "making way counts as a restart"
+same_run "$reference" "$state/jobs/$victim"
+say "job $victim made way for job $vip: the bytes of the run that did not"
+
+# A time limit: TIMEOUT at a commit, which the next akssld still knows, and resume goes on from.
+submit "${long[@]}" --epochs 6 -t 0:03
+limited=$id
+client wait "$limited" >/dev/null && fail "wait of a job that ran out of time ends with 0"
+until is "$limited" SUCCEEDED; do
+    is "$limited" TIMEOUT || fail "job $limited is $(field "$limited" state): $(field "$limited" reason)"
+    because "$limited" "TimeLimit: it has run for 00:00:03" || fail "the reason is $(field "$limited" reason)"
+    [ "$(jq -r .state "$job/result.json")" = TIMEOUT ] || fail "result.json does not say TIMEOUT"
+    [ -n "${again:-}" ] || { stop_daemon; start_daemon; }
+    again=$((${again:-0} + 1))
+    [ "$again" -lt 40 ] || fail "job $limited does not come on"
+    client resume "$limited" >/dev/null || fail "resume failed"
+    client wait "$limited" >/dev/null
+done
+[ "${again:-0}" -ge 1 ] || fail "job $limited was never out of time"
+same_run "$reference" "$state/jobs/$limited"
+say "out of time $again times: the bytes of the run that was not"
+
+# Dependencies, holds, edits, sweeps.
+submit "${small[@]}" -n 2 -H
+first=$id
+submit "${small[@]}" -n 2 -d "afterok:$first" -J second
+second=$id
+submit "${small[@]}" -n 2 --after "$second:any"
+third=$id
+refused 2 "there is no job 999" "$bin/akssl-client" submit "${small[@]}" --after 999
+refused 2 "time 'soon'" "$bin/akssl-client" submit "${small[@]}" --time soon
+because "$first" "Held: " || fail "job $first: $(field "$first" reason)"
+because "$second" "Dependency: waits for job $first" || fail "job $second: $(field "$second" reason)"
+refused 2 "not older than job" "$bin/akssl-client" edit "$second" --after "$third"
+client edit "$second" --priority 3 -t 1:00:00 >/dev/null || fail "edit failed"
+client --json show "$second" | jq -e '.spec.priority == 3 and .spec.time == "1:00:00"' >/dev/null ||
+    fail "the edit is not to be seen"
+grep -q "priority: 3" "$state/jobs/$second/spec.yaml" || fail "spec.yaml does not have the edit"
+client diff "$first" "$second" >"$dir/diff" && fail "diff ends with 0"
+grep -q "^priority *0 *3" "$dir/diff" || fail "diff says: $(cat "$dir/diff")"
+client cancel "$first" >/dev/null
+client wait "$second" >/dev/null && fail "job $second, whose condition cannot come true, succeeds"
+is "$second" CANCELLED || fail "job $second is $(field "$second" state)"
+because "$second" "Dependency: job $first did not succeed" || fail "job $second: $(field "$second" reason)"
+finish "$third"
+
+mapfile -t ids < <(client submit --parsable "${small[@]}" -n 2 -J s --sweep lr=0.01,0.03 --sweep seed=1,2)
+[ "${#ids[@]}" -eq 4 ] || fail "a sweep of 2 x 2 made ${#ids[@]} jobs"
+[ "$(client list --name s-lr -o name | tail -n 4 | sort | tr -d ' \n')" = \
+    "s-lr=0.01-seed=1s-lr=0.01-seed=2s-lr=0.03-seed=1s-lr=0.03-seed=2" ] ||
+    fail "the sweep's names: $(client list --name s-lr -o name)"
+refused 2 "at most 1000 jobs" "$bin/akssl-client" submit "${small[@]}" --array 0-1000
+client top | grep -q "running" || fail "top prints nothing in a pipe"
+[ "$(client list --state PD,R,CF -o id | tail -n +2 | wc -l)" -eq 4 ] || fail "states by Slurm's names"
+client cancel "${ids[@]}" >/dev/null
+for one in "${ids[@]}"; do client wait "$one" >/dev/null; done
+
+# shellcheck disable=SC1090 # what it prints
+(. <(client completion bash) && COMP_WORDS=(akssl-client submit --prio) COMP_CWORD=2 &&
+    _akssl_client && [ "${COMPREPLY[0]}" = --priority ]) || fail "the completion does not complete"
+
+pass

@@ -1,0 +1,69 @@
+// tests/unit/daemon/usage.c -- tests daemon/usage.c and daemon/store/usage.c.
+
+#include <stdio.h>
+
+#include "daemon/files.h"
+#include "daemon/store/store.h"
+#include "tests/check.h"
+#include "tests/unit/daemon/folder.h"
+
+static double of(ak_usage *u, const char *user)
+{
+    return u->rows[ak_usage_find(u, user)].core_s;
+}
+
+START_TEST(it_adds_and_fades)
+{
+    ak_usage u = { 0 };
+
+    ak_usage_add(&u, "bo", 100);
+    ak_usage_add(&u, "al", 40);
+    ak_usage_add(&u, "bo", 100);
+    ck_assert_str_eq(u.rows[0].user, "al");
+    ak_usage_fade(&u, 60, 60);
+    ck_assert_double_eq_tol(of(&u, "bo"), 100, 1e-9);
+    ck_assert_double_eq_tol(of(&u, "al"), 20, 1e-9);
+    ak_usage_fade(&u, 60 * 100, 60);
+    ck_assert(of(&u, "bo") == 0);
+    ak_usage_fini(&u);
+}
+END_TEST
+
+START_TEST(there_is_a_bound)
+{
+    ak_usage u = { 0 };
+    char name[16];
+
+    for (int i = 0; i < AK_USAGE_MAX_USERS + 10; i++) {
+        snprintf(name, sizeof name, "u%d", i);
+        ak_usage_add(&u, name, i == 7 ? 1e6 : i + 1);
+    }
+    ck_assert_int_eq(u.count, AK_USAGE_MAX_USERS);
+    ck_assert(of(&u, "u7") == 1e6); // those who had least were forgotten
+    ak_usage_fini(&u);
+}
+END_TEST
+
+START_TEST(it_is_stored)
+{
+    char *folder = folder_make(), *path = ak_path("%s/db", folder);
+    ak_usage u = { 0 }, back = { 0 };
+    ak_store *store;
+
+    ck_assert_int_eq(ak_store_open(&store, path), 0);
+    ak_usage_add(&u, "al", 40);
+    ak_usage_add(&u, "", 8);
+    ck_assert_int_eq(ak_store_write_usage(store, &u, 1000), 0);
+    ck_assert_int_eq(ak_store_write_usage(store, &u, 1000), 0); // takes the old one's place
+    ck_assert_int_eq(ak_store_read_usage(store, &back, 61000, 60), 0);
+    ck_assert_double_eq_tol(of(&back, "al"), 20, 1e-9);
+    ck_assert_double_eq_tol(of(&back, ""), 4, 1e-9);
+    ak_store_close(store);
+    ak_usage_fini(&u);
+    ak_usage_fini(&back);
+    free(path);
+    folder_remove(folder);
+}
+END_TEST
+
+AK_TEST_MAIN(AK_CASE(it_adds_and_fades), AK_CASE(there_is_a_bound), AK_CASE(it_is_stored))
