@@ -16,7 +16,7 @@ names() {
         libopenmpi-dev libopenblas-dev libdnnl-dev \
         libssl-dev libyaml-dev libjansson-dev zlib1g-dev libpng-dev libxxhash-dev ;;
     run) echo openmpi-bin dataset-fashion-mnist ;;
-    test) echo check jq ;;
+    test) echo check jq openssl ;;
     analyse) echo clang libclang-rt-dev clang-format shellcheck ;;
     peers) echo python3-torch python3-torchvision python3-numpy ;;
     *)

@@ -15,6 +15,7 @@
 #include <grpc/support/alloc.h>
 
 #include "proto/base/alloc.h"
+#include "proto/base/clock.h"
 #include "proto/base/error.h"
 #include "proto/rpc/serving.h"
 
@@ -26,6 +27,7 @@ typedef struct outgoing {
 
 struct ak_call {
     ak_server *server;
+    ak_call *next, *previous; // of the server's
     grpc_call *grpc;
     ak_rpc_id rpc;
     uid_t uid;
@@ -40,6 +42,7 @@ struct ak_call {
     bool announced; // `started` was called, so `ended` must be
 
     outgoing *first, **last, *flying;
+    int64_t flying_ns; // since when
     size_t waiting; // bytes in first.. and flying
     bool full;      // ak_call_send said so
     bool headers_sent;
@@ -126,6 +129,7 @@ static void pump(ak_call *call)
     call->headers_sent = true;
     if (call->first) {
         call->flying = call->first;
+        call->flying_ns = ak_clock_ns();
         call->first = call->flying->next;
         if (!call->first)
             call->last = &call->first;
@@ -181,6 +185,18 @@ void ak_call_fail(ak_call *call, akssl_status status, const char *sentence)
     pump(call);
 }
 
+// The status cannot follow a message that is stuck: the call as a whole is ended.
+void ak_call_sweep(ak_server *server)
+{
+    int64_t limit = ak_clock_ns() - server->patience_ms * 1000000;
+
+    for (ak_call *call = server->first_call; call; call = call->next)
+        if (call->flying && call->flying_ns < limit && ak_rpc_find(call->rpc)->kind != AK_RPC_BIDI)
+            grpc_call_cancel_with_status(call->grpc, GRPC_STATUS_RESOURCE_EXHAUSTED,
+                                         "the caller reads too slowly: the stream is given up",
+                                         NULL);
+}
+
 // ---- the end
 
 static void settle(ak_call *call)
@@ -192,6 +208,12 @@ static void settle(ak_call *call)
     if (call->announced && s->events.ended)
         s->events.ended(s->ctx, call, call->early != 0);
     s->calls--;
+    if (call->next)
+        call->next->previous = call->previous;
+    if (call->previous)
+        call->previous->next = call->next;
+    else
+        s->first_call = call->next;
     drop_queue(call);
     grpc_slice_unref(call->sentence);
     grpc_slice_unref(call->trailer.value);
@@ -338,6 +360,10 @@ static ak_call *call_new(ak_arrival *a)
     call->sent = (ak_tag){ .run = on_sent, .owner = call };
     call->got = (ak_tag){ .run = on_got, .owner = call };
     a->server->calls++;
+    call->next = a->server->first_call;
+    if (call->next)
+        call->next->previous = call;
+    a->server->first_call = call;
     op.data.recv_close_on_server.cancelled = &call->early;
     start(call, &call->close, &op, 1);
     return call;

@@ -105,6 +105,19 @@ static void on_grace_over(uv_timer_t *timer)
     grpc_server_cancel_all_calls(s->grpc);
 }
 
+static void on_sweep(uv_timer_t *timer)
+{
+    ak_call_sweep(timer->data);
+}
+
+void ak_server_set_patience(ak_server *server, int64_t milliseconds)
+{
+    uint64_t every = (uint64_t)milliseconds / AK_SERVER_SWEEPS;
+
+    server->patience_ms = milliseconds;
+    uv_timer_start(&server->sweep, on_sweep, every, every);
+}
+
 void ak_server_close(ak_server *server, uint64_t grace_ms, void (*closed)(void *ctx), void *ctx)
 {
     assert(!server->closing);
@@ -125,6 +138,7 @@ static void on_shut(void *owner, bool ok)
 
     (void)ok;
     uv_timer_stop(&s->grace);
+    uv_timer_stop(&s->sweep);
     grpc_server_destroy(s->grpc);
     grpc_completion_queue_shutdown(s->queue);
 }
@@ -155,9 +169,10 @@ static void release(ak_server *s)
 {
     grpc_completion_queue_destroy(s->queue);
     grpc_server_credentials_release(s->credentials);
-    s->handles = s->gate ? 4 : 3;
+    s->handles = s->gate ? 5 : 4;
     uv_close((uv_handle_t *)&s->wake, on_handle_closed);
     uv_close((uv_handle_t *)&s->grace, on_handle_closed);
+    uv_close((uv_handle_t *)&s->sweep, on_handle_closed);
     ak_listener_close(s->listener, on_part_closed, s);
     if (s->gate)
         ak_gate_close(s->gate, on_part_closed, s);
@@ -264,7 +279,9 @@ static void prepare(ak_server *s, uv_loop_t *loop)
     uv_mutex_init(&s->lock);
     uv_async_init(loop, &s->wake, on_wake);
     uv_timer_init(loop, &s->grace);
-    s->wake.data = s->grace.data = s;
+    uv_timer_init(loop, &s->sweep);
+    s->wake.data = s->grace.data = s->sweep.data = s;
+    ak_server_set_patience(s, AK_SERVER_PATIENCE_MS);
     ak_codec_start();
     s->queue = grpc_completion_queue_create_for_next(NULL);
     s->credentials = grpc_insecure_server_credentials_create();

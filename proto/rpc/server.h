@@ -57,6 +57,10 @@ akssl_status ak_server_listen(ak_server *server, const char *listen,
                               const ak_tls *tls) AKSSL_MUST_CHECK;
 int ak_server_port(const ak_server *server); // that it listens on; 0: no TCP
 
+// ak_server_set_patience says for how long a stream's caller may take nothing of what waits for it,
+// before the call ends with ERR_LIMIT; five minutes at first.  Bidi calls are left alone.
+void ak_server_set_patience(ak_server *server, int64_t milliseconds);
+
 // ak_server_close stops accepting, removes the socket, lets calls finish for grace_ms (new ones
 // fail with ERR_UNAVAILABLE), cancels the rest, and calls closed once all is freed (the server
 // too).  Call it once; the loop must go on running.

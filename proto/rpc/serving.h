@@ -47,7 +47,9 @@ struct ak_server {
     ak_gate *gate; // NULL: no TCP
     ak_peers peers;
     ak_arrival arrivals[AK_RPC_COUNT + 1];
-    int calls; // under way
+    int calls;           // under way
+    ak_call *first_call; // of them
+    int64_t patience_ms; // with a caller that takes nothing
 
     uv_thread_t thread;
     uv_async_t wake;
@@ -55,7 +57,7 @@ struct ak_server {
     ak_tag *first, **last; // what completed; under lock
 
     bool closing;
-    uv_timer_t grace;
+    uv_timer_t grace, sweep;
     ak_tag shut, drained;
     int handles; // of libuv, not closed yet
     void (*closed)(void *ctx);
@@ -68,6 +70,11 @@ enum {
     AK_CALL_LOW = 4 << 20,     // and those at which `drained` follows
     AK_CALL_LIMIT = 256 << 20, // a sender that does not hold back fails here
 };
+
+enum { AK_SERVER_PATIENCE_MS = 300000, AK_SERVER_SWEEPS = 4 }; // sweeps in that time
+
+// ak_call_sweep ends the calls whose callers have taken nothing of what waits for them for so long.
+void ak_call_sweep(ak_server *server);
 
 // ak_call_begin starts the life of a call that arrived; it takes the arrival's call and payload.
 void ak_call_begin(ak_arrival *arrival);

@@ -3,6 +3,10 @@
 #ifndef AK_TESTS_RAW_H
 #define AK_TESTS_RAW_H
 
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
 #include <grpc/byte_buffer.h>
 #include <grpc/grpc.h>
 #include <grpc/grpc_security.h>
@@ -15,12 +19,33 @@ typedef struct raw_answer {
     char sentence[512];
 } raw_answer;
 
-// raw_call sends bytes (NULL: no message at all), closes its side, and waits for the status.
-static inline raw_answer raw_call(const char *address, const char *path, const void *bytes,
-                                  size_t length)
+typedef struct raw_way {
+    const char *address;
+    const char *ca;    // PEM file to trust, for TLS; NULL: without
+    size_t metadata; // bytes of one more header
+} raw_way;
+
+static inline grpc_channel_credentials *raw_credentials(const char *ca)
 {
-    grpc_channel_credentials *credentials = grpc_insecure_credentials_create();
-    grpc_channel *channel = grpc_channel_create(address, credentials, NULL);
+    char text[8192] = "";
+    FILE *file = ca ? fopen(ca, "r") : NULL;
+
+    if (!ca)
+        return grpc_insecure_credentials_create();
+    ck_assert_ptr_nonnull(file);
+    ck_assert(fread(text, 1, sizeof text - 1, file) > 0);
+    fclose(file);
+    return grpc_ssl_credentials_create(text, NULL, NULL, NULL);
+}
+
+// raw_call_by sends bytes (NULL: no message at all), closes its side, and waits for the status.
+static inline raw_answer raw_call_by(const raw_way *way, const char *path, const void *bytes,
+                                     size_t length)
+{
+    grpc_channel_credentials *credentials = raw_credentials(way->ca);
+    grpc_channel *channel = grpc_channel_create(way->address, credentials, NULL);
+    char *filler = calloc(1, way->metadata + 1);
+    grpc_metadata more = { .key = grpc_slice_from_static_string("x-filler") };
     grpc_completion_queue *queue = grpc_completion_queue_create_for_pluck(NULL);
     gpr_timespec limit =
         gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_seconds(30, GPR_TIMESPAN));
@@ -36,7 +61,11 @@ static inline raw_answer raw_call(const char *address, const char *path, const v
 
     grpc_metadata_array_init(&headers);
     grpc_metadata_array_init(&trailers);
-    ops[count++].op = GRPC_OP_SEND_INITIAL_METADATA;
+    memset(filler, 'a', way->metadata);
+    more.value = grpc_slice_from_static_string(filler);
+    ops[count].op = GRPC_OP_SEND_INITIAL_METADATA;
+    ops[count].data.send_initial_metadata.count = way->metadata ? 1 : 0;
+    ops[count++].data.send_initial_metadata.metadata = &more;
     if (bytes) {
         ops[count].op = GRPC_OP_SEND_MESSAGE;
         ops[count++].data.send_message.send_message = message;
@@ -68,7 +97,14 @@ static inline raw_answer raw_call(const char *address, const char *path, const v
     grpc_completion_queue_destroy(queue);
     grpc_channel_destroy(channel);
     grpc_channel_credentials_release(credentials);
+    free(filler);
     return result;
+}
+
+static inline raw_answer raw_call(const char *address, const char *path, const void *bytes,
+                                  size_t length)
+{
+    return raw_call_by(&(raw_way){ .address = address }, path, bytes, length);
 }
 
 #endif

@@ -20,6 +20,9 @@ typedef struct serve {
     uv_async_t stop;
     ak_server *server;
     uint64_t grace_ms;
+    const char *listen; // "HOST:PORT" to serve too; NULL: none
+    const ak_tls *tls;
+    int64_t patience_ms; // with slow readers; 0: the server's own
     char folder[64], path[96], address[112];
 } serve;
 
@@ -66,6 +69,11 @@ static inline void serve_start(serve *s, const ak_server_events *events, void *c
     s->stop.data = s;
     rc = ak_server_open(&s->server, &s->loop, s->path, events, ctx);
     ck_assert_msg(rc == 0, "%s", ak_error_text());
+    if (s->listen)
+        rc = ak_server_listen(s->server, s->listen, s->tls);
+    ck_assert_msg(rc == 0, "%s", ak_error_text());
+    if (s->patience_ms)
+        ak_server_set_patience(s->server, s->patience_ms);
     ck_assert_int_eq(uv_thread_create(&s->thread, serve_run, s), 0);
 }
 
