@@ -424,6 +424,27 @@ static akssl_status decode(const call *c, grpc_byte_buffer *buffer, ProtobufCMes
                    c->rpc->path, c->rpc->reply->name);
 }
 
+// ---- connecting
+
+akssl_status ak_channel_connect(ak_channel *channel, int64_t timeout_ms)
+{
+    grpc_completion_queue *queue = grpc_completion_queue_create_for_pluck(NULL);
+    gpr_timespec limit = after(timeout_ms < 1 ? 1 : timeout_ms), never = after(0);
+    grpc_connectivity_state state = grpc_channel_check_connectivity_state(channel->grpc, 1);
+
+    while (state != GRPC_CHANNEL_READY && gpr_time_cmp(gpr_now(GPR_CLOCK_MONOTONIC), limit) < 0) {
+        grpc_channel_watch_connectivity_state(channel->grpc, state, limit, queue, queue);
+        grpc_completion_queue_pluck(queue, queue, never, NULL);
+        state = grpc_channel_check_connectivity_state(channel->grpc, 1);
+    }
+    grpc_completion_queue_shutdown(queue);
+    grpc_completion_queue_pluck(queue, NULL, never, NULL);
+    grpc_completion_queue_destroy(queue);
+    if (state == GRPC_CHANNEL_READY)
+        return AKSSL_OK;
+    return ak_fail(AKSSL_ERR_UNAVAILABLE, "akssld cannot be reached at %s", channel->address);
+}
+
 // ---- unary calls
 
 akssl_status ak_channel_call(ak_channel *channel, ak_rpc_id rpc, const ProtobufCMessage *request,

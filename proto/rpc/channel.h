@@ -36,6 +36,11 @@ void ak_channel_close(ak_channel *channel); // NULL-safe; no call may be under w
 
 const char *ak_channel_address(const ak_channel *channel); // a unix socket's path absolute
 
+// ak_channel_connect works on a connection for up to timeout_ms.  A call of a channel that has lost
+// its connection fails at once, and nobody goes on with a TLS handshake between calls: whoever wants
+// to come back calls this first.  ERR_UNAVAILABLE: it is not there yet.
+akssl_status ak_channel_connect(ak_channel *channel, int64_t timeout_ms) AKSSL_MUST_CHECK;
+
 // ak_channel_call makes a unary call.  *reply is the caller's: free it with
 // protobuf_c_message_free_unpacked(reply, NULL).  Fails with the server's status and sentence,
 // ERR_UNAVAILABLE when nothing listens, ERR_DEADLINE after timeout_ms (at least 1), ERR_LIMIT for a

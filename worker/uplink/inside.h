@@ -13,6 +13,7 @@ enum {
     AK_UPLINK_WAIT_MS = 120000,  // for the queue to empty, for Commit
     AK_UPLINK_STALL_MS = 30000,  // for room in the queue
     AK_UPLINK_REJOIN_MS = 10000, // for a Welcome
+    AK_UPLINK_CONNECT_MS = 3000, // for a connection, at each try
     AK_UPLINK_BACKOFF_MS = 200,  // first
     AK_UPLINK_BACKOFF_MOST_MS = 5000,
     AK_UPLINK_REPORT_MS = 10000,

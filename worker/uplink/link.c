@@ -215,11 +215,26 @@ static void show(ak_uplink *u, ak_stream *stream)
     pthread_mutex_unlock(&u->lock);
 }
 
+// connect_again takes no longer than the run may be without a coordinator.
+static akssl_status connect_again(ak_uplink *u)
+{
+    int64_t left;
+
+    pthread_mutex_lock(&u->lock);
+    left = u->orphaned ? AK_UPLINK_CONNECT_MS
+                       : u->orphan_ms - (ak_clock_ns() - u->down_ns) / AK_UPLINK_MS;
+    pthread_mutex_unlock(&u->lock);
+    return ak_channel_connect(u->channel,
+                              left < AK_UPLINK_CONNECT_MS ? left : AK_UPLINK_CONNECT_MS);
+}
+
 static akssl_status rejoin(ak_uplink *u, bool *met)
 {
     ak_stream *stream = NULL;
-    akssl_status rc = ak_stream_open(&stream, u->channel, AK_RPC_join, NULL, 0);
+    akssl_status rc = connect_again(u);
 
+    if (rc == AKSSL_OK)
+        rc = ak_stream_open(&stream, u->channel, AK_RPC_join, NULL, 0);
     if (rc < 0)
         return rc;
     show(u, stream);

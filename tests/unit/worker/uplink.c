@@ -104,7 +104,7 @@ START_TEST(joins_that_fail)
 
     ck_assert_int_eq(open_uplink(&uplink, "/nonexistent/socket", "right", 1),
                      AKSSL_ERR_UNAVAILABLE);
-    ck_assert_int_eq(open_uplink(&uplink, "localhost:1", "right", 1), AKSSL_ERR_INVALID);
+    ck_assert_int_eq(open_uplink(&uplink, "localhost:port", "right", 1), AKSSL_ERR_INVALID);
     memset(&f, 0, sizeof f);
     serve_start(&f.serve, &events, &f.c);
     ck_assert_int_eq(open_uplink(&uplink, f.serve.address, "wrong", 1), AKSSL_ERR_PERMISSION);
