@@ -85,7 +85,7 @@ typedef struct ak_uplink_file {
 
 // Which run it is, and where; borrowed for the call.
 typedef struct ak_uplink_target {
-    const char *server; // "unix:/path", "HOST:PORT", "plaintext:HOST:PORT"
+    const char *server;          // "unix:/path", "HOST:PORT", "plaintext:HOST:PORT"
     const char *ca, *cert, *key; // files, for HOST:PORT; "": see proto/rpc/tls.h
     const char *secret, *run;
     int64_t job, ranks;

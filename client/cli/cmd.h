@@ -68,10 +68,10 @@ typedef struct ak_setting {
 typedef struct ak_cli {
     // --server and so on; NULL: the library's default
     const char *server, *token_file, *ca, *cert, *key;
-    bool json;          // --json
-    bool help;          // --help
-    bool version;       // --version
-    int signals;        // a signalfd once ak_signals_start was called, else -1
+    bool json;    // --json
+    bool help;    // --help
+    bool version; // --version
+    int signals;  // a signalfd once ak_signals_start was called, else -1
 } ak_cli;
 
 // ak_args is a command's own arguments.  Owned by main.

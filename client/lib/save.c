@@ -67,8 +67,7 @@ static akssl_status receive(save *s, const akssl_client *client, ak_stream *stre
         ProtobufCMessage *message = NULL;
         const Akssl__V1__StatePiece *piece;
 
-        rc = ak_client_unreachable(client,
-                                   ak_stream_receive(stream, client->timeout_ms, &message));
+        rc = ak_client_unreachable(client, ak_stream_receive(stream, client->timeout_ms, &message));
         if (rc < 0 || !message)
             break;
         piece = (const Akssl__V1__StatePiece *)message;

@@ -93,8 +93,7 @@ static akssl_status read_ca(const char *folder, pair *ca)
     if (rc == AKSSL_OK) {
         ca->key = PEM_read_bio_PrivateKey(key, NULL, NULL, NULL);
         ca->certificate = PEM_read_bio_X509(certificate, NULL, NULL, NULL);
-        if (!ca->key || !ca->certificate ||
-            X509_check_private_key(ca->certificate, ca->key) != 1)
+        if (!ca->key || !ca->certificate || X509_check_private_key(ca->certificate, ca->key) != 1)
             rc = ak_fail(AKSSL_ERR_CORRUPT,
                          "'%s/ca.key' and '%s/ca.crt' do not fit: remove both to begin again",
                          folder, folder);
@@ -135,8 +134,7 @@ static bool set_basics(X509 *x, EVP_PKEY *key, const char *name, int days)
 
     return X509_set_version(x, X509_VERSION_3) == 1 && set_serial(x) &&
            X509_gmtime_adj(X509_getm_notBefore(x), -3600) && // clocks differ
-           X509_gmtime_adj(X509_getm_notAfter(x), 86400L * days) &&
-           X509_set_pubkey(x, key) == 1 &&
+           X509_gmtime_adj(X509_getm_notAfter(x), 86400L * days) && X509_set_pubkey(x, key) == 1 &&
            X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_UTF8, (const unsigned char *)name, -1,
                                       -1, 0) == 1;
 }

@@ -13,8 +13,8 @@
 
 #include "akssl/status.h"
 
-// ak_certificates_init makes what is missing in folder, and a new server certificate for hosts (names
-// and addresses, a line each; "": this host's name), always with localhost and the loopback
+// ak_certificates_init makes what is missing in folder, and a new server certificate for hosts
+// (names and addresses, a line each; "": this host's name), always with localhost and the loopback
 // addresses.
 akssl_status ak_certificates_init(const char *folder, const char *hosts) AKSSL_MUST_CHECK;
 

@@ -1,4 +1,5 @@
-// daemon/auth/token.h -- bearer tokens: 256 random bits for the person, their SHA-256 for the store.
+// daemon/auth/token.h -- bearer tokens: 256 random bits for the person, their SHA-256 for the
+// store.
 
 #ifndef AK_DAEMON_AUTH_TOKEN_H
 #define AK_DAEMON_AUTH_TOKEN_H
@@ -30,7 +31,8 @@ akssl_status ak_token_make(char text[AK_TOKEN_TEXT],
 // ak_token_hash hashes what a caller showed; ERR_UNAUTHENTICATED when it cannot be a token.
 akssl_status ak_token_hash(const char *text, unsigned char hash[AK_TOKEN_HASH]) AKSSL_MUST_CHECK;
 
-// ak_access_text gives "read", "submit" or "admin"; "" for the rest.  parse gives 0 for another word.
+// ak_access_text gives "read", "submit" or "admin"; "" for the rest.  parse gives 0 for another
+// word.
 const char *ak_access_text(ak_access access);
 ak_access ak_access_parse(const char *text);
 

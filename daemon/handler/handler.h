@@ -8,8 +8,8 @@
 // The file's name is the row's in proto/rpc/rpcs.def.  All of it runs on the loop thread.
 typedef struct ak_handler {
     ak_access access; // who may call
-    size_t job_at;    // offset, in the request, of the id of the job that it changes, which only its
-                      // owner and administrators may; 0: none
+    size_t job_at; // offset, in the request, of the id of the job that it changes, which only its
+                   // owner and administrators may; 0: none
 
     // started answers, or keeps the call to answer it later.  A failure that it returns is the
     // answer: code and stored sentence.  ak_call_caller gives the ak_caller.

@@ -1,4 +1,5 @@
-// proto/rpc/badge.h -- what is known of a TCP connection, shared by the gate's thread and the loop's.
+// proto/rpc/badge.h -- what is known of a TCP connection, shared by the gate's thread and the
+// loop's.
 
 #ifndef AK_RPC_BADGE_H
 #define AK_RPC_BADGE_H

@@ -43,8 +43,8 @@ struct ak_call {
 
     outgoing *first, **last, *flying;
     int64_t flying_ns; // since when
-    size_t waiting; // bytes in first.. and flying
-    bool full;      // ak_call_send said so
+    size_t waiting;    // bytes in first.. and flying
+    bool full;         // ak_call_send said so
     bool headers_sent;
     bool finishing; // status and sentence are set
     bool status_sent;

@@ -24,8 +24,8 @@ typedef struct ak_channel_options {
 } ak_channel_options;
 
 // ak_channel_open_with prepares a channel.  It does not connect: the first call does, and a later
-// one connects again.  ERR_INVALID: an address, a token or a certificate that cannot be; a file that
-// cannot be read fails as tls.h says.
+// one connects again.  ERR_INVALID: an address, a token or a certificate that cannot be; a file
+// that cannot be read fails as tls.h says.
 akssl_status ak_channel_open_with(ak_channel **out,
                                   const ak_channel_options *options) AKSSL_MUST_CHECK;
 
@@ -37,8 +37,8 @@ void ak_channel_close(ak_channel *channel); // NULL-safe; no call may be under w
 const char *ak_channel_address(const ak_channel *channel); // a unix socket's path absolute
 
 // ak_channel_connect works on a connection for up to timeout_ms.  A call of a channel that has lost
-// its connection fails at once, and nobody goes on with a TLS handshake between calls: whoever wants
-// to come back calls this first.  ERR_UNAVAILABLE: it is not there yet.
+// its connection fails at once, and nobody goes on with a TLS handshake between calls: whoever
+// wants to come back calls this first.  ERR_UNAVAILABLE: it is not there yet.
 akssl_status ak_channel_connect(ak_channel *channel, int64_t timeout_ms) AKSSL_MUST_CHECK;
 
 // ak_channel_call makes a unary call.  *reply is the caller's: free it with
@@ -65,8 +65,8 @@ akssl_status ak_stream_close_send(ak_stream *stream) AKSSL_MUST_CHECK;
 
 // ak_stream_receive waits up to timeout_ms (0: as long as the stream lives) for the next message:
 // *message is the caller's, or NULL with OK at the end of a stream that ended with OK.
-// ERR_DEADLINE when none came in time: the stream goes on, call it again (a server that ends it with
-// this status reads as ERR_CANCELLED).  Once a stream has ended, every call says the same.
+// ERR_DEADLINE when none came in time: the stream goes on, call it again (a server that ends it
+// with this status reads as ERR_CANCELLED).  Once a stream has ended, every call says the same.
 akssl_status ak_stream_receive(ak_stream *stream, int64_t timeout_ms,
                                ProtobufCMessage **message) AKSSL_MUST_CHECK;
 

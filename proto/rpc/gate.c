@@ -347,8 +347,7 @@ static int bind_to(const struct addrinfo *at)
 
 static akssl_status listen_at(const char *address, int *out)
 {
-    struct addrinfo hints = { .ai_flags = AI_PASSIVE | AI_NUMERICSERV,
-                              .ai_socktype = SOCK_STREAM };
+    struct addrinfo hints = { .ai_flags = AI_PASSIVE | AI_NUMERICSERV, .ai_socktype = SOCK_STREAM };
     struct addrinfo *found = NULL;
     char host[256], service[8];
     int port, fd = -1, error;

@@ -23,10 +23,10 @@ typedef struct ak_gate ak_gate;
 
 enum { AK_GATE_HANDSHAKE_MS = 10000, AK_GATE_ANONYMOUS_MS = 30000 };
 
-// ak_gate_open listens on "HOST:PORT" (an IPv6 host in brackets; port 0: any) and starts the thread.
-// tls NULL: without encryption.  entered is called on loop's thread for each connection that is
-// ready, with a descriptor (non-blocking, close-on-exec) and a hold of its badge, both its to keep.
-// ERR_INVALID, ERR_NOT_FOUND (no such host), ERR_EXISTS (the port is taken).
+// ak_gate_open listens on "HOST:PORT" (an IPv6 host in brackets; port 0: any) and starts the
+// thread. tls NULL: without encryption.  entered is called on loop's thread for each connection
+// that is ready, with a descriptor (non-blocking, close-on-exec) and a hold of its badge, both its
+// to keep. ERR_INVALID, ERR_NOT_FOUND (no such host), ERR_EXISTS (the port is taken).
 akssl_status ak_gate_open(ak_gate **out, uv_loop_t *loop, const char *listen, const ak_tls *tls,
                           void (*entered)(void *ctx, int fd, ak_badge *badge),
                           void *ctx) AKSSL_MUST_CHECK;

@@ -198,9 +198,8 @@ static void note_name(ak_link *k)
 {
     X509 *certificate = SSL_get_peer_certificate(k->ssl);
 
-    if (certificate &&
-        X509_NAME_get_text_by_NID(X509_get_subject_name(certificate), NID_commonName,
-                                  k->badge->name, sizeof k->badge->name) < 0)
+    if (certificate && X509_NAME_get_text_by_NID(X509_get_subject_name(certificate), NID_commonName,
+                                                 k->badge->name, sizeof k->badge->name) < 0)
         k->badge->name[0] = '\0';
     X509_free(certificate);
 }

@@ -17,7 +17,7 @@ enum {
 };
 
 #define AK_RPC_SECRET_KEY "akssl-run-secret" // metadata of the Run service
-#define AK_RPC_BEARER "Bearer " // what a token in the metadata "authorization" follows
+#define AK_RPC_BEARER "Bearer "              // what a token in the metadata "authorization" follows
 
 typedef enum ak_rpc_kind { AK_RPC_UNARY = 1, AK_RPC_SERVER_STREAM, AK_RPC_BIDI } ak_rpc_kind;
 

@@ -2,8 +2,8 @@
 //
 // One thread sits in the completion queue and hands what completes to the libuv loop; every
 // function here is the loop thread's, and every callback runs on it.  The listener is our own
-// (a unix socket of mode 0600, and TCP behind gate.h), accepted by libuv and handed to gRPC, so that a
-// call knows its caller's uid (SO_PEERCRED) or address.
+// (a unix socket of mode 0600, and TCP behind gate.h), accepted by libuv and handed to gRPC, so
+// that a call knows its caller's uid (SO_PEERCRED) or address.
 //
 // Messages of one call arrive in order; calls overtake each other.  A Commit may get here before
 // the last pushes of its run's stream, although the worker sent them first: wait for their version.
@@ -51,8 +51,8 @@ typedef struct ak_server_events {
 akssl_status ak_server_open(ak_server **out, uv_loop_t *loop, const char *path,
                             const ak_server_events *events, void *ctx) AKSSL_MUST_CHECK;
 
-// ak_server_listen serves TCP too, on "HOST:PORT", with its own 1024 connections (gate.h); tls NULL:
-// without encryption.  At most once.
+// ak_server_listen serves TCP too, on "HOST:PORT", with its own 1024 connections (gate.h); tls
+// NULL: without encryption.  At most once.
 akssl_status ak_server_listen(ak_server *server, const char *listen,
                               const ak_tls *tls) AKSSL_MUST_CHECK;
 int ak_server_port(const ak_server *server); // that it listens on; 0: no TCP
@@ -70,12 +70,12 @@ void ak_server_close(ak_server *server, uint64_t grace_ms, void (*closed)(void *
 // dropped.
 
 ak_rpc_id ak_call_rpc(const ak_call *call);
-uid_t ak_call_uid(const ak_call *call);            // (uid_t)-1 over TCP
-const char *ak_call_peer(const ak_call *call);     // "10.0.0.5:41234"; "" on the unix socket
+uid_t ak_call_uid(const ak_call *call);             // (uid_t)-1 over TCP
+const char *ak_call_peer(const ak_call *call);      // "10.0.0.5:41234"; "" on the unix socket
 const char *ak_call_peer_name(const ak_call *call); // in its certificate; "": it showed none
-const char *ak_call_token(const ak_call *call);    // metadata "authorization: Bearer ...", or ""
-const char *ak_call_secret(const ak_call *call);  // metadata AK_RPC_SECRET_KEY, or ""
-void ak_call_set_user(ak_call *call, void *user); // a pointer of the handler's
+const char *ak_call_token(const ak_call *call);     // metadata "authorization: Bearer ...", or ""
+const char *ak_call_secret(const ak_call *call);    // metadata AK_RPC_SECRET_KEY, or ""
+void ak_call_set_user(ak_call *call, void *user);   // a pointer of the handler's
 void *ak_call_user(const ak_call *call);
 
 // ak_call_vouch says that somebody who may be here has called: its connection may stay.

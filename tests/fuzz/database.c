@@ -16,6 +16,23 @@ static bool see(void *ctx, const ak_job *job)
     return ++*(int *)ctx < 100;
 }
 
+static void see_token(void *ctx, const ak_token *token)
+{
+    FUZZ_CHECK(ak_access_text(token->access)[0] && ak_token_check_user(token->user) == AKSSL_OK);
+    ++*(int *)ctx;
+}
+
+static void use_tokens(ak_store *store)
+{
+    ak_token token = { .user = "alice", .access = AK_ACCESS_READ, .hash = { 7 } };
+    int count = 0;
+
+    (void)!ak_store_tokens(store, see_token, &count);
+    (void)!ak_store_add_token(store, &token);
+    (void)!ak_store_find_token(store, token.hash, &token);
+    (void)!ak_store_revoke_token(store, 1, 9);
+}
+
 static void use(ak_store *store)
 {
     ak_commit commit = { .job = 1, .step = 9 };
@@ -25,6 +42,7 @@ static void use(ak_store *store)
 
     (void)!ak_store_active(store, take, NULL, &skipped);
     (void)!ak_store_list(store, &(ak_filter){ .limit = 100 }, see, &count);
+    use_tokens(store);
     for (int64_t id = 1; id < 4; id++) {
         if (ak_store_find(store, id, &job) == AKSSL_OK) {
             ak_text_set(&job->reason, "changed");

@@ -153,6 +153,16 @@ token alice alice
 refused 1 'without --data-root' "$dir/as" alice submit --dataset "idx:$dir/data/inside/set" "${within[@]}"
 stop_daemon
 
+# ---- how often: a second's worth at --rate 1 is one call, and four may come at once
+
+serve --rate 1
+token alice alice
+for _ in 1 2 3 4; do as alice list >/dev/null; done
+for _ in 1 2 3 4 5 6; do as alice list >/dev/null 2>"$dir/err" || break; done
+grep -q 'slow down' "$dir/err" || fail "ten calls at --rate 1 are not too many: $(cat "$dir/err")"
+for _ in 1 2 3 4 5 6 7 8; do client list >/dev/null || fail "an administrator calls too often"; done
+stop_daemon
+
 # ---- certificates of callers
 
 "$bin/akssld" --state-dir "$state" --init-tls --client alice >/dev/null || fail "no certificate for alice"

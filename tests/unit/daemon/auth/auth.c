@@ -39,8 +39,9 @@ END_TEST
 START_TEST(names_and_levels)
 {
     static const char *const good[] = { "alice", "Bob.7", "a", "_x-y" };
-    static const char *const bad[] = { "", "-a", "uid:5", "a b", "a/b", "a\nb",
-                                       "an-name-that-is-one-letter-too-lo" };
+    static const char *const bad[] = {
+        "", "-a", "uid:5", "a b", "a/b", "a\nb", "an-name-that-is-one-letter-too-lo"
+    };
 
     for (size_t i = 0; i < sizeof good / sizeof *good; i++)
         ck_assert_int_eq(ak_token_check_user(good[i]), 0);
@@ -62,8 +63,9 @@ static void count(void *ctx, const ak_token *token)
 START_TEST(stored)
 {
     char *folder = folder_make(), *path = ak_path("%s/db", folder), text[AK_TOKEN_TEXT];
-    ak_token token = { .user = "alice", .access = AK_ACCESS_SUBMIT, .created_ms = 5,
-                       .expires_ms = 7 };
+    ak_token token = {
+        .user = "alice", .access = AK_ACCESS_SUBMIT, .created_ms = 5, .expires_ms = 7
+    };
     ak_token found, second = { .user = "bob", .access = AK_ACCESS_READ };
     ak_store *store = NULL;
     int n = 0;

@@ -442,11 +442,11 @@ END_TEST
 
 START_TEST(addresses)
 {
-    static const char *const bad[] = { "",       "unix:",           "localhost:",
-                                       "::1:5",  "dns:///a:1",      "http://a/b",
-                                       "[::1]",  "host:99999",      "host:-1",
-                                       ":7443",  "plaintext:host",  "[]:5",
-                                       "a:5b",   "plaintext:a:b:1", "host:7443/x" };
+    static const char *const bad[] = {
+        "",      "unix:",           "localhost:", "::1:5", "dns:///a:1",     "http://a/b",
+        "[::1]", "host:99999",      "host:-1",    ":7443", "plaintext:host", "[]:5",
+        "a:5b",  "plaintext:a:b:1", "host:7443/x"
+    };
     char longest[200], where[4096];
     ak_channel *channel;
     fixture f;

@@ -96,7 +96,7 @@ static void begin_with(fixture *f, int64_t patience_ms)
     serve_start(&f->serve, &events, f);
     f->port = ak_server_port(f->serve.server);
     ck_assert_int_gt(f->port, 0);
-    snprintf(f->address, sizeof f->address, "localhost:%d", f->port);
+    snprintf(f->address, sizeof f->address, "127.0.0.1:%d", f->port);
 }
 
 static void begin(fixture *f)
@@ -118,7 +118,8 @@ static akssl_status ask(const fixture *f, const char *ca, const char *token)
     ProtobufCMessage *reply = NULL;
     ak_channel *channel;
     akssl_status rc = ak_channel_open_with(
-        &channel, &(ak_channel_options){ .address = f->address, .token = token, .tls = { .ca = ca } });
+        &channel,
+        &(ak_channel_options){ .address = f->address, .token = token, .tls = { .ca = ca } });
 
     ck_assert_msg(rc == 0, "%s", ak_error_text());
     rc = ak_channel_call(channel, AK_RPC_show, &request.base, 20000, &reply);
@@ -176,7 +177,8 @@ START_TEST(a_call_by_tls)
     begin(&f);
     ck_assert_int_eq(ask(&f, f.crt, "a-token"), 0);
     ck_assert_int_eq(ask(&f, f.crt, NULL), 0);
-    ck_assert_int_eq(ask(&f, NULL, "a-token"), AKSSL_ERR_UNAVAILABLE); // whoever it is, it is not told
+    ck_assert_int_eq(ask(&f, NULL, "a-token"),
+                     AKSSL_ERR_UNAVAILABLE); // whoever it is, it is not told
     ck_assert_ptr_nonnull(strstr(ak_error_text(), "--ca"));
     ck_assert_int_eq(f.started, 2);
     finish(&f);
@@ -302,14 +304,14 @@ START_TEST(a_message_that_is_cut_off)
 {
     static const char head[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
                                "\0\0\0\4\0\0\0\0\0"; // SETTINGS
-    static const char headers[] = "\x83\x87"           // POST, https
+    static const char headers[] = "\x83\x87"         // POST, https
                                   "\x44\x12/akssl.v1.Lab/Show"
                                   "\x41\x01x"
                                   "\x5f\x10"
                                   "application/grpc"
                                   "\x40\x02te\x08trailers";
-    static const char data[] = "\0\0\x0f\0\1\0\0\0\1"   // DATA, END_STREAM
-                               "\0\0\0\0\x64"           // 100 bytes
+    static const char data[] = "\0\0\x0f\0\1\0\0\0\1" // DATA, END_STREAM
+                               "\0\0\0\0\x64"         // 100 bytes
                                "0123456789";
     char frame[9] = { 0, 0, sizeof headers - 1, 1, 4, 0, 0, 0, 1 }; // HEADERS, END_HEADERS
     SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
@@ -347,9 +349,10 @@ START_TEST(a_slow_reader_is_given_up)
     int count = 0;
 
     begin_with(&f, 2000);
-    ck_assert_int_eq(ak_channel_open_with(&channel, &(ak_channel_options){ .address = f.address,
-                                                                           .tls = { .ca = f.crt } }),
-                     0);
+    ck_assert_int_eq(
+        ak_channel_open_with(&channel,
+                             &(ak_channel_options){ .address = f.address, .tls = { .ca = f.crt } }),
+        0);
     ck_assert_int_eq(ak_stream_open(&stream, channel, AK_RPC_logs, &request.base, 0), 0);
     sleep(5);
     while ((rc = ak_stream_receive(stream, 10000, &message)) == 0 && message && ++count < 100)

@@ -21,7 +21,7 @@ typedef struct raw_answer {
 
 typedef struct raw_way {
     const char *address;
-    const char *ca;    // PEM file to trust, for TLS; NULL: without
+    const char *ca;  // PEM file to trust, for TLS; NULL: without
     size_t metadata; // bytes of one more header
 } raw_way;
 
