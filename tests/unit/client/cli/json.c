@@ -39,7 +39,6 @@ START_TEST(has_null_for_what_is_not_known)
                             .folder = "",
                             .owner = "",
                             .weights = "",
-                            .owner = "",
                             .progress = &progress,
                             .ended_ms = -1 };
     json_t *object = ak_json_job(&job), *p = json_object_get(object, "progress");
