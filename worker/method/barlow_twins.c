@@ -35,15 +35,6 @@ static const ak_option options[] = {
     AK_OPTION_END,
 };
 
-static akssl_status check(const void *self, const ak_setup *setup)
-{
-    (void)self;
-    if (setup->batch < 2)
-        return ak_fail(AKSSL_ERR_INVALID, "barlow_twins correlates over the batch: give batch 2 or "
-                                          "more");
-    return AKSSL_OK;
-}
-
 static akssl_status build(void *self, const ak_setup *setup)
 {
     barlow_twins *s = self;
@@ -94,7 +85,6 @@ const ak_method ak_method_barlow_twins = {
     .batch_norm = "sync",
     .options = options,
     .self_size = sizeof(barlow_twins),
-    .check = check,
     .build = build,
     .loss = loss,
     .health = health,

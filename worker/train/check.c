@@ -100,9 +100,28 @@ static akssl_status check_state_from(const ak_spec *s)
     return rc;
 }
 
-static akssl_status check_names(ak_spec *s)
+// Evaluations build no trainer at submit, so that the backbone's options are judged here.
+static akssl_status check_backbone(const ak_spec *s)
 {
     const ak_backbone *backbone;
+    void *self;
+    akssl_status rc = ak_backbone_find(&backbone, s->backbone);
+
+    if (rc == AKSSL_OK)
+        rc = ak_backbone_bind(&self, backbone, s->backbone);
+    if (rc < 0)
+        return rc;
+    if (s->image_size < backbone->least_size)
+        rc = ak_fail(AKSSL_ERR_INVALID, "image-size %" PRId64 ": %s takes %" PRId64 " or more",
+                     s->image_size, backbone->name, backbone->least_size);
+    else if (backbone->check)
+        rc = backbone->check(self, s->image_size);
+    ak_backbone_unbind(self, backbone);
+    return rc;
+}
+
+static akssl_status check_names(ak_spec *s)
+{
     const ak_schedule *schedule;
     const ak_method *method;
     const ak_optim *optim;
@@ -114,7 +133,7 @@ static akssl_status check_names(ak_spec *s)
     if (rc == AKSSL_OK && ak_classify_is(s->kind))
         method = ak_classify_method(s->kind);
     if (rc == AKSSL_OK)
-        rc = ak_backbone_find(&backbone, s->backbone);
+        rc = check_backbone(s);
     if (rc == AKSSL_OK)
         rc = ak_optim_find(&optim, s->optimizer);
     if (rc == AKSSL_OK)
@@ -136,9 +155,6 @@ static akssl_status check_names(ak_spec *s)
         rc = settle_decay(s, optim);
     if (rc < 0)
         return rc;
-    if (s->image_size < backbone->least_size)
-        return ak_fail(AKSSL_ERR_INVALID, "image-size %" PRId64 ": %s takes %" PRId64 " or more",
-                       s->image_size, backbone->name, backbone->least_size);
     if (ak_norm_per_shard(s, method) && s->batch / s->shards < 2)
         return ak_fail(AKSSL_ERR_INVALID,
                        "batch %" PRId64 " leaves %" PRId64

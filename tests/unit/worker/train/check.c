@@ -1,6 +1,7 @@
 // tests/unit/worker/train/check.c -- tests which specs can run: the sentence names the field.
 
 #include "tests/unit/worker/train/labelled.h"
+#include "worker/train/estimate.h"
 
 typedef struct row {
     const char *set[4]; // name, value, name, value
@@ -63,6 +64,13 @@ static const row bad[] = {
     { { "kind", "linear", "option", "temperature=0.5" },
       AKSSL_ERR_NOT_FOUND,
       { "method linear", "temperature" } },
+    { { "kind", "knn", "backbone", "vit_tiny:patch_size=3" },
+      AKSSL_ERR_INVALID,
+      { "image-size 16", "patch_size 3" } },
+    { { "kind", "embed", "backbone", "vit_tiny:depth=0" }, AKSSL_ERR_INVALID, { "depth", "vit" } },
+    { { "kind", "linear", "backbone", "resnet18:patch_size=4" },
+      AKSSL_ERR_NOT_FOUND,
+      { "patch_size", "resnet18" } },
     { { "weights", "w.safetensors" }, AKSSL_ERR_INVALID, { "weights", "knn, probe and embed" } },
     { { "from-job", "3" }, AKSSL_ERR_INVALID, { "from-job", "--init-backbone" } },
 };
@@ -153,6 +161,24 @@ START_TEST(exclusion_is_the_optimisers_unless_given)
         ak_small_set(&spec, "exclude-1d", want[i][1]);
         ak_rig_ok(ak_check_spec(&spec));
         ck_assert_str_eq(spec.exclude_1d, want[i][2]);
+        ak_spec_fini(&spec);
+    }
+}
+END_TEST
+
+// The estimate builds one shard: no method may take its share of the batch for the batch.
+START_TEST(one_image_a_shard_is_a_batch)
+{
+    for (int i = 0; ak_method_at(i); i++) {
+        ak_spec spec = ak_small_spec(ak_method_at(i)->name);
+        ak_str text = AK_STR_INIT;
+
+        ak_small_set(&spec, "shards", "16");
+        ak_small_set(&spec, "batch-norm", "sync");
+        ak_rig_ok(ak_check_spec(&spec));
+        ak_rig_ok(ak_estimate(&spec, 16, &text));
+        ck_assert_ptr_nonnull(strstr(text.text, "parameters"));
+        ak_str_fini(&text);
         ak_spec_fini(&spec);
     }
 }
@@ -256,5 +282,6 @@ END_TEST
 
 AK_TEST_MAIN(AK_CASE(bad_specs), AK_CASE(good_specs),
              AK_CASE(batch_norm_is_the_methods_unless_given),
-             AK_CASE(exclusion_is_the_optimisers_unless_given), AK_CASE(data_must_serve),
+             AK_CASE(exclusion_is_the_optimisers_unless_given),
+             AK_CASE(one_image_a_shard_is_a_batch), AK_CASE(data_must_serve),
              AK_CASE(classifiers_see_crops_unless_told), AK_CASE(labels_must_serve))
