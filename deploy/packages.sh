@@ -14,7 +14,8 @@ names() {
     build) echo build-essential cmake ninja-build pkg-config \
         libgrpc-dev libprotobuf-c-dev protobuf-c-compiler libuv1-dev libsqlite3-dev \
         libopenmpi-dev libopenblas-dev libdnnl-dev \
-        libssl-dev libyaml-dev libjansson-dev zlib1g-dev libpng-dev libxxhash-dev ;;
+        libssl-dev libyaml-dev libjansson-dev zlib1g-dev libpng-dev libjpeg-dev libwebp-dev \
+        libxxhash-dev ;;
     run) echo openmpi-bin dataset-fashion-mnist ;;
     test) echo check jq openssl ;;
     analyse) echo clang libclang-rt-dev clang-format shellcheck ;;
