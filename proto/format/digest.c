@@ -32,6 +32,39 @@ void ak_digest_memory(const void *data, size_t size, char digest[AK_DIGEST_TEXT]
     ak_hash_text(XXH3_128bits(data, size), digest);
 }
 
+struct ak_digest {
+    XXH3_state_t *state;
+};
+
+ak_digest *ak_digest_new(void)
+{
+    ak_digest *d = ak_alloc(1, sizeof *d);
+
+    d->state = XXH3_createState();
+    if (!d->state)
+        abort(); // as ak_alloc does
+    XXH3_128bits_reset(d->state);
+    return d;
+}
+
+void ak_digest_add(ak_digest *d, const void *data, size_t size)
+{
+    if (size)
+        XXH3_128bits_update(d->state, data, size);
+}
+
+void ak_digest_end(ak_digest *d, char text[AK_DIGEST_TEXT])
+{
+    ak_hash_text(XXH3_128bits_digest(d->state), text);
+    XXH3_freeState(d->state);
+    free(d);
+}
+
+uint64_t ak_digest_short(const void *data, size_t size)
+{
+    return XXH3_64bits(data, size);
+}
+
 static akssl_status hash_file(int fd, const char *path, XXH3_state_t *state, uint64_t *size)
 {
     void *chunk = ak_try_alloc(CHUNK, 1);

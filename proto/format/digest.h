@@ -17,4 +17,13 @@ void ak_digest_memory(const void *data, size_t size, char digest[AK_DIGEST_TEXT]
 akssl_status ak_digest_file(const char *path, uint64_t *size,
                             char digest[AK_DIGEST_TEXT]) AKSSL_MUST_CHECK;
 
+// A digest of bytes that come in parts: ak_digest_end prints it and frees the digest.
+typedef struct ak_digest ak_digest;
+ak_digest *ak_digest_new(void);
+void ak_digest_add(ak_digest *digest, const void *data, size_t size);
+void ak_digest_end(ak_digest *digest, char text[AK_DIGEST_TEXT]);
+
+// ak_digest_short is XXH3-64, for many small pieces.
+uint64_t ak_digest_short(const void *data, size_t size);
+
 #endif

@@ -3,13 +3,16 @@
 #include "worker/data/dataset.h"
 
 #include <assert.h>
+#include <inttypes.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "proto/base/alloc.h"
 #include "proto/base/error.h"
+#include "worker/data/bad.h"
 #include "worker/data/kind.h"
+#include "worker/data/select.h"
 
 #define AK_DATASET(name) extern const ak_dataset_kind ak_dataset_##name;
 #include "worker/data/datasets.def"
@@ -21,7 +24,7 @@ static const ak_dataset_kind *const kinds[] = {
 #undef AK_DATASET
 };
 
-enum { KINDS = sizeof kinds / sizeof *kinds };
+enum { KINDS = sizeof kinds / sizeof *kinds, IMAGES_MOST = 1 << 30 };
 
 static bool same_name(const char *row, const char *name, size_t length)
 {
@@ -68,26 +71,42 @@ static akssl_status unknown(const char *name)
     return AKSSL_ERR_NOT_FOUND;
 }
 
-akssl_status ak_dataset_open(ak_dataset **out, const char *name, ak_split split, int64_t limit)
+static akssl_status open_kind(ak_dataset *set, const ak_dataset_ask *ask)
 {
-    const char *colon = strchr(name, ':');
-    size_t length = colon ? (size_t)(colon - name) : strlen(name);
-    const ak_dataset_kind *kind = find(name, length);
-    ak_dataset *set;
+    const char *colon = strchr(ask->name, ':');
+    size_t length = colon ? (size_t)(colon - ask->name) : strlen(ask->name);
+    const ak_dataset_kind *kind = find(ask->name, length);
+    bool chosen = (ask->list && ask->list[0]) || (ask->classes && ask->classes[0]);
     akssl_status rc;
 
-    if (!*name)
+    if (!*ask->name)
         return ak_fail(AKSSL_ERR_INVALID, "no data set given: name one, as fashion-mnist");
     if (!kind)
-        return unknown(name);
+        return unknown(ask->name);
     if (colon && !kind->argument)
-        return ak_fail(AKSSL_ERR_INVALID, "data set '%.128s' takes nothing behind a colon", name);
-    set = ak_alloc(1, sizeof *set);
-    rc = kind->open(set, colon ? colon + 1 : NULL, split, limit);
+        return ak_fail(AKSSL_ERR_INVALID, "data set '%.128s' takes nothing behind a colon",
+                       ask->name);
+    rc = kind->open(set, colon ? colon + 1 : NULL, ask->split, chosen ? 0 : ask->limit);
+    if (rc == AKSSL_OK && set->size > IMAGES_MOST)
+        rc = ak_fail(AKSSL_ERR_LIMIT, "%" PRId64 " images are too many: at most %d", set->size,
+                     IMAGES_MOST);
+    if (rc == AKSSL_OK)
+        rc = ak_select(set, ask);
+    return rc < 0 ? ak_wrap(rc, "data set '%.128s'", ask->name) : rc;
+}
+
+akssl_status ak_dataset_open(ak_dataset **out, const ak_dataset_ask *ask)
+{
+    ak_dataset *set = ak_alloc(1, sizeof *set);
+    akssl_status rc = open_kind(set, ask);
+
+    if (rc == AKSSL_OK && set->source)
+        rc = ak_bad_new(&set->bad, set->size);
     if (rc < 0) {
         ak_dataset_close(set);
-        return ak_wrap(rc, "data set '%.128s'", name);
+        return rc;
     }
+    set->skip_bad = ask->skip_bad;
     *out = set;
     return AKSSL_OK;
 }
@@ -96,25 +115,21 @@ void ak_dataset_close(ak_dataset *set)
 {
     if (!set)
         return;
+    if (set->source && set->source->close)
+        set->source->close(set->self);
+    for (int64_t i = 0; set->class_names && i < set->classes; i++)
+        free(set->class_names[i]);
+    free(set->class_names);
     free(set->pixels);
     free(set->labels);
+    free(set->chosen);
+    ak_bad_free(set->bad);
     free(set);
 }
 
 int64_t ak_dataset_size(const ak_dataset *set)
 {
     return set->size;
-}
-
-ak_image ak_dataset_image(const ak_dataset *set, int64_t index)
-{
-    assert(index >= 0 && index < set->size);
-    return (ak_image){
-        .pixels = set->pixels + index * set->height * set->width * set->channels,
-        .height = set->height,
-        .width = set->width,
-        .channels = set->channels,
-    };
 }
 
 int64_t ak_dataset_label(const ak_dataset *set, int64_t index)
@@ -126,6 +141,166 @@ int64_t ak_dataset_label(const ak_dataset *set, int64_t index)
 int64_t ak_dataset_classes(const ak_dataset *set)
 {
     return set->classes;
+}
+
+const char *ak_dataset_class(const ak_dataset *set, int64_t label)
+{
+    return set->class_names && label >= 0 && label < set->classes ? set->class_names[label] : NULL;
+}
+
+static int64_t stored_index(const ak_dataset *set, int64_t index)
+{
+    assert(index >= 0 && index < set->size);
+    return set->chosen ? set->chosen[index] : index;
+}
+
+void ak_dataset_name(const ak_dataset *set, int64_t index, ak_str *text)
+{
+    int64_t at = stored_index(set, index);
+
+    if (set->source && set->source->name)
+        set->source->name(set->self, at, text);
+    else
+        ak_str_format(text, "%" PRId64, at);
+}
+
+// ---- reading
+
+void ak_reading_fini(ak_reading *reading)
+{
+    ak_image_room_fini(&reading->room);
+    free(reading->stored);
+    *reading = (ak_reading){ 0 };
+}
+
+akssl_status ak_stored_reserve(ak_stored *stored, size_t size, uint8_t **bytes)
+{
+    ak_reading *r = stored->reading;
+
+    if (size > r->stored_room || !r->stored) {
+        uint8_t *more = malloc(size ? size : 1);
+
+        if (!more)
+            return ak_fail(AKSSL_ERR_NO_MEMORY, "no memory for an image's %zu bytes", size);
+        free(r->stored);
+        r->stored = more;
+        r->stored_room = size;
+    }
+    stored->bytes = *bytes = r->stored;
+    stored->size = size;
+    return AKSSL_OK;
+}
+
+static bool by_its_bytes(akssl_status rc)
+{
+    return rc == AKSSL_ERR_CORRUPT || rc == AKSSL_ERR_LIMIT || rc == AKSSL_ERR_UNSUPPORTED;
+}
+
+static akssl_status read_one(const ak_dataset *set, int64_t index, int64_t least,
+                             ak_reading *reading, ak_image *out)
+{
+    ak_stored stored = { .reading = reading };
+    int64_t at = stored_index(set, index);
+    akssl_status rc = set->source->load(set->self, at, &stored);
+
+    if (rc < 0)
+        return rc;
+    if (set->source->picture)
+        return set->source->picture(set->self, at, &stored, &reading->room, out);
+    return ak_decode(stored.bytes, stored.size, least, &reading->room, out);
+}
+
+static akssl_status wrap_name(const ak_dataset *set, int64_t index, akssl_status rc)
+{
+    ak_str name = AK_STR_INIT;
+
+    ak_dataset_name(set, index, &name);
+    rc = ak_wrap(rc, "image '%.256s'", name.text);
+    ak_str_fini(&name);
+    return rc;
+}
+
+// The sentence of a bad image is the thread's last.
+static void note_bad(const ak_dataset *set, int64_t index, akssl_status rc)
+{
+    (void)wrap_name(set, index, rc);
+    ak_bad_add(set->bad, index, ak_error_text());
+}
+
+// The next image of the same label, round the end, that is not bad.  What is known to be bad only
+// saves the attempt: the outcome does not depend on it.
+static akssl_status stand_in(const ak_dataset *set, int64_t index, int64_t least,
+                             ak_reading *reading, ak_image *out)
+{
+    int64_t label = ak_dataset_label(set, index);
+
+    for (int64_t k = 1; k < set->size; k++) {
+        int64_t other = (index + k) % set->size;
+        akssl_status rc;
+
+        if (ak_dataset_label(set, other) != label || ak_bad_is(set->bad, other))
+            continue;
+        rc = read_one(set, other, least, reading, out);
+        if (!by_its_bytes(rc))
+            return rc < 0 ? wrap_name(set, other, rc) : rc;
+        note_bad(set, other, rc);
+    }
+    return ak_fail(AKSSL_ERR_CORRUPT,
+                   "every image of label %" PRId64 " is bad: the last of them: %.512s", label,
+                   ak_error_text());
+}
+
+static akssl_status read_new(const ak_dataset *set, int64_t index, int64_t least,
+                             ak_reading *reading, ak_image *out)
+{
+    bool known = ak_bad_is(set->bad, index);
+    akssl_status rc = known ? AKSSL_ERR_CORRUPT : read_one(set, index, least, reading, out);
+
+    if (!by_its_bytes(rc))
+        return rc < 0 ? wrap_name(set, index, rc) : rc;
+    if (!known)
+        note_bad(set, index, rc);
+    if (set->skip_bad)
+        return stand_in(set, index, least, reading, out);
+    return ak_fail(rc, "%.800s: repair or remove it, or give --on-bad-image skip",
+                   ak_error_text());
+}
+
+akssl_status ak_dataset_read(const ak_dataset *set, int64_t index, int64_t least,
+                             ak_reading *reading, ak_image *out)
+{
+    akssl_status rc;
+
+    if (set->pixels) {
+        size_t one = (size_t)(set->height * set->width * set->channels);
+
+        *out = (ak_image){ set->pixels + (size_t)stored_index(set, index) * one, set->height,
+                           set->width, set->channels };
+        return AKSSL_OK;
+    }
+    if (reading->set == set && reading->index == index && reading->least == least) {
+        *out = reading->image;
+        return AKSSL_OK;
+    }
+    reading->set = NULL;
+    rc = read_new(set, index, least, reading, &reading->image);
+    if (rc < 0)
+        return rc;
+    reading->set = set;
+    reading->index = index;
+    reading->least = least;
+    *out = reading->image;
+    return AKSSL_OK;
+}
+
+bool ak_dataset_bad(const ak_dataset *set, int64_t index)
+{
+    return set->bad && ak_bad_is(set->bad, index);
+}
+
+bool ak_dataset_next_bad(const ak_dataset *set, ak_str *sentence)
+{
+    return set->bad && ak_bad_next(set->bad, sentence);
 }
 
 void ak_datasets_json(ak_str *text)
