@@ -54,7 +54,7 @@ static int speaks_at(const ak_spec *spec, ak_watch *watch)
         int count;
 
         ak_trainer_begin(t);
-        ak_loader_fill(loader, t, t->step);
+        ck_assert_int_eq(ak_loader_fill(loader, t, t->step), 0);
         ak_rig_ok(ak_trainer_compute(t, &loss));
         ak_trainer_update(t, spec->lr);
         ak_trainer_health(t, &health);

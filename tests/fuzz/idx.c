@@ -8,6 +8,7 @@
 
 #include "proto/base/error.h"
 #include "tests/fuzz/fuzz.h"
+#include "tests/sets.h"
 #include "worker/data/dataset.h"
 
 // A file that is to be compressed is so in good order: what is wrong is in what it holds.
@@ -46,7 +47,7 @@ static void look(const ak_dataset *set)
 
     FUZZ_CHECK(ak_dataset_size(set) > 0);
     for (int64_t i = 0; i < ak_dataset_size(set); i++) {
-        ak_image image = ak_dataset_image(set, i);
+        ak_image image = set_image(set, i);
         int64_t label = ak_dataset_label(set, i);
         size_t size = (size_t)(image.width * image.height * image.channels);
 
@@ -71,7 +72,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         put(flags & TEST ? "test-labels.idx1-ubyte" : "train-labels-idx1-ubyte", input,
             flags & GZIP_LABELS, false);
     snprintf(name, sizeof name, "idx:%s", fuzz_folder());
-    if (ak_dataset_open(&set, name, flags & TEST ? AK_SPLIT_TEST : AK_SPLIT_TRAIN, limit) < 0) {
+    if (set_open(&set, name, flags & TEST ? AK_SPLIT_TEST : AK_SPLIT_TRAIN, limit) < 0) {
         FUZZ_CHECK(ak_error_text()[0]);
         return 0;
     }

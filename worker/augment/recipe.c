@@ -99,6 +99,20 @@ int64_t ak_recipe_size(const ak_recipe *recipe, int view)
     return look_of(recipe, (uint32_t)view)->size;
 }
 
+// The first step of a look is its crop, whose shorter side may be 3/4 of its longer one.
+int64_t ak_recipe_least(const ak_recipe *recipe)
+{
+    double least = 0;
+
+    for (int i = 0; i < AK_LOOKS; i++) {
+        const ak_crop *crop = &recipe->look[i].steps[0].settings.crop;
+        double share = crop->whole ? 1 : 0.75 * crop->min_scale;
+
+        least = fmax(least, (double)crop->size / sqrt(share));
+    }
+    return (int64_t)ceil(least);
+}
+
 int ak_recipe_locals(const ak_recipe *recipe)
 {
     return recipe->locals;

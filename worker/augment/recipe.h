@@ -31,6 +31,10 @@ akssl_status ak_recipe_settle(ak_spec_pairs *augment) AKSSL_MUST_CHECK;
 // ak_recipe_size gives the side of a view: image_size for views 0 and 1, then the local size.
 int64_t ak_recipe_size(const ak_recipe *recipe, int view);
 
+// ak_recipe_least gives the side that an image must keep so that no crop of any view has to be
+// enlarged which would not have been before: what a decoder may reduce an image to.
+int64_t ak_recipe_least(const ak_recipe *recipe);
+
 int ak_recipe_locals(const ak_recipe *recipe); // how many local crops its paper takes
 
 // ak_recipe_view writes one augmented, normalised view, nhwc: size x size x 3 floats, size as

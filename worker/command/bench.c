@@ -14,6 +14,7 @@
 #include "worker/command/command.h"
 #include "worker/rng/rng.h"
 #include "worker/train/check.h"
+#include "worker/train/agree.h"
 #include "worker/train/loader.h"
 
 typedef struct bench {
@@ -84,13 +85,14 @@ static void random_views(ak_trainer *t)
 
 static akssl_status one_step(ak_trainer *t, ak_loader *loader, int64_t *step)
 {
-    akssl_status rc;
+    akssl_status rc = AKSSL_OK;
     double loss;
 
     ak_trainer_begin(t);
     if (loader)
-        ak_loader_fill(loader, t, *step);
-    rc = ak_trainer_compute(t, &loss);
+        rc = ak_agree(t->world.comm, ak_loader_fill(loader, t, *step));
+    if (rc == AKSSL_OK)
+        rc = ak_trainer_compute(t, &loss);
     if (rc == AKSSL_OK)
         ak_trainer_update(t, 1e-3);
     ++*step;

@@ -20,7 +20,7 @@ static const ak_option options[] = {
     AK_OPTION_STRING(features, weights, "", NULL,
                      "an exported backbone or a commit's model, safetensors"),
     AK_OPTION_STRING(features, backbone, "resnet18", NULL, "the network that they are of"),
-    AK_OPTION_STRING(features, dataset, "fashion-mnist", NULL, "fashion-mnist, or idx:FOLDER"),
+    AK_OPTION_STRING(features, dataset, "fashion-mnist", NULL, "images: KIND or KIND:WHERE"),
     AK_OPTION_STRING(features, split, "test", "train|test", "which part of it"),
     AK_OPTION_STRING(features, out, "", NULL,
                      "safetensors to write: features [N, width], labels [N]"),
@@ -86,7 +86,8 @@ static akssl_status compute(const features *f, const ak_spec *spec, ak_comm *com
     float *values = NULL;
     ak_dataset *set;
     int64_t width;
-    akssl_status rc = ak_dataset_open(&set, f->dataset, split, f->limit_images);
+    akssl_status rc = ak_dataset_open(
+        &set, &(ak_dataset_ask){ .name = f->dataset, .split = split, .limit = f->limit_images });
 
     if (rc < 0)
         return rc;

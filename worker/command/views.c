@@ -23,7 +23,7 @@ typedef struct views {
 } views;
 
 static const ak_option options[] = {
-    AK_OPTION_STRING(views, dataset, "fashion-mnist", NULL, "fashion-mnist, or idx:FOLDER"),
+    AK_OPTION_STRING(views, dataset, "fashion-mnist", NULL, "images: KIND or KIND:WHERE"),
     AK_OPTION_STRING(views, split, "train", "train|test", "which part of it"),
     AK_OPTION_STRING(views, recipe, "", NULL, "the augmentation's name (default: simclr)"),
     AK_OPTION_STRING(views, augment, "", NULL, "its options, key=value; may be given again"),
@@ -104,12 +104,17 @@ static akssl_status write(const views *v, const ak_recipe *recipe, const ak_data
 {
     sheet s = { .recipe = recipe, .seed = (uint64_t)v->seed };
     akssl_status rc = prepare(&s, v, ak_dataset_size(set));
+    int64_t least = ak_recipe_least(recipe);
+    ak_reading reading = { 0 };
 
     for (int64_t row = 0; rc == AKSSL_OK && row < s.rows; row++) {
-        ak_image image = ak_dataset_image(set, row);
+        ak_image image;
 
-        draw(&s, row, &image);
+        rc = ak_dataset_read(set, row, least, &reading, &image);
+        if (rc == AKSSL_OK)
+            draw(&s, row, &image);
     }
+    ak_reading_fini(&reading);
     if (rc == AKSSL_OK)
         rc = ak_png_write(v->out, s.pixels, s.height, s.width);
     ak_scratch_free(s.scratch);
@@ -148,7 +153,8 @@ static int run(void *self)
     else
         rc = make_recipe(&recipe, v);
     if (rc == AKSSL_OK)
-        rc = ak_dataset_open(&set, v->dataset, split, v->images);
+        rc = ak_dataset_open(
+            &set, &(ak_dataset_ask){ .name = v->dataset, .split = split, .limit = v->images });
     if (rc == AKSSL_OK)
         rc = write(v, recipe, set);
     ak_dataset_close(set);

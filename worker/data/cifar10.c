@@ -18,8 +18,9 @@ static akssl_status open_set(ak_dataset *set, const char *argument, ak_split spl
                            .classes = 10 };
 
     if (!argument || !*argument)
-        return ak_fail(AKSSL_ERR_INVALID,
-                       "give the folder of data_batch_1.bin and the others, as cifar10:/data/cifar");
+        return ak_fail(
+            AKSSL_ERR_INVALID,
+            "give the folder of data_batch_1.bin and the others, as cifar10:/data/cifar");
     return ak_cifar_open(set, &how, argument, split, limit);
 }
 

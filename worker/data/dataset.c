@@ -98,7 +98,10 @@ static akssl_status open_kind(ak_dataset *set, const ak_dataset_ask *ask)
 akssl_status ak_dataset_open(ak_dataset **out, const ak_dataset_ask *ask)
 {
     ak_dataset *set = ak_alloc(1, sizeof *set);
-    akssl_status rc = open_kind(set, ask);
+    akssl_status rc;
+
+    set->look = ask->look;
+    rc = open_kind(set, ask);
 
     if (rc == AKSSL_OK && set->source)
         rc = ak_bad_new(&set->bad, set->size);
@@ -262,8 +265,7 @@ static akssl_status read_new(const ak_dataset *set, int64_t index, int64_t least
         note_bad(set, index, rc);
     if (set->skip_bad)
         return stand_in(set, index, least, reading, out);
-    return ak_fail(rc, "%.800s: repair or remove it, or give --on-bad-image skip",
-                   ak_error_text());
+    return ak_fail(rc, "%.800s: repair or remove it, or give --on-bad-image skip", ak_error_text());
 }
 
 akssl_status ak_dataset_read(const ak_dataset *set, int64_t index, int64_t least,

@@ -27,6 +27,7 @@ typedef struct ak_dataset_ask {
     const char *list;    // a file that names the images to use, one a line (select.h)
     const char *classes; // names or numbers of the classes to use, by commas, or @FILE of them
     int64_t limit;       // use the first N of what these leave; 0: all
+    bool look;           // what would be made on first use is not: its images come from elsewhere
     bool skip_bad;       // another image stands in for a bad one; else reading one fails
 } ak_dataset_ask;
 
@@ -36,8 +37,8 @@ akssl_status ak_dataset_open(ak_dataset **out, const ak_dataset_ask *ask) AKSSL_
 void ak_dataset_close(ak_dataset *set); // NULL-safe
 
 int64_t ak_dataset_size(const ak_dataset *set);
-int64_t ak_dataset_label(const ak_dataset *set, int64_t index); // -1: none
-int64_t ak_dataset_classes(const ak_dataset *set);              // labels are 0..classes-1
+int64_t ak_dataset_label(const ak_dataset *set, int64_t index);     // -1: none
+int64_t ak_dataset_classes(const ak_dataset *set);                  // labels are 0..classes-1
 const char *ak_dataset_class(const ak_dataset *set, int64_t label); // its name, or NULL
 
 // ak_dataset_name appends what an image is called: its file, or its number.
@@ -75,6 +76,7 @@ bool ak_dataset_next_bad(const ak_dataset *set, ak_str *sentence);
 
 // ak_dataset_fingerprint gives a digest of what was asked for: names, labels and sizes of all
 // images, and the bytes of all of them or, in a set over 256 MiB or 50000 files, of every n-th.
+// "" when it would not be that of the set that is opened next time (`look`).
 akssl_status ak_dataset_fingerprint(const ak_dataset *set,
                                     char digest[AK_DIGEST_TEXT]) AKSSL_MUST_CHECK;
 

@@ -17,8 +17,7 @@ enum { IMAGE_MOST = 1 << 29 }; // bytes of an image's file
 
 void ak_files_path(ak_files *files, const char *path)
 {
-    files->paths =
-        ak_realloc(files->paths, (size_t)files->path_count + 1, sizeof *files->paths);
+    files->paths = ak_realloc(files->paths, (size_t)files->path_count + 1, sizeof *files->paths);
     files->paths[files->path_count++] = ak_strdup(path);
 }
 

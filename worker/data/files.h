@@ -6,9 +6,9 @@
 #include "worker/data/kind.h"
 
 typedef struct ak_file {
-    char *name;        // the image's, as people know it; owned
-    uint32_t path;     // of ak_files' paths
-    int64_t offset;    // -1: the image is a file of its own, PATH/NAME
+    char *name;     // the image's, as people know it; owned
+    uint32_t path;  // of ak_files' paths
+    int64_t offset; // -1: the image is a file of its own, PATH/NAME
     int64_t size;
 } ak_file;
 

@@ -124,13 +124,15 @@ static akssl_status add_class(ak_dataset *set, ak_files *files, const ak_entry *
     akssl_status rc;
 
     if (label < 0)
-        return ak_fail(AKSSL_ERR_CORRUPT, "'%.512s' has a class '%.128s' that the training images "
-                                          "do not have",
+        return ak_fail(AKSSL_ERR_CORRUPT,
+                       "'%.512s' has a class '%.128s' that the training images "
+                       "do not have",
                        files->paths[0], e->name);
     rc = walk(files, e->name, label, &here);
     if (rc == AKSSL_OK && files->count == before)
-        rc = ak_fail(AKSSL_ERR_NOT_FOUND, "'%.512s/%.128s' holds no .jpg, .jpeg, .png or .webp file",
-                     files->paths[0], e->name);
+        rc =
+            ak_fail(AKSSL_ERR_NOT_FOUND, "'%.512s/%.128s' holds no .jpg, .jpeg, .png or .webp file",
+                    files->paths[0], e->name);
     return rc;
 }
 
@@ -228,8 +230,9 @@ static akssl_status open_set(ak_dataset *set, const char *argument, ak_split spl
 
 const ak_dataset_kind ak_dataset_folder = {
     .name = "folder",
-    .title = "JPEG, PNG and WebP files, a folder a class (ImageFolder), in FOLDER or in its train and "
-             "val or test; without class folders unlabelled",
+    .title =
+        "JPEG, PNG and WebP files, a folder a class (ImageFolder), in FOLDER or in its train and "
+        "val or test; without class folders unlabelled",
     .argument = "FOLDER[,test=FOLDER]",
     .open = open_set,
 };

@@ -25,7 +25,7 @@ typedef struct ak_source {
     // picture makes an image of them; NULL: they are a file of some image format.
     akssl_status (*picture)(const void *self, int64_t index, const ak_stored *stored,
                             ak_image_room *room, ak_image *out);
-    int64_t (*size)(const void *self, int64_t index); // of its bytes
+    int64_t (*size)(const void *self, int64_t index);            // of its bytes
     void (*name)(const void *self, int64_t index, ak_str *text); // NULL: its number
     void (*close)(void *self);
 } ak_source;
@@ -40,10 +40,12 @@ struct ak_dataset {
     const ak_source *source;
     void *self;
     int64_t size;
-    int64_t *labels;     // NULL: none; -1: this one has none
-    int64_t classes;     // of the whole split, whatever the limit
-    char **class_names;  // [classes], or NULL
+    int64_t *labels;    // NULL: none; -1: this one has none
+    int64_t classes;    // of the whole split, whatever the limit
+    char **class_names; // [classes], or NULL
+    bool passing; // what is opened later will be another set of the same images: no fingerprint
     // dataset.c's.
+    bool look;        // before the kind opens it: as ak_dataset_ask's
     uint32_t *chosen; // [size]: which images; NULL: all, in order
     bool skip_bad;
     struct ak_bad *bad;

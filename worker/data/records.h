@@ -5,10 +5,10 @@
 
 #include "worker/data/kind.h"
 
-// How CIFAR's binary files lie: records of `head` bytes, the last of which is the label, then a red,
-// a green and a blue plane of 32 x 32.
+// How CIFAR's binary files lie: records of `head` bytes, the last of which is the label, then a
+// red, a green and a blue plane of 32 x 32.
 typedef struct ak_cifar {
-    const char *folder_inside;  // where the archive unpacks to
+    const char *folder_inside;   // where the archive unpacks to
     const char *const *files[2]; // of the training part, of the held-out one; end with NULL
     const char *names;           // file of class names, one a line
     int head, classes;
@@ -18,8 +18,8 @@ typedef struct ak_cifar {
 akssl_status ak_cifar_open(ak_dataset *set, const ak_cifar *how, const char *folder, ak_split split,
                            int64_t limit) AKSSL_MUST_CHECK;
 
-// ak_class_names reads a text file with one name a line; NULL when there is none, or when it has not
-// just as many names.
+// ak_class_names reads a text file with one name a line; NULL when there is none, or when it has
+// not just as many names.
 char **ak_class_names(const char *path, int64_t classes);
 
 #endif

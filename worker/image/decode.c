@@ -80,8 +80,8 @@ static turn turn_of(const ak_image *image, int orientation)
 {
     int64_t h = image->height, w = image->width, last = h * w - 1;
     const turn turns[] = {
-        [2] = { w - 1, -1, w },  [3] = { last, -1, -w }, [4] = { last - w + 1, 1, -w },
-        [5] = { 0, w, 1 },       [6] = { last - w + 1, -w, 1 }, [7] = { last, -w, -1 },
+        [2] = { w - 1, -1, w }, [3] = { last, -1, -w },        [4] = { last - w + 1, 1, -w },
+        [5] = { 0, w, 1 },      [6] = { last - w + 1, -w, 1 }, [7] = { last, -w, -1 },
         [8] = { w - 1, w, -1 },
     };
 
@@ -95,16 +95,15 @@ static akssl_status turn_image(ak_image_room *room, ak_image *image, int orienta
     int64_t width = orientation > 4 ? image->height : image->width;
     size_t channels = (size_t)image->channels;
     turn t = turn_of(image, orientation);
-    akssl_status rc = reserve(&room->turned, &room->turned_room,
-                              (size_t)height * (size_t)width * channels);
+    akssl_status rc =
+        reserve(&room->turned, &room->turned_room, (size_t)height * (size_t)width * channels);
     uint8_t *to = room->turned;
 
     if (rc < 0)
         return rc;
     for (int64_t y = 0; y < height; y++)
         for (int64_t x = 0; x < width; x++, to += channels)
-            memcpy(to,
-                   image->pixels + (t.corner + y * t.down + x * t.right) * image->channels,
+            memcpy(to, image->pixels + (t.corner + y * t.down + x * t.right) * image->channels,
                    channels);
     *image = (ak_image){ room->turned, height, width, image->channels };
     return AKSSL_OK;

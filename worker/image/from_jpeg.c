@@ -52,9 +52,9 @@ static void on_message(j_common_ptr c, int level)
 {
     int code = c->err->msg_code;
 
-    if (level < 0 && (code == JWRN_JPEG_EOF || code == JWRN_HIT_MARKER ||
-                      code == JWRN_HUFF_BAD_CODE || code == JWRN_ARITH_BAD_CODE ||
-                      code == JWRN_MUST_RESYNC || code == JWRN_BOGUS_PROGRESSION))
+    if (level < 0 &&
+        (code == JWRN_JPEG_EOF || code == JWRN_HIT_MARKER || code == JWRN_HUFF_BAD_CODE ||
+         code == JWRN_ARITH_BAD_CODE || code == JWRN_MUST_RESYNC || code == JWRN_BOGUS_PROGRESSION))
         on_error(c);
 }
 

@@ -12,6 +12,7 @@
 #include "worker/augment/recipe.h"
 #include "worker/data/dataset.h"
 #include "worker/train/classify.h"
+#include "worker/train/data.h"
 #include "worker/train/evaluate.h"
 #include "worker/train/pixels.h"
 #include "worker/train/trainer.h"
@@ -289,7 +290,7 @@ static akssl_status check_choice(const ak_spec *s, const ak_dataset *set, int64_
 static akssl_status check_evaluation_data(const ak_spec *s, const ak_dataset *set, int64_t *train)
 {
     ak_dataset *test;
-    akssl_status rc = ak_dataset_open(&test, s->dataset, AK_SPLIT_TEST, 0);
+    akssl_status rc = ak_data_look(&test, s, AK_SPLIT_TEST);
 
     if (rc < 0)
         return ak_wrap(rc, "evaluation");
@@ -312,18 +313,19 @@ static akssl_status check_weights(const ak_spec *s)
     return AKSSL_OK;
 }
 
-akssl_status ak_check_data(const ak_spec *s, int64_t *train)
+akssl_status ak_check_data(ak_spec *s, int64_t *train)
 {
     bool pretrain = strcmp(s->kind, "pretrain") == 0;
     ak_dataset *set;
     akssl_status rc;
 
     if (!s->dataset[0])
-        return ak_fail(AKSSL_ERR_INVALID,
-                       "no dataset: give --dataset fashion-mnist or --dataset idx:FOLDER");
+        return ak_fail(
+            AKSSL_ERR_INVALID,
+            "no dataset: give --dataset fashion-mnist, --dataset folder:FOLDER or another");
     rc = pretrain ? AKSSL_OK : check_weights(s);
     if (rc == AKSSL_OK)
-        rc = ak_dataset_open(&set, s->dataset, AK_SPLIT_TRAIN, s->limit_images);
+        rc = ak_data_look(&set, s, AK_SPLIT_TRAIN);
     if (rc < 0)
         return rc;
     *train = ak_dataset_size(set);
@@ -334,6 +336,8 @@ akssl_status ak_check_data(const ak_spec *s, int64_t *train)
                      s->dataset, *train, s->batch);
     if (rc == AKSSL_OK && (!pretrain || s->eval[0]))
         rc = check_evaluation_data(s, set, train);
+    if (rc == AKSSL_OK)
+        rc = ak_data_settle(s, set);
     ak_dataset_close(set);
     return rc;
 }

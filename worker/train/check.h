@@ -12,6 +12,6 @@ akssl_status ak_check_spec(ak_spec *spec) AKSSL_MUST_CHECK;
 
 // ak_check_data opens the data set, and the weights of an evaluation, and checks that they serve
 // the spec; *train is the number of images that it trains on.
-akssl_status ak_check_data(const ak_spec *spec, int64_t *train) AKSSL_MUST_CHECK;
+akssl_status ak_check_data(ak_spec *spec, int64_t *train) AKSSL_MUST_CHECK;
 
 #endif

@@ -12,6 +12,7 @@
 #include "worker/method/classifier.h"
 #include "worker/tensor/gemm.h"
 #include "worker/train/choice.h"
+#include "worker/train/data.h"
 #include "worker/train/evaluate.h"
 #include "worker/train/features.h"
 #include "worker/train/frozen.h"
@@ -124,27 +125,31 @@ static void fill_from_cache(classify *c, ak_trainer *t)
                    c->cache + c->row[images[ak_trainer_sample(t, 0, s, i)]] * c->width, bytes);
 }
 
-static void fill_from_backbone(classify *c, ak_trainer *t)
+static akssl_status fill_from_backbone(classify *c, ak_trainer *t)
 {
-    ak_loader_fill(c->loader, t, t->step);
+    akssl_status rc = ak_loop_agree_data(&c->loop, ak_loader_fill(c->loader, t, t->step));
+
+    if (rc < 0) // before the forward, which ranks do together
+        return rc;
     for (int s = 0; s < t->world.local; s++)
         memcpy(ak_value(c->graph, c->x, s), ak_trainer_view(t, 0, s, 0),
                (size_t)c->x->numel * sizeof(float));
     ak_graph_forward(c->graph);
     for (int s = 0; s < t->world.local; s++)
         memcpy(layer_input(t, s), ak_value(c->graph, c->h, s), (size_t)c->h->numel * sizeof(float));
+    return AKSSL_OK;
 }
 
-static void fill(void *ctx, ak_trainer *t)
+static akssl_status fill(void *ctx, ak_trainer *t)
 {
     classify *c = ctx;
 
     if (!c->linear)
-        ak_loader_fill(c->loader, t, t->step);
-    else if (c->cache)
-        fill_from_cache(c, t);
-    else
-        fill_from_backbone(c, t);
+        return ak_loader_fill(c->loader, t, t->step);
+    if (!c->cache)
+        return fill_from_backbone(c, t);
+    fill_from_cache(c, t);
+    return AKSSL_OK;
 }
 
 // ---- the run
@@ -155,7 +160,7 @@ static akssl_status open_data(classify *c)
     akssl_status rc = ak_loader_open(&c->loader, c->spec, (int)c->spec->threads_per_shard);
 
     if (rc == AKSSL_OK)
-        rc = ak_dataset_open(&c->test, c->spec->dataset, AK_SPLIT_TEST, 0);
+        rc = ak_data_open(&c->test, c->spec, AK_SPLIT_TEST);
     if (rc == AKSSL_OK)
         rc = ak_recipe_new(&c->recipe, &c->spec->augment, c->spec->image_size);
     if (rc < 0)
@@ -190,7 +195,7 @@ static akssl_status open_networks(classify *c)
 static akssl_status prepare(classify *c)
 {
     bool plain = views_are_plain(&c->spec->augment);
-    akssl_status rc = open_data(c);
+    akssl_status rc = ak_loop_agree_data(&c->loop, open_data(c));
 
     if (rc == AKSSL_OK)
         rc = open_networks(c);
@@ -286,6 +291,7 @@ static akssl_status run(classify *c)
         rc = ak_loop_train(&c->loop);
     if (rc < 0 || c->loop.outcome->stopped)
         return rc;
+    ak_loop_count_bad(&c->loop, ak_loader_set(c->loader));
     rc = evaluate(c);
     if (rc == AKSSL_OK && c->linear)
         rc = ak_loop_agree(&c->loop, ak_frozen_check(&c->frozen));

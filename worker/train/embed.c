@@ -6,6 +6,8 @@
 
 #include "proto/base/alloc.h"
 #include "proto/base/error.h"
+#include "worker/train/agree.h"
+#include "worker/train/data.h"
 #include "worker/train/features.h"
 #include "worker/train/folder.h"
 #include "worker/train/frozen.h"
@@ -22,9 +24,7 @@ typedef struct embed {
 
 static akssl_status agree(const embed *e, akssl_status rc)
 {
-    if (!ak_comm_agree(e->session->comm, rc < 0))
-        return AKSSL_OK;
-    return rc < 0 ? rc : ak_fail(AKSSL_ERR_CANCELLED, "another rank has failed");
+    return ak_agree(e->session->comm, rc);
 }
 
 static akssl_status create(const embed *e, const char *name, ak_npy_type type, int dims,
@@ -108,10 +108,10 @@ static akssl_status run(embed *e, ak_results *results)
 {
     const ak_spec *spec = e->session->spec;
     ak_dataset *train = NULL, *test = NULL;
-    akssl_status rc = ak_dataset_open(&train, spec->dataset, AK_SPLIT_TRAIN, spec->limit_images);
+    akssl_status rc = ak_data_open(&train, spec, AK_SPLIT_TRAIN);
 
     if (rc == AKSSL_OK)
-        rc = ak_dataset_open(&test, spec->dataset, AK_SPLIT_TEST, 0);
+        rc = ak_data_open(&test, spec, AK_SPLIT_TEST);
     if (rc == AKSSL_OK)
         rc = ak_recipe_new(&e->recipe, &spec->augment, spec->image_size);
     if (rc == AKSSL_OK)

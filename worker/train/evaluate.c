@@ -13,6 +13,8 @@
 #include "worker/eval/logistic.h"
 #include "worker/eval/probe.h"
 #include "worker/tensor/gemm.h"
+#include "worker/train/agree.h"
+#include "worker/train/data.h"
 #include "worker/train/features.h"
 #include "worker/train/frozen.h"
 
@@ -21,30 +23,50 @@ enum { PROBE_TOP = 5 };
 typedef struct part {
     ak_dataset *set;
     float *features;
+    uint32_t *images; // with a label
     int64_t *labels, size;
 } part;
+
+// Of a part with and without labels only the images with one are looked at.
+static akssl_status choose_labelled(part *p)
+{
+    int64_t all = ak_dataset_size(p->set);
+
+    p->labels = ak_try_alloc((size_t)all, sizeof *p->labels);
+    p->images = ak_try_alloc((size_t)all, sizeof *p->images);
+    if (!p->labels || !p->images)
+        return AKSSL_ERR_NO_MEMORY;
+    for (int64_t i = 0; i < all; i++) {
+        int64_t label = ak_dataset_label(p->set, i);
+
+        if (label < 0)
+            continue;
+        p->labels[p->size] = label;
+        p->images[p->size++] = (uint32_t)i;
+    }
+    return p->size ? AKSSL_OK
+                   : ak_fail(AKSSL_ERR_INVALID, "the data set has no labels to evaluate by");
+}
 
 static akssl_status open_part(part *p, const ak_world *world, ak_encoder *encoder,
                               const ak_recipe *recipe, const ak_spec *spec, ak_split split)
 {
-    akssl_status rc = ak_dataset_open(&p->set, spec->dataset, split,
-                                      split == AK_SPLIT_TRAIN ? spec->limit_images : 0);
+    akssl_status rc = ak_data_open(&p->set, spec, split);
 
+    if (rc == AKSSL_OK)
+        rc = choose_labelled(p);
+    rc = ak_agree(world->comm, rc);
     if (rc < 0)
         return rc;
-    p->size = ak_dataset_size(p->set);
-    p->labels = ak_try_alloc((size_t)p->size, sizeof *p->labels);
-    if (!p->labels)
-        return AKSSL_ERR_NO_MEMORY;
-    for (int64_t i = 0; i < p->size; i++)
-        p->labels[i] = ak_dataset_label(p->set, i);
-    return ak_features(world, encoder, recipe, spec->image_size, p->set, NULL, 0, &p->features);
+    return ak_features(world, encoder, recipe, spec->image_size, p->set, p->images, p->size,
+                       &p->features);
 }
 
 static void close_part(part *p)
 {
     ak_dataset_close(p->set);
     free(p->features);
+    free(p->images);
     free(p->labels);
 }
 

@@ -7,19 +7,22 @@
 
 #include "proto/base/alloc.h"
 #include "worker/augment/recipe.h"
+#include "worker/train/agree.h"
+#include "worker/train/data.h"
 
 enum { IMAGES = 32 }; // of a shard in one forward
 
 typedef struct selection {
     const ak_dataset *set;
+    ak_reading *reading;
     const uint32_t *images; // NULL: all
     int64_t count;
 } selection;
 
-// One forward of IMAGES images a shard, from image `first` on; what lies behind the end repeats
-// the last image and is dropped.
-static void forward(ak_graph *g, const ak_tensor *x, const ak_recipe *recipe, const selection *of,
-                    int64_t first, ak_scratch *scratch)
+// The views of one forward of IMAGES images a shard, from image `first` on; what lies behind the
+// end repeats the last image and is dropped.
+static akssl_status fill(ak_graph *g, const ak_tensor *x, const ak_recipe *recipe,
+                         const selection *of, int64_t first, ak_scratch *scratch)
 {
     const ak_world *world = ak_graph_world(g);
     int64_t last = of->count - 1, image_size = x->shape[1];
@@ -28,12 +31,16 @@ static void forward(ak_graph *g, const ak_tensor *x, const ak_recipe *recipe, co
         for (int64_t i = 0; i < IMAGES; i++) {
             int64_t index = first + (world->first + s) * IMAGES + i,
                     at = index < last ? index : last;
-            ak_image image = ak_dataset_image(of->set, of->images ? of->images[at] : at);
+            ak_image image;
+            akssl_status rc = ak_dataset_read(of->set, of->images ? of->images[at] : at, image_size,
+                                              of->reading, &image);
 
+            if (rc < 0)
+                return rc;
             ak_recipe_plain(recipe, &image, image_size, scratch,
                             ak_value(g, x, s) + i * image_size * image_size * 3);
         }
-    ak_graph_forward(g);
+    return AKSSL_OK;
 }
 
 static void collect(ak_graph *g, const ak_tensor *y, float *mine, float *all, float *out,
@@ -54,7 +61,8 @@ akssl_status ak_features(const ak_world *world, ak_encoder *encoder, const ak_re
                          int64_t image_size, const ak_dataset *set, const uint32_t *images,
                          int64_t count, float **out)
 {
-    selection of = { set, images, images ? count : ak_dataset_size(set) };
+    ak_reading reading = { 0 };
+    selection of = { set, &reading, images, images ? count : ak_dataset_size(set) };
     const int64_t shape[4] = { IMAGES, image_size, image_size, 3 };
     int64_t width = encoder->backbone->width, size = of.count;
     size_t room = (size_t)(world->shards * IMAGES * width);
@@ -71,12 +79,17 @@ akssl_status ak_features(const ak_world *world, ak_encoder *encoder, const ak_re
         y = ak_encode(g, encoder, x);
         rc = ak_graph_compile(g, NULL, y);
         for (int64_t first = 0; rc == AKSSL_OK && first < size; first += world->shards * IMAGES) {
-            forward(g, x, recipe, &of, first, scratch);
+            rc = ak_agree(world->comm, fill(g, x, recipe, &of, first, scratch));
+            ak_data_tell(set, world->comm);
+            if (rc < 0)
+                break;
+            ak_graph_forward(g);
             collect(g, y, mine, all, features, first, size);
         }
     }
     ak_graph_free(g);
     ak_scratch_free(scratch);
+    ak_reading_fini(&reading);
     free(mine);
     free(all);
     if (rc < 0) {

@@ -3,6 +3,7 @@
 #include "worker/train/loader.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #ifdef _OPENMP
@@ -13,6 +14,7 @@
 #include "proto/base/clock.h"
 #include "proto/base/error.h"
 #include "worker/rng/rng.h"
+#include "worker/train/data.h"
 
 struct ak_loader {
     ak_dataset *set;
@@ -21,22 +23,27 @@ struct ak_loader {
     int64_t size, batch, epoch;
     uint32_t *chosen; // [size]; NULL: all of the set
     uint32_t *order;  // of `epoch`
+    int64_t least;    // side that a decoded image keeps
     ak_scratch **scratch;
+    ak_reading *reading; // both [threads]
     int threads;
     double seconds;
+    int64_t failed; // the first view of a step that could not be made, -1: none
+    akssl_status failure;
+    char sentence[1024];
 };
 
 akssl_status ak_loader_open(ak_loader **out, const ak_spec *spec, int threads)
 {
     ak_loader *l = ak_alloc(1, sizeof *l);
-    akssl_status rc = ak_dataset_open(&l->set, spec->dataset, AK_SPLIT_TRAIN, spec->limit_images);
+    akssl_status rc = ak_data_open(&l->set, spec, AK_SPLIT_TRAIN);
 
     if (rc == AKSSL_OK)
         rc = ak_recipe_new(&l->recipe, &spec->augment, spec->image_size);
     if (rc == AKSSL_OK && ak_dataset_size(l->set) < spec->batch)
         rc = ak_fail(AKSSL_ERR_INVALID,
-                     "dataset '%s' has %" PRId64
-                     " images, fewer than a batch of %" PRId64 ": lower --batch",
+                     "dataset '%s' has %" PRId64 " images, fewer than a batch of %" PRId64
+                     ": lower --batch",
                      spec->dataset, ak_dataset_size(l->set), spec->batch);
     if (rc < 0) {
         ak_loader_close(l);
@@ -49,6 +56,8 @@ akssl_status ak_loader_open(ak_loader **out, const ak_spec *spec, int threads)
     l->threads = threads;
     l->order = ak_alloc((size_t)l->size, sizeof *l->order);
     l->scratch = ak_alloc((size_t)threads, sizeof *l->scratch);
+    l->reading = ak_alloc((size_t)threads, sizeof *l->reading);
+    l->least = ak_recipe_least(l->recipe);
     for (int i = 0; i < threads; i++)
         l->scratch[i] = ak_scratch_new();
     *out = l;
@@ -61,7 +70,10 @@ void ak_loader_close(ak_loader *l)
         return;
     for (int i = 0; l->scratch && i < l->threads; i++)
         ak_scratch_free(l->scratch[i]);
+    for (int i = 0; l->reading && i < l->threads; i++)
+        ak_reading_fini(&l->reading[i]);
     free(l->scratch);
+    free(l->reading);
     free(l->order);
     free(l->chosen);
     ak_recipe_free(l->recipe);
@@ -106,16 +118,31 @@ static void turn_to(ak_loader *l, int64_t epoch)
     l->epoch = epoch;
 }
 
+// Threads meet here; the first view's failure is the step's, whoever comes first.
+static void note_failure(ak_loader *l, int64_t index, akssl_status rc)
+{
+#pragma omp critical(loader_failure)
+    if (l->failed < 0 || index < l->failed) {
+        l->failed = index;
+        l->failure = rc;
+        snprintf(l->sentence, sizeof l->sentence, "%s", ak_error_text());
+    }
+}
+
 static void make_view(ak_loader *l, ak_trainer *t, const uint32_t *images, int64_t index,
-                      ak_scratch *scratch)
+                      int thread)
 {
     int view = (int)(index % t->view_count), s = (int)(index / t->view_count / t->per_shard);
     int64_t i = index / t->view_count % t->per_shard;
     uint32_t sample = images[ak_trainer_sample(t, view, s, i)];
-    ak_image image = ak_dataset_image(l->set, sample);
+    ak_image image;
+    akssl_status rc = ak_dataset_read(l->set, sample, l->least, &l->reading[thread], &image);
 
-    ak_recipe_view(l->recipe, &image, l->seed, (uint32_t)l->epoch, sample, (uint32_t)view, scratch,
-                   ak_trainer_view(t, view, s, i));
+    if (rc < 0)
+        note_failure(l, index, rc);
+    else
+        ak_recipe_view(l->recipe, &image, l->seed, (uint32_t)l->epoch, sample, (uint32_t)view,
+                       l->scratch[thread], ak_trainer_view(t, view, s, i));
 }
 
 akssl_status ak_loader_choose(ak_loader *l, uint32_t *images, int64_t count)
@@ -143,18 +170,21 @@ const uint32_t *ak_loader_turn(ak_loader *l, ak_trainer *t, int64_t step)
     return images;
 }
 
-void ak_loader_fill(ak_loader *l, ak_trainer *t, int64_t step)
+akssl_status ak_loader_fill(ak_loader *l, ak_trainer *t, int64_t step)
 {
     int64_t start = ak_clock_ns(), count = t->world.local * t->per_shard * t->view_count;
     const uint32_t *images = ak_loader_turn(l, t, step);
 
+    l->failed = -1;
 #pragma omp parallel for num_threads(l->threads) if (l->threads > 1) schedule(dynamic, 16)
     for (int64_t index = 0; index < count; index++) {
 #ifdef _OPENMP
-        make_view(l, t, images, index, l->scratch[omp_get_thread_num()]);
+        make_view(l, t, images, index, omp_get_thread_num());
 #else
-        make_view(l, t, images, index, l->scratch[0]);
+        make_view(l, t, images, index, 0);
 #endif
     }
+    ak_data_tell(l->set, t->world.comm);
     l->seconds += (double)(ak_clock_ns() - start) * 1e-9;
+    return l->failed < 0 ? AKSSL_OK : ak_fail(l->failure, "%s", l->sentence);
 }

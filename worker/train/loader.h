@@ -18,11 +18,11 @@ void ak_loader_close(ak_loader *loader); // NULL-safe
 
 const ak_dataset *ak_loader_set(const ak_loader *loader);
 int64_t ak_loader_classes(const ak_loader *loader); // 0: no labels
-int64_t ak_loader_images(const ak_loader *loader); // of the data set
-int64_t ak_loader_steps(const ak_loader *loader); // in an epoch; at least 1
+int64_t ak_loader_images(const ak_loader *loader);  // of the data set
+int64_t ak_loader_steps(const ak_loader *loader);   // in an epoch; at least 1
 
-// ak_loader_choose leaves only these images of the data set, takes them (free()) and fails when they
-// are fewer than a batch.  Before the first step.
+// ak_loader_choose leaves only these images of the data set, takes them (free()) and fails when
+// they are fewer than a batch.  Before the first step.
 akssl_status ak_loader_choose(ak_loader *loader, uint32_t *images, int64_t count) AKSSL_MUST_CHECK;
 
 // ak_loader_turn gives the images of step `step`, [batch], the loader's until the next call, and
@@ -30,8 +30,9 @@ akssl_status ak_loader_choose(ak_loader *loader, uint32_t *images, int64_t count
 const uint32_t *ak_loader_turn(ak_loader *loader, ak_trainer *trainer, int64_t step);
 
 // ak_loader_fill makes the views of step `step` (from 0, over all epochs) in trainer's inputs,
-// after ak_trainer_begin.
-void ak_loader_fill(ak_loader *loader, ak_trainer *trainer, int64_t step);
+// after ak_trainer_begin.  An image that cannot be read fails it, on the rank that needs it: in
+// training, all ranks then agree (loop.h).
+akssl_status ak_loader_fill(ak_loader *loader, ak_trainer *trainer, int64_t step) AKSSL_MUST_CHECK;
 
 double ak_loader_seconds(const ak_loader *loader); // spent in fill
 

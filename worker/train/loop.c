@@ -9,15 +9,24 @@
 
 #include "proto/base/clock.h"
 #include "proto/base/error.h"
+#include "worker/train/agree.h"
+#include "worker/train/data.h"
 
 enum { WHOLE_BYTES = 1 << 20 };
 
-// Each rank's outcome becomes everybody's, so that none waits for one that has failed.
 akssl_status ak_loop_agree(const ak_loop *l, akssl_status rc)
 {
-    if (!ak_comm_agree(l->session->comm, rc < 0))
-        return AKSSL_OK;
-    return rc < 0 ? rc : ak_fail(AKSSL_ERR_CANCELLED, "another rank has failed");
+    return ak_agree(l->session->comm, rc);
+}
+
+// What images cannot be had for is to be put right, and no failure of the job.
+akssl_status ak_loop_agree_data(const ak_loop *l, akssl_status rc)
+{
+    akssl_status first;
+
+    rc = ak_agree_first(l->session->comm, rc, &first);
+    l->outcome->unwritten |= ak_data_is_elsewhere(first);
+    return rc;
 }
 
 // ---- state
@@ -214,8 +223,9 @@ static akssl_status step(ak_loop *l)
     akssl_status rc;
 
     ak_trainer_begin(t);
-    l->fill(l->ctx, t);
-    rc = ak_trainer_compute(t, &loss); // the same loss, so the same outcome, on every rank
+    rc = ak_loop_agree_data(l, l->fill(l->ctx, t));
+    if (rc == AKSSL_OK)
+        rc = ak_trainer_compute(t, &loss); // the same loss, so the same outcome, on every rank
     if (rc < 0)
         return rc;
     ak_trainer_update(t, lr);
@@ -341,6 +351,14 @@ akssl_status ak_loop_prepare(ak_loop *l, akssl_status rc)
     l->committed = l->healthy = s->resume_step ? s->resume_step : -1;
     warn_of_long_rings(l);
     return s->resume_step ? restore_states(l) : ak_loop_agree(l, start_states(l));
+}
+
+void ak_loop_count_bad(ak_loop *l, const ak_dataset *set)
+{
+    int64_t bad = ak_data_count_bad(set, l->session->comm);
+
+    if (bad)
+        ak_results_put(&l->outcome->results, "data.", "bad_images", (double)bad);
 }
 
 void ak_loop_fini(ak_loop *l)

@@ -9,6 +9,7 @@
 #ifndef AK_TRAIN_LOOP_H
 #define AK_TRAIN_LOOP_H
 
+#include "worker/data/dataset.h"
 #include "worker/optim/optim.h"
 #include "worker/train/metrics.h"
 #include "worker/train/session.h"
@@ -22,8 +23,9 @@ typedef struct ak_loop {
     ak_outcome *outcome;
     ak_trainer *trainer;
     int64_t epoch_steps, images; // images: of the data set
-    // fill makes views and labels of step trainer->step, after ak_trainer_begin.
-    void (*fill)(void *ctx, ak_trainer *trainer);
+    // fill makes views and labels of step trainer->step, after ak_trainer_begin; it may fail on one
+    // rank alone.
+    akssl_status (*fill)(void *ctx, ak_trainer *trainer);
     // between is called every `every` steps but the last, before their commit.  Optional.
     akssl_status (*between)(void *ctx);
     int64_t every;
@@ -57,6 +59,13 @@ void ak_loop_tell(ak_loop *loop);
 
 // ak_loop_agree makes each rank's outcome everybody's, so that none waits for one that has failed.
 akssl_status ak_loop_agree(const ak_loop *loop, akssl_status rc) AKSSL_MUST_CHECK;
+
+// ak_loop_agree_data is the same for what reads images: files that are gone, or are not those that
+// the job began on, pause it.
+akssl_status ak_loop_agree_data(const ak_loop *loop, akssl_status rc) AKSSL_MUST_CHECK;
+
+// ak_loop_count_bad puts data.bad_images into the results when there were any.
+void ak_loop_count_bad(ak_loop *loop, const ak_dataset *set);
 
 void ak_loop_fini(ak_loop *loop);
 

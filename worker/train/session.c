@@ -38,9 +38,9 @@ static akssl_status evaluate(run *r, const char *what, const char *prefix)
     return rc;
 }
 
-static void fill(void *ctx, ak_trainer *trainer)
+static akssl_status fill(void *ctx, ak_trainer *trainer)
 {
-    ak_loader_fill(((run *)ctx)->loader, trainer, trainer->step);
+    return ak_loader_fill(((run *)ctx)->loader, trainer, trainer->step);
 }
 
 // An evaluation while pretraining goes on.
@@ -64,6 +64,7 @@ static akssl_status prepare(run *r)
     const ak_session *s = r->loop.session;
     akssl_status rc = ak_loader_open(&r->loader, s->spec, (int)s->spec->threads_per_shard);
 
+    rc = ak_loop_agree_data(&r->loop, rc);
     if (rc == AKSSL_OK)
         rc = ak_trainer_new_for(&r->loop.trainer, s->spec, s->comm, NULL,
                                 s->spec->probe ? ak_loader_classes(r->loader) : 0);
@@ -100,6 +101,7 @@ static akssl_status pretrain(run *r)
         rc = ak_loop_train(&r->loop);
     if (rc < 0 || outcome->stopped)
         return rc;
+    ak_loop_count_bad(&r->loop, ak_loader_set(r->loader));
     rc = evaluate(r, s->spec->eval, "after.");
     if (rc == AKSSL_OK)
         rc = ak_outcome_wrote(

@@ -6,6 +6,7 @@
 
 #include "proto/base/error.h"
 #include "tests/unit/worker/image/png.h"
+#include "tests/sets.h"
 #include "worker/augment/recipe.h"
 #include "worker/data/dataset.h"
 #include "worker/rng/rng.h"
@@ -134,9 +135,9 @@ static void check_sheet(const ak_recipe *recipe, int64_t rows, int64_t columns, 
 
     ck_assert_int_eq(height, rows * cell);
     ck_assert_int_eq(width, columns * cell);
-    ck_assert_int_eq(ak_dataset_open(&set, dataset, AK_SPLIT_TRAIN, 0), 0);
+    ck_assert_int_eq(set_open(&set, dataset, AK_SPLIT_TRAIN, 0), 0);
     for (int64_t row = 0; row < rows; row++) {
-        ak_image image = ak_dataset_image(set, row);
+        ak_image image = set_image(set, row);
 
         for (int64_t column = 0; column < columns; column++) {
             int64_t size = column ? ak_recipe_size(recipe, (int)column - 1) : S;

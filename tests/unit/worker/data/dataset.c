@@ -8,6 +8,7 @@
 
 #include "proto/base/error.h"
 #include "tests/check.h"
+#include "tests/sets.h"
 #include "worker/data/dataset.h"
 
 static char folder[256], name[300];
@@ -103,11 +104,11 @@ static void accepted(ak_split split)
 {
     ak_dataset *set;
 
-    ck_assert_msg(ak_dataset_open(&set, name, split, 0) == 0, "%s", ak_error_text());
+    ck_assert_msg(set_open(&set, name, split, 0) == 0, "%s", ak_error_text());
     ck_assert_int_eq(ak_dataset_size(set), 6);
     ck_assert_int_eq(ak_dataset_classes(set), 3);
     for (int i = 0; i < 6; i++) {
-        ak_image image = ak_dataset_image(set, i);
+        ak_image image = set_image(set, i);
 
         ck_assert(image.height == 5 && image.width == 4 && image.channels == 1);
         ck_assert_int_eq(ak_dataset_label(set, i), i % 3);
@@ -153,22 +154,22 @@ START_TEST(limit_and_no_labels)
 
     setup();
     put_blob("train-images-idx3-ubyte.gz", images(6));
-    ck_assert_int_eq(ak_dataset_open(&set, name, AK_SPLIT_TRAIN, 2), 0);
+    ck_assert_int_eq(set_open(&set, name, AK_SPLIT_TRAIN, 2), 0);
     ck_assert_int_eq(ak_dataset_size(set), 2);
     ck_assert_int_eq(ak_dataset_label(set, 1), -1);
     ck_assert_int_eq(ak_dataset_classes(set), 0);
     ak_dataset_close(set);
     put_blob("train-labels-idx1-ubyte", labels(6));
-    ck_assert_int_eq(ak_dataset_open(&set, name, AK_SPLIT_TRAIN, 2), 0);
+    ck_assert_int_eq(set_open(&set, name, AK_SPLIT_TRAIN, 2), 0);
     ck_assert_int_eq(ak_dataset_label(set, 1), 1);
     ck_assert_int_eq(ak_dataset_classes(set), 3); // a limit changes no label's meaning
     ak_dataset_close(set);
-    ck_assert_int_eq(ak_dataset_open(&set, name, AK_SPLIT_TRAIN, 1000), 0);
+    ck_assert_int_eq(set_open(&set, name, AK_SPLIT_TRAIN, 1000), 0);
     ck_assert_int_eq(ak_dataset_size(set), 6);
     ak_dataset_close(set);
     ak_dataset_close(NULL);
     put_blob("t10k-images-idx3-ubyte", images(6));
-    ck_assert_int_eq(ak_dataset_open(&set, name, AK_SPLIT_TEST, 0), AKSSL_ERR_NOT_FOUND);
+    ck_assert_int_eq(set_open(&set, name, AK_SPLIT_TEST, 0), AKSSL_ERR_NOT_FOUND);
     ck_assert_ptr_nonnull(strstr(ak_error_text(), "t10k-labels-idx1-ubyte"));
     teardown();
 }
@@ -181,8 +182,8 @@ START_TEST(colour)
 
     setup();
     put_blob("train-images-idx4-ubyte", make(0x08, 4, (const uint32_t[]){ 4, 3, 2, 3 }));
-    ck_assert_int_eq(ak_dataset_open(&set, name, AK_SPLIT_TRAIN, 0), 0);
-    image = ak_dataset_image(set, 3);
+    ck_assert_int_eq(set_open(&set, name, AK_SPLIT_TRAIN, 0), 0);
+    image = set_image(set, 3);
     ck_assert(image.channels == 3 && image.height == 3 && image.width == 2);
     ck_assert_uint_eq(image.pixels[5], (uint8_t)((3 * 18 + 5) * 7));
     ak_dataset_close(set);
@@ -194,7 +195,7 @@ END_TEST
 static void refused(const char *what, akssl_status code, const char *where)
 {
     ak_dataset *set = NULL;
-    akssl_status rc = ak_dataset_open(&set, name, AK_SPLIT_TRAIN, 0);
+    akssl_status rc = set_open(&set, name, AK_SPLIT_TRAIN, 0);
 
     ck_assert_msg(rc == code, "%s: got %d, %s", what, rc, rc < 0 ? ak_error_text() : "");
     ck_assert_ptr_null(set);
@@ -304,7 +305,7 @@ START_TEST(damaged_gzip)
 
         d.bytes[at] ^= 0x10;
         put_raw(&d, d.size);
-        if (ak_dataset_open(&set, name, AK_SPLIT_TRAIN, 0) == 0)
+        if (set_open(&set, name, AK_SPLIT_TRAIN, 0) == 0)
             ak_dataset_close(set);
         clear();
     }
@@ -387,16 +388,16 @@ START_TEST(names)
     ak_dataset *set;
 
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        akssl_status rc = ak_dataset_open(&set, rows[i].name, AK_SPLIT_TRAIN, 0);
+        akssl_status rc = set_open(&set, rows[i].name, AK_SPLIT_TRAIN, 0);
 
         ck_assert_msg(rc == rows[i].code, "'%s': %d %s", rows[i].name, rc, ak_error_text());
         ck_assert_msg(strstr(ak_error_text(), rows[i].part) != NULL, "%s", ak_error_text());
     }
     memset(long_name, 'x', sizeof long_name - 1);
     long_name[sizeof long_name - 1] = '\0';
-    ck_assert_int_lt(ak_dataset_open(&set, long_name, AK_SPLIT_TRAIN, 0), 0);
+    ck_assert_int_lt(set_open(&set, long_name, AK_SPLIT_TRAIN, 0), 0);
     memcpy(long_name, "idx:", 4);
-    ck_assert_int_lt(ak_dataset_open(&set, long_name, AK_SPLIT_TRAIN, 0), 0);
+    ck_assert_int_lt(set_open(&set, long_name, AK_SPLIT_TRAIN, 0), 0);
 }
 END_TEST
 
@@ -410,16 +411,16 @@ START_TEST(fashion_mnist)
         printf("skipped: dataset-fashion-mnist is not installed\n");
         return;
     }
-    ck_assert_msg(ak_dataset_open(&set, "fashion-mnist", AK_SPLIT_TRAIN, 10) == 0, "%s",
+    ck_assert_msg(set_open(&set, "fashion-mnist", AK_SPLIT_TRAIN, 10) == 0, "%s",
                   ak_error_text());
     ck_assert_int_eq(ak_dataset_size(set), 10);
     ck_assert_int_eq(ak_dataset_classes(set), 10);
     for (int i = 0; i < 10; i++)
         ck_assert_int_eq(ak_dataset_label(set, i), first[i]);
     ak_dataset_close(set);
-    ck_assert_int_eq(ak_dataset_open(&set, "fashion_mnist", AK_SPLIT_TEST, 0), 0);
+    ck_assert_int_eq(set_open(&set, "fashion_mnist", AK_SPLIT_TEST, 0), 0);
     ck_assert_int_eq(ak_dataset_size(set), 10000);
-    ck_assert_int_eq(ak_dataset_image(set, 9999).width, 28);
+    ck_assert_int_eq(set_image(set, 9999).width, 28);
     ak_dataset_close(set);
 }
 END_TEST

@@ -197,6 +197,11 @@ START_TEST(data_must_serve)
     ak_rig_idx(folder, 20, 12);
     ak_rig_ok(ak_check_data(&spec, &images));
     ck_assert_int_eq(images, 20);
+    ck_assert_uint_eq(strlen(spec.data_fingerprint), 32);
+    ak_rig_ok(ak_check_data(&spec, &images)); // they are still the same
+    ak_small_set(&spec, "limit-images", "17");
+    ak_rig_refused(ak_check_data(&spec, &images), AKSSL_ERR_STATE, "fingerprint");
+    ak_small_set(&spec, "on-data-change", "ignore");
     ak_small_set(&spec, "limit-images", "15");
     ak_rig_refused(ak_check_data(&spec, &images), AKSSL_ERR_INVALID, "15 images");
     ak_small_set(&spec, "limit-images", "17");
@@ -265,6 +270,7 @@ START_TEST(labels_must_serve)
         ak_small_set(&l.spec, "weights", weights);
         ak_rig_ok(ak_check_data(&l.spec, &images));
         ck_assert_int_eq(images, 64);
+        ak_small_set(&l.spec, "data-fingerprint", "");
         ak_small_set(&l.spec, "limit-images", "3");
         ak_rig_refused(ak_check_data(&l.spec, &images), AKSSL_ERR_INVALID,
                        "3 labelled images, fewer than its 4 classes");

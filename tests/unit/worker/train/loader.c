@@ -2,6 +2,7 @@
 // nothing else.
 
 #include "tests/unit/worker/train/small.h"
+#include "tests/sets.h"
 #include "worker/train/loader.h"
 
 enum { IMAGES = 37, BATCH = 16, STEPS = 2 };
@@ -53,7 +54,7 @@ static int image_of(const float *view, const ak_dataset *set, int64_t size)
     int which = -1;
 
     for (int i = 0; i < IMAGES; i++) {
-        ak_image image = ak_dataset_image(set, i);
+        ak_image image = set_image(set, i);
         double sum = 0;
 
         for (int64_t p = 0; p < size * size; p++) {
@@ -76,7 +77,7 @@ static void count_epoch(ak_loader *l, ak_trainer *t, const ak_dataset *set, int6
 
     for (int64_t step = epoch * STEPS; step < (epoch + 1) * STEPS; step++) {
         ak_trainer_begin(t);
-        ak_loader_fill(l, t, step);
+        ak_rig_ok(ak_loader_fill(l, t, step));
         for (int s = 0; s < t->world.local; s++)
             for (int64_t i = 0; i < t->per_shard; i++) {
                 int a = image_of(ak_trainer_view(t, 0, s, i), set, 16);
@@ -102,7 +103,7 @@ START_TEST(each_image_once_an_epoch)
     plain(&s);
     l = load(&s, 1);
     t = ak_small_trainer(&s.spec, s.comm);
-    ak_rig_ok(ak_dataset_open(&set, s.spec.dataset, AK_SPLIT_TRAIN, 0));
+    ak_rig_ok(set_open(&set, s.spec.dataset, AK_SPLIT_TRAIN, 0));
     ck_assert_int_eq(ak_loader_steps(l), STEPS);
     count_epoch(l, t, set, 0, first);
     count_epoch(l, t, set, 1, second);
@@ -130,7 +131,7 @@ static views *views_of(ak_trainer *t, const setting *s, int threads, int64_t ste
 
     t->step = step;
     ak_trainer_begin(t);
-    ak_loader_fill(l, t, step);
+    ak_rig_ok(ak_loader_fill(l, t, step));
     for (int v = 0; v < 2; v++)
         for (int k = 0; k < t->world.local; k++)
             for (int64_t i = 0; i < t->per_shard; i++)

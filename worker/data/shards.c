@@ -1,0 +1,171 @@
+// worker/data/shards.c -- brace ranges, and the archives of a folder.
+
+#include "worker/data/shards.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "proto/base/alloc.h"
+#include "proto/base/error.h"
+#include "proto/base/str.h"
+#include "worker/data/listing.h"
+
+enum { DIGITS = 18 };
+
+void ak_shards_fini(ak_shards *s)
+{
+    for (int64_t i = 0; i < s->count; i++)
+        free(s->path[i]);
+    free(s->path);
+    *s = (ak_shards){ 0 };
+}
+
+static akssl_status add(ak_shards *s, const char *path)
+{
+    if (s->count == AK_SHARDS_MOST)
+        return ak_fail(AKSSL_ERR_LIMIT, "more than %d shards", AK_SHARDS_MOST);
+    s->path = ak_realloc(s->path, (size_t)s->count + 1, sizeof *s->path);
+    s->path[s->count++] = ak_strdup(path);
+    return AKSSL_OK;
+}
+
+static akssl_status expand(ak_shards *s, const char *head, const char *tail);
+
+// head, one choice, and whatever tail still holds.
+static akssl_status choose(ak_shards *s, const char *head, const char *choice, int length,
+                           const char *tail)
+{
+    ak_str longer = AK_STR_INIT;
+    akssl_status rc;
+
+    ak_str_append(&longer, head);
+    ak_str_append_n(&longer, choice, (size_t)length);
+    rc = expand(s, longer.text, tail);
+    ak_str_fini(&longer);
+    return rc;
+}
+
+// Reads "000..009", all of it; *digits is the least number of digits.
+static bool read_range(const char *at, const char *end, long long *first, long long *last,
+                       int *digits)
+{
+    size_t before = strspn(at, "0123456789"), after;
+    const char *second = at + before + 2;
+
+    if (!before || before > DIGITS || strncmp(at + before, "..", 2) != 0)
+        return false;
+    after = strspn(second, "0123456789");
+    if (!after || after > DIGITS || second + after != end)
+        return false;
+    *first = strtoll(at, NULL, 10);
+    *last = strtoll(second, NULL, 10);
+    *digits = *at == '0' || *second == '0' || before == after ? (int)before : 1;
+    return true;
+}
+
+static akssl_status expand_range(ak_shards *s, const char *head, const long long range[2],
+                                 int digits, const char *tail)
+{
+    long long step = range[0] <= range[1] ? 1 : -1;
+    akssl_status rc = AKSSL_OK;
+
+    for (long long i = range[0]; rc == AKSSL_OK; i += step) {
+        char number[DIGITS + 2];
+        int n = snprintf(number, sizeof number, "%0*lld", digits, i);
+
+        rc = choose(s, head, number, n, tail);
+        if (i == range[1])
+            break;
+    }
+    return rc;
+}
+
+static akssl_status expand_list(ak_shards *s, const char *head, const char *at, const char *end)
+{
+    akssl_status rc = AKSSL_OK;
+
+    while (rc == AKSSL_OK && at <= end) {
+        int length = (int)strcspn(at, ",}");
+
+        rc = choose(s, head, at, length, end + 1);
+        at += length + 1;
+    }
+    return rc;
+}
+
+static akssl_status expand(ak_shards *s, const char *head, const char *tail)
+{
+    const char *open = strchr(tail, '{'), *end = open ? strchr(open, '}') : NULL;
+    ak_str whole = AK_STR_INIT;
+    long long range[2];
+    akssl_status rc;
+    int digits;
+
+    ak_str_append(&whole, head);
+    ak_str_append_n(&whole, tail, open ? (size_t)(open - tail) : strlen(tail));
+    if (!open)
+        rc = add(s, whole.text);
+    else if (!end)
+        rc = ak_fail(AKSSL_ERR_INVALID, "'%.512s' has a '{' without its '}'", tail);
+    else if (read_range(open + 1, end, &range[0], &range[1], &digits))
+        rc = expand_range(s, whole.text, range, digits, end + 1);
+    else
+        rc = expand_list(s, whole.text, open + 1, end);
+    ak_str_fini(&whole);
+    return rc;
+}
+
+akssl_status ak_shards_expand(ak_shards *out, const char *pattern)
+{
+    ak_shards s = { 0 };
+    akssl_status rc = AKSSL_OK;
+
+    for (const char *at = pattern; rc == AKSSL_OK && *at;) {
+        const char *next = strstr(at, "::");
+        size_t length = next ? (size_t)(next - at) : strlen(at);
+        char *one = ak_alloc(length + 1, 1);
+
+        memcpy(one, at, length);
+        rc = expand(&s, "", one);
+        free(one);
+        at += length + (next ? 2 : 0);
+    }
+    if (rc < 0)
+        ak_shards_fini(&s);
+    else
+        *out = s;
+    return rc;
+}
+
+static bool is_shard(const ak_entry *e, const char *prefix)
+{
+    size_t length = strlen(e->name);
+
+    return !e->folder && strncmp(e->name, prefix, strlen(prefix)) == 0 && length > 4 &&
+           strcmp(e->name + length - 4, ".tar") == 0;
+}
+
+akssl_status ak_shards_list(ak_shards *out, const char *folder, const char *prefix)
+{
+    ak_shards s = { 0 };
+    ak_listing l = { 0 };
+    ak_str path = AK_STR_INIT;
+    akssl_status rc = ak_listing_read(&l, folder);
+
+    for (int64_t i = 0; rc == AKSSL_OK && i < l.count; i++) {
+        if (!is_shard(&l.entry[i], prefix))
+            continue;
+        ak_str_clear(&path);
+        ak_str_format(&path, "%s/%s", folder, l.entry[i].name);
+        rc = add(&s, path.text);
+    }
+    ak_str_fini(&path);
+    ak_listing_fini(&l);
+    if (rc < 0)
+        ak_shards_fini(&s);
+    else
+        *out = s;
+    return rc;
+}
