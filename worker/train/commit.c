@@ -257,6 +257,8 @@ static akssl_status write_export(const ak_export *e, const ak_spec *spec, const 
     ak_safetensors_set_meta(w, "backbone", backbone->name);
     ak_safetensors_set_meta(w, "method", e->method);
     ak_safetensors_set_meta(w, "dataset", spec->dataset);
+    if (spec->data_fingerprint[0])
+        ak_safetensors_set_meta(w, "data_fingerprint", spec->data_fingerprint);
     set_number(w, "step", e->step);
     set_number(w, "seed", spec->seed);
     rc = ak_pixels_write(w, spec);
