@@ -5,8 +5,10 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "daemon/files.h"
+#include "proto/base/alloc.h"
 #include "proto/base/confine.h"
 #include "proto/base/error.h"
 
@@ -54,11 +56,63 @@ static akssl_status check(const ak_config *config, bool admin, const char *key, 
     return rc;
 }
 
+// A pattern counts as the folder that it begins in, and so does a file that is yet to be made: the
+// workers look at the files themselves.
+static akssl_status check_place(const ak_config *config, bool admin, char *place, bool made)
+{
+    char *brace = strchr(place, '{'), *slash;
+
+    if (brace)
+        *brace = '\0';
+    slash = strrchr(place, '/');
+    if (slash && (brace || (made && access(place, F_OK) < 0)))
+        slash[slash == place] = '\0';
+    return check(config, admin, "dataset", place);
+}
+
+// KIND:PLACE, and further places behind ",test=", "::" or ",from=KIND:".
+static akssl_status check_dataset(const ak_config *config, bool admin, const char *dataset)
+{
+    static const char *const marks[] = { ",test=", "::", ",from=" };
+    char *text = ak_strdup(dataset), *at = strchr(text, ':');
+    akssl_status rc = AKSSL_OK;
+
+    at = at ? at + 1 : NULL;
+    while (at && rc == AKSSL_OK) {
+        char *next = NULL, *place = at;
+        int which = 0;
+
+        for (int i = 0; i < 3; i++) {
+            char *found = strstr(at, marks[i]);
+
+            if (found && (!next || found < next)) {
+                next = found;
+                which = i;
+            }
+        }
+        at = next ? next + strlen(marks[which]) : NULL;
+        if (next)
+            *next = '\0';
+        if (next && which == 2) {
+            at = strchr(at, ':');
+            at = at ? at + 1 : NULL;
+        }
+        rc = check_place(config, admin, place, next && which == 2);
+    }
+    free(text);
+    return rc;
+}
+
 akssl_status ak_roots_check(const ak_config *config, bool admin, const ak_spec *spec)
 {
-    const char *folder = strchr(spec->dataset, ':'); // NAME:FOLDER
-    akssl_status rc = check(config, admin, "dataset", folder ? folder + 1 : NULL);
+    akssl_status rc = check_dataset(config, admin, spec->dataset);
 
+    if (rc == AKSSL_OK)
+        rc = check(config, admin, "train-list", spec->train_list);
+    if (rc == AKSSL_OK)
+        rc = check(config, admin, "test-list", spec->test_list);
+    if (rc == AKSSL_OK && spec->classes[0] == '@')
+        rc = check(config, admin, "classes", spec->classes + 1);
     if (rc == AKSSL_OK)
         rc = check(config, admin, "weights", spec->weights);
     if (rc == AKSSL_OK)

@@ -7,7 +7,6 @@
 #include "worker/data/archive.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -16,6 +15,7 @@
 #include <unistd.h>
 
 #include "proto/base/alloc.h"
+#include "proto/base/confine.h"
 #include "proto/base/error.h"
 
 enum { BLOCK = 512, NAME = 4096, EXTRA = 1 << 20 };
@@ -247,13 +247,15 @@ static akssl_status next(archive *a, ak_member_take take, void *ctx, bool *done)
 
 akssl_status ak_archive_list(const char *path, ak_member_take take, void *ctx)
 {
-    archive a = { .path = path, .fd = open(path, O_RDONLY | O_CLOEXEC), .size = -1 };
-    akssl_status rc = AKSSL_OK;
+    archive a = { .path = path, .fd = -1, .size = -1 };
+    akssl_status rc = ak_confine_open(&a.fd, path);
     bool done = false;
     struct stat st;
 
-    if (a.fd < 0 || fstat(a.fd, &st) < 0) {
-        rc = ak_fail_errno(errno, "open '%.512s'", path);
+    if (rc < 0)
+        return rc;
+    if (fstat(a.fd, &st) < 0) {
+        rc = ak_fail_errno(errno, "stat '%.512s'", path);
     } else if (!S_ISREG(st.st_mode)) {
         rc = ak_fail(AKSSL_ERR_IO, "'%.512s' is not a plain file", path);
     } else {
@@ -261,7 +263,6 @@ akssl_status ak_archive_list(const char *path, ak_member_take take, void *ctx)
         while (rc == AKSSL_OK && !done)
             rc = next(&a, take, ctx, &done);
     }
-    if (a.fd >= 0)
-        close(a.fd);
+    close(a.fd);
     return rc;
 }

@@ -3,7 +3,6 @@
 #include "worker/data/files.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +10,7 @@
 #include <unistd.h>
 
 #include "proto/base/alloc.h"
+#include "proto/base/confine.h"
 #include "proto/base/error.h"
 
 enum { IMAGE_MOST = 1 << 29 }; // bytes of an image's file
@@ -103,14 +103,14 @@ static akssl_status load(const void *self, int64_t index, ak_stored *out)
     const ak_file *file = &files->file[index];
     ak_str path = AK_STR_INIT;
     akssl_status rc;
-    int fd;
+    int fd = -1;
 
     ak_str_append(&path, files->paths[file->path]);
     if (file->offset < 0)
         ak_str_format(&path, "/%s", file->name);
-    fd = open(path.text, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    rc = fd < 0 ? ak_fail_errno(errno, "open '%.512s'", path.text)
-                : read_file(fd, file, path.text, out);
+    rc = ak_confine_open(&fd, path.text);
+    if (rc == AKSSL_OK)
+        rc = read_file(fd, file, path.text, out);
     if (fd >= 0)
         close(fd);
     ak_str_fini(&path);

@@ -8,8 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "proto/base/alloc.h"
+#include "proto/base/confine.h"
 #include "proto/base/error.h"
 
 static int by_name(const void *a, const void *b)
@@ -38,14 +40,21 @@ static void add(ak_listing *l, int64_t *room, int fd, const char *name)
 
 akssl_status ak_listing_read(ak_listing *out, const char *folder)
 {
-    DIR *dir = opendir(folder);
     ak_listing l = { 0 };
     struct dirent *entry;
     int64_t room = 0;
-    int failed;
+    int failed, fd;
+    DIR *dir;
+    akssl_status rc = ak_confine_open(&fd, folder);
 
-    if (!dir)
-        return ak_fail_errno(errno, "folder '%.512s'", folder);
+    if (rc < 0)
+        return rc;
+    dir = fdopendir(fd);
+    if (!dir) {
+        failed = errno;
+        close(fd);
+        return ak_fail_errno(failed, "folder '%.512s'", folder);
+    }
     errno = 0;
     while ((entry = readdir(dir))) {
         add(&l, &room, dirfd(dir), entry->d_name);

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "proto/base/alloc.h"
+#include "proto/base/confine.h"
 #include "proto/base/error.h"
 #include "worker/data/bad.h"
 #include "worker/data/kind.h"
@@ -219,12 +220,12 @@ static akssl_status read_index(ak_dataset *set, packed *p, ak_split split, const
 
 static akssl_status map_file(packed *p)
 {
-    int fd = open(p->path, O_RDONLY | O_CLOEXEC);
-    akssl_status rc = AKSSL_OK;
     struct stat st;
+    int fd;
+    akssl_status rc = ak_confine_open(&fd, p->path);
 
-    if (fd < 0)
-        return ak_fail_errno(errno, "open '%.512s'", p->path);
+    if (rc < 0)
+        return rc;
     if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size == 0) {
         rc = damaged(p, "is no packed data set");
     } else {
@@ -305,6 +306,11 @@ static akssl_status make(const char *path, const char *source_name)
 
     if (access(path, F_OK) == 0)
         return AKSSL_OK;
+    if (getenv(AK_CONFINE_ROOTS)) // jobs write to their own folder alone
+        return ak_fail(AKSSL_ERR_PERMISSION,
+                       "'%.512s' is not there, and under --data-root a job may not make it: run "
+                       "akssl-worker pack --dataset %.256s --out FILE",
+                       path, source_name);
     rc = lock_folder(path, &lock);
     if (rc < 0)
         return rc;
@@ -358,7 +364,8 @@ static akssl_status open_set(ak_dataset *set, const char *argument, ak_split spl
     packed *p;
     akssl_status rc = split_argument(argument, path, &source_name);
 
-    if (rc == AKSSL_OK && source_name && set->look && access(path, F_OK) < 0)
+    if (rc == AKSSL_OK && source_name && set->look && access(path, F_OK) < 0 &&
+        !getenv(AK_CONFINE_ROOTS))
         return open_source(set, source_name, split, limit);
     if (rc == AKSSL_OK && source_name)
         rc = make(path, source_name);

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "proto/base/alloc.h"
+#include "proto/base/confine.h"
 #include "proto/base/error.h"
 #include "worker/data/inflow.h"
 
@@ -16,10 +17,14 @@ enum { SIDE = 32, PLANE = SIDE * SIDE, PATH = 4096 };
 
 char **ak_class_names(const char *path, int64_t classes)
 {
-    FILE *file = fopen(path, "r");
     char line[256], **names;
     int64_t count = 0;
+    FILE *file;
+    int fd;
 
+    if (ak_confine_open(&fd, path) < 0) // names are for people: a set is as good without them
+        return NULL;
+    file = fdopen(fd, "r");
     if (!file)
         return NULL;
     names = ak_alloc((size_t)classes, sizeof *names);

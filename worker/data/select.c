@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "proto/base/alloc.h"
+#include "proto/base/confine.h"
 #include "proto/base/error.h"
 
 enum { LIST_MOST = 1 << 28 }; // bytes
@@ -30,11 +31,15 @@ static void words_fini(words *w)
 
 static akssl_status read_text(const char *path, char **out)
 {
-    FILE *file = fopen(path, "rb");
-    struct stat st;
-    akssl_status rc = AKSSL_OK;
     char *text = NULL;
+    struct stat st;
+    FILE *file;
+    int fd;
+    akssl_status rc = ak_confine_open(&fd, path);
 
+    if (rc < 0)
+        return rc;
+    file = fdopen(fd, "rb");
     if (!file)
         return ak_fail_errno(errno, "open '%s'", path);
     if (fstat(fileno(file), &st) < 0 || !S_ISREG(st.st_mode) || st.st_size > LIST_MOST)

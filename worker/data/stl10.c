@@ -6,7 +6,6 @@
 // have no labels.  Pixels are read when they are asked for: all of them would be 2.9 GB.
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +14,7 @@
 #include <unistd.h>
 
 #include "proto/base/alloc.h"
+#include "proto/base/confine.h"
 #include "proto/base/error.h"
 #include "worker/data/inflow.h"
 #include "worker/data/kind.h"
@@ -94,11 +94,14 @@ static const ak_source source = {
 static akssl_status open_part(part *p, const char *folder, const char *name)
 {
     struct stat st;
+    akssl_status rc;
 
     snprintf(p->path, sizeof p->path, "%.2048s/%s_X.bin", folder, name);
-    p->fd = open(p->path, O_RDONLY | O_CLOEXEC);
-    if (p->fd < 0 || fstat(p->fd, &st) < 0)
-        return ak_fail_errno(errno, "open '%s'", p->path);
+    rc = ak_confine_open(&p->fd, p->path);
+    if (rc < 0)
+        return rc;
+    if (fstat(p->fd, &st) < 0)
+        return ak_fail_errno(errno, "stat '%s'", p->path);
     if (!S_ISREG(st.st_mode) || !st.st_size || st.st_size % IMAGE)
         return ak_fail(AKSSL_ERR_CORRUPT,
                        "'%s' is no whole number of images of %d bytes: fetch it again (the binary "
