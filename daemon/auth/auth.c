@@ -190,6 +190,8 @@ akssl_status ak_auth_enter(ak_auth *auth, ak_call *call, ak_access needed, ak_ca
         c->next->previous = c;
     auth->callers = c;
     *caller = c;
+    if (!needed)
+        return ak_fail(AKSSL_ERR_PERMISSION, "nobody may call this: its handler does not say who");
     if (needed == AK_ACCESS_ANYBODY || needed == AK_ACCESS_RUN)
         return AKSSL_OK;
     rc = identify(auth, c);

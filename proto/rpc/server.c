@@ -245,7 +245,7 @@ static grpc_server *server_with_limits(void)
         number(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 60000),
         number(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1),
         number(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0),
-        number(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 10000),
+        number(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 5000),
     };
     grpc_channel_args all = { sizeof args / sizeof *args, args };
 

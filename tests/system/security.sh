@@ -75,7 +75,7 @@ chmod 600 "$dir/alice"
 id=$(as alice submit --parsable "${quiet[@]}" --method simclr) || fail "alice cannot submit"
 [ "$(field "$id" owner)" = alice ] || fail "job $id is $(field "$id" owner)'s, not alice's"
 as bob list | grep -q alice || fail "bob does not see alice's job"
-for verb in cancel pause resume "resize --ranks 1"; do
+for verb in cancel pause resume hold release requeue "resize --ranks 1"; do
     # shellcheck disable=SC2086 # words
     refused 1 "job $id is alice's" "$dir/as" bob $verb "$id"
 done
@@ -162,6 +162,28 @@ for _ in 1 2 3 4 5 6; do as alice list >/dev/null 2>"$dir/err" || break; done
 grep -q 'slow down' "$dir/err" || fail "ten calls at --rate 1 are not too many: $(cat "$dir/err")"
 for _ in 1 2 3 4 5 6 7 8; do client list >/dev/null || fail "an administrator calls too often"; done
 stop_daemon
+
+# ---- on the socket a person is their uid
+
+if [ "$(id -u)" -eq 0 ] && command -v setpriv >/dev/null &&
+    setpriv --reuid=65534 --clear-groups "$bin/akssl-client" --version >/dev/null 2>&1; then
+    chmod 711 "$dir"
+    start_daemon --socket-mode 666
+    nobody=(setpriv --reuid=65534 --clear-groups "$bin/akssl-client" --server "$unix")
+    submit "${quiet[@]}" --method simclr --ranks 2
+    mine=$("${nobody[@]}" submit --parsable "${small[@]}" --method simclr) || fail "nobody cannot submit"
+    [ "$(field "$mine" owner)" = nobody ] || fail "nobody's job is $(field "$mine" owner)'s"
+    refused 1 "job $id is root's" "${nobody[@]}" cancel "$id"
+    refused 1 'may only submit' "${nobody[@]}" token create nobody --scope admin
+    refused 1 'without --data-root' "${nobody[@]}" submit --dataset idx:/etc "${within[@]}"
+    "${nobody[@]}" cancel "$mine" >/dev/null || fail "nobody cannot cancel their own job"
+    client cancel "$id" >/dev/null
+    finish "$id" CANCELLED
+    stop_daemon
+    chmod 700 "$dir"
+else
+    say "other users are not tried: needs root, setpriv, and programs that others may run"
+fi
 
 # ---- certificates of callers
 

@@ -64,6 +64,32 @@ START_TEST(every_launcher_names_run_and_secret)
 }
 END_TEST
 
+// A row without access would let nobody in; what changes a job says which.
+START_TEST(every_call_says_who_may)
+{
+    static const ak_rpc_id of_a_job[] = { AK_RPC_cancel,  AK_RPC_pause, AK_RPC_resume,
+                                          AK_RPC_resize,  AK_RPC_hold,  AK_RPC_release,
+                                          AK_RPC_requeue, AK_RPC_edit };
+
+    for (int rpc = 0; rpc < AK_RPC_COUNT; rpc++) {
+        const ak_handler *h = ak_handler_find((ak_rpc_id)rpc);
+        bool of_run = strncmp(ak_rpc_find((ak_rpc_id)rpc)->path, "/akssl.v1.Run/", 14) == 0;
+
+        ck_assert_msg(h->access != 0, "%s", ak_rpc_find((ak_rpc_id)rpc)->path);
+        ck_assert_int_eq(h->access == AK_ACCESS_RUN, of_run);
+    }
+    for (size_t i = 0; i < sizeof of_a_job / sizeof *of_a_job; i++) {
+        const ak_handler *h = ak_handler_find(of_a_job[i]);
+
+        ck_assert_msg(h->access == AK_ACCESS_SUBMIT && h->job_at > 0, "%s",
+                      ak_rpc_find(of_a_job[i])->path);
+    }
+    ck_assert_int_eq(ak_handler_find(AK_RPC_create_token)->access, AK_ACCESS_ADMIN);
+    ck_assert_int_eq(ak_handler_find(AK_RPC_list_tokens)->access, AK_ACCESS_ADMIN);
+    ck_assert_int_eq(ak_handler_find(AK_RPC_revoke_token)->access, AK_ACCESS_ADMIN);
+}
+END_TEST
+
 START_TEST(no_mpirun_is_told)
 {
     char worker[] = "/w", uplink[] = "unix:/s";
@@ -180,5 +206,5 @@ START_TEST(figures_hold_warnings)
 END_TEST
 
 AK_TEST_MAIN(AK_CASE(every_call_has_its_handler), AK_CASE(every_launcher_names_run_and_secret),
-             AK_CASE(no_mpirun_is_told), AK_CASE(figures_merge),
+             AK_CASE(every_call_says_who_may), AK_CASE(no_mpirun_is_told), AK_CASE(figures_merge),
              AK_CASE(stored_figures_keep_the_limits), AK_CASE(figures_hold_warnings))
