@@ -222,8 +222,8 @@ static void answer(ak_daemon *d, question *q)
             ak_run_preempt(q->runs[i], q->s.running[i].preempts);
     // What cannot be stored must not start: it would be found QUEUED, or not at all, by the next
     // akssld.
-    for (size_t i = 0; i < q->s.pending_count && !ak_control_is_behind(d); i++)
-        if (q->s.pending[i].wait == AK_WAIT_START)
+    for (size_t i = 0; i < q->s.pending_count; i++)
+        if (q->s.pending[i].wait == AK_WAIT_START && !ak_control_is_behind(d))
             ak_run_start(d, q->jobs[i], q->s.pending[i].cores);
     if (q->wake_ns) {
         int64_t wait_ns = q->wake_ns - ak_clock_ns();
