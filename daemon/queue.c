@@ -253,6 +253,20 @@ void ak_control_schedule(ak_daemon *d)
     question_fini(&q);
 }
 
+// expect_ends has runs without a time limit end when they think that they will.
+static void expect_ends(question *q)
+{
+    for (size_t i = 0; i < q->s.running_count; i++) {
+        const Akssl__V1__ReportRequest *report = q->runs[i]->job->figures.report;
+        double eta_s = report && report->progress && report->progress->has_eta_s
+                           ? report->progress->eta_s
+                           : -1;
+
+        if (eta_s >= 0 && eta_s < 1e9 && (double)q->s.running[i].left_ms > eta_s * 1000)
+            q->s.running[i].left_ms = (int64_t)(eta_s * 1000);
+    }
+}
+
 int64_t ak_queue_forecast(ak_daemon *d, const ak_job *job)
 {
     int64_t when;
@@ -263,6 +277,7 @@ int64_t ak_queue_forecast(ak_daemon *d, const ak_job *job)
     add_pending(&q, d, job, ak_clock_ns());
     q.s.pending[q.s.pending_count - 1].id = INT64_MAX; // after all others
     set_usage(&q, d);
+    expect_ends(&q);
     when = ak_schedule_start_of(&q.s, INT64_MAX);
     question_fini(&q);
     return when;

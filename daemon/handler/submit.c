@@ -15,6 +15,7 @@
 #include "daemon/control.h"
 #include "daemon/files.h"
 #include "daemon/handler/handler.h"
+#include "daemon/predict.h"
 #include "daemon/queue.h"
 #include "daemon/seed.h"
 #include "proto/base/alloc.h"
@@ -87,13 +88,18 @@ static akssl_status resolve_from_job(ak_daemon *d, ak_spec *spec, const Akssl__V
 static void reply(submission *s, int64_t id, const ak_check_result *result)
 {
     Akssl__V1__SubmitReply message = AKSSL__V1__SUBMIT_REPLY__INIT;
+    char *prediction = s->dry_run
+                           ? ak_predict(s->d, result->spec, ak_caller_name(ak_call_caller(s->call)),
+                                        result->estimate)
+                           : NULL;
 
     message.has_id = 1;
     message.id = id;
     message.spec = ak_rpc_spec_encode(result->spec);
-    message.estimate = (char *)result->estimate;
+    message.estimate = prediction ? prediction : (char *)result->estimate;
     ak_call_reply(s->call, &message.base);
     akssl__v1__job_spec__free_unpacked(message.spec, NULL);
+    free(prediction);
 }
 
 static void on_checked(void *ctx, const ak_check_result *result)

@@ -17,6 +17,17 @@ submit "${long[@]}"
 finish "$id"
 reference=$job
 
+# What was predicted from that run comes true, within a factor of four on a machine that has other
+# things to do.
+estimate=$(client --json submit "${long[@]}" --dry-run | jq -r .estimate)
+[[ "$estimate" =~ about\ ([0-9.e+]+)\ images/s\ and\ [0-9:]+\ of\ training\ \(as\ job\ $id\) ]] ||
+    fail "the estimate is: $estimate"
+predicted=${BASH_REMATCH[1]}
+[[ "$estimate" == *"would start at once" ]] || fail "with nobody there: $estimate"
+client submit "${small[@]}" --method byol --dry-run | grep -q "no recorded run" || fail "byol has not run"
+client submit "${long[@]}" --image-size 32 --test-only | grep -q "by the pixels and cores of job $id" ||
+    fail "another size is not told by this one"
+
 # A higher priority: the run commits where it is, makes way, and goes on from there.
 submit "${long[@]}" -J victim
 victim=$id
@@ -29,6 +40,9 @@ committed "$victim" 3 || fail "job $victim made way without a commit"
 [ "$(field "$victim" committed_step)" -lt 24 ] || fail "job $victim was over already"
 finish "$vip"
 finish "$victim"
+jq -en --argjson p "$predicted" --argjson r "$(field "$victim" progress.images_per_s)" \
+    '$p / $r < 4 and $r / $p < 4' >/dev/null || fail "predicted $predicted images/s, $(field "$victim" progress.images_per_s) came"
+say "predicted $predicted images/s, and there were $(field "$victim" progress.images_per_s)"
 [ "$(field "$victim" restarts)" = 0 ] || fail "making way counts as a restart"
 same_run "$reference" "$state/jobs/$victim"
 say "job $victim made way for job $vip: the bytes of the run that did not"
