@@ -9,6 +9,7 @@
 #include "client/cli/json.h"
 #include "client/cli/line.h"
 #include "client/cli/signals.h"
+#include "client/cli/spark.h"
 #include "client/cli/text.h"
 
 enum { LINE_EVERY_MS = 1000, DRAW_EVERY_MS = 100, WARNINGS = 8, WARNING = 257 };
@@ -24,6 +25,7 @@ typedef struct monitor {
     int64_t step;          // the same
     int64_t shown_ms;      // when
     int signal;            // that stopped it
+    ak_spark losses;       // that were shown
     size_t warning_count;  // of the last progress, and their texts
     char warnings[WARNINGS][WARNING];
 } monitor;
@@ -47,6 +49,18 @@ static void erase(monitor *m)
     m->drawn = false;
 }
 
+// The loss's course goes behind the bar where there is room for it.
+static size_t draw_losses(const monitor *m, const ak_line_look *look, size_t cells)
+{
+    char text[AK_SPARK_BYTES];
+
+    ak_spark_text(&m->losses, text);
+    if (!look->blocks || !text[0] || cells + AK_SPARK_CELLS + 3 > look->width)
+        return 0;
+    fprintf(m->out, "  %s", text);
+    return 2 + ak_text_cells(text);
+}
+
 static void draw(monitor *m, const akssl_job *job)
 {
     ak_line_look look = ak_line_look_of(m->out), plain = look;
@@ -57,8 +71,10 @@ static void draw(monitor *m, const akssl_job *job)
     ak_line_bar(job, &plain, text, sizeof text);
     cells = ak_text_cells(text);
     ak_line_bar(job, &look, text, sizeof text);
-    fprintf(m->out, "\r%s%*s", text,
-            m->drawn && m->drawn_cells > cells ? (int)(m->drawn_cells - cells) : 0, "");
+    fprintf(m->out, "\r%s", text);
+    cells += draw_losses(m, &look, cells);
+    fprintf(m->out, "%*s", m->drawn && m->drawn_cells > cells ? (int)(m->drawn_cells - cells) : 0,
+            "");
     fflush(m->out);
     m->drawn = true;
     m->drawn_cells = cells;
@@ -77,6 +93,8 @@ static void show_text(monitor *m, const akssl_job *job)
         return; // the final line says it
     if (!moved && (step == m->step || quiet_ms < (m->terminal ? DRAW_EVERY_MS : LINE_EVERY_MS)))
         return;
+    if (step != m->step && job->progress)
+        ak_spark_add(&m->losses, job->progress->loss);
     m->state = job->state;
     m->step = step;
     m->shown_ms = now_ms();

@@ -76,7 +76,7 @@ static int list_indices(const char *text, ak_sweep *sweep, FILE *out)
                 return too_many();
             fprintf(out, "%s%" PRId64, gap, from);
         }
-        if (*at != ',')
+        if (*at != ',' || !at[1])
             break;
         at++;
     }

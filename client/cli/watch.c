@@ -25,10 +25,10 @@ const ak_cmd ak_cmd_watch = {
     .name = "watch",
     .summary = "follow a job until it is over",
     .synopsis = "ID",
-    .details =
-        "On a terminal a bar is redrawn in place; elsewhere there is a line for each change\n"
-        "of state, and at most one a second for progress.  Ctrl-C ends only the watching.\n"
-        "A restart of the daemon is sat out for up to a minute.\n",
+    .details = "On a terminal a bar is redrawn in place, with the course of the loss; elsewhere "
+               "there is a line for each change\n"
+               "of state, and at most one a second for progress.  Ctrl-C ends only the watching.\n"
+               "A restart of the daemon is sat out for up to a minute.\n",
     .min_words = 1,
     .max_words = 1,
     .run = run,

@@ -33,9 +33,9 @@ PY
 
 # ms NAME COMMAND...: the median of nine, in milliseconds.
 ms() {
-    local what=$1 i from times=()
+    local what=$1 from times=()
     shift
-    for i in 1 2 3 4 5 6 7 8 9; do
+    for _ in 1 2 3 4 5 6 7 8 9; do
         from=$(date +%s%N)
         "$@" >"$dir/out" 2>&1
         times+=($((($(date +%s%N) - from) / 1000)))

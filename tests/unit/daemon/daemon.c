@@ -290,7 +290,8 @@ START_TEST(bad_requests_leave_nothing)
     checked = (Akssl__V1__SubmitReply *)call(&l, AK_RPC_submit, &dry.base);
     ck_assert_ptr_nonnull(checked);
     ck_assert(checked->id == 0);
-    ck_assert_str_eq(checked->estimate, "11 steps");
+    ck_assert_str_eq(checked->estimate,
+                     "11 steps; no recorded run to tell its speed by; would start at once");
     akssl__v1__submit_reply__free_unpacked(checked, NULL);
     jobs = (Akssl__V1__ListReply *)call(&l, AK_RPC_list, &list.base);
     ck_assert(jobs && jobs->n_jobs == 0);
