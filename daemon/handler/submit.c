@@ -48,8 +48,15 @@ static void inherit(ak_spec *spec, const ak_spec *source, const Akssl__V1__JobSp
         ak_text_set(&spec->method, source->method);
     if (!given->backbone)
         ak_text_set(&spec->backbone, source->backbone);
-    if (!given->dataset)
+    if (!given->dataset) {
         ak_text_set(&spec->dataset, source->dataset);
+        if (!given->train_list)
+            ak_text_set(&spec->train_list, source->train_list);
+        if (!given->test_list)
+            ak_text_set(&spec->test_list, source->test_list);
+        if (!given->classes)
+            ak_text_set(&spec->classes, source->classes);
+    }
     if (!given->has_image_size)
         spec->image_size = source->image_size;
     for (int i = 0; i < source->augment.count; i++)
