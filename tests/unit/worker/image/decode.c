@@ -203,6 +203,7 @@ START_TEST(sizes_are_bounded)
     refused(p, AKSSL_ERR_LIMIT, "60000 x 60000");
     p = picture_webp(8, 8, true);
     memset(p.bytes + 21, 0xff, 3); // 14 bits each
+    p.bytes[24] |= 0x0f;
     refused(p, AKSSL_ERR_LIMIT, "16384");
 }
 END_TEST
