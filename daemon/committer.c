@@ -123,7 +123,7 @@ static akssl_status make(void *ctx)
 // to say how its run ends.
 static void refuse(ak_run *run, akssl_status rc, const char *error)
 {
-    char *why = ak_path("%s; the job is paused: put that right, then resume it", error);
+    char *why = ak_path("%s" AK_RUN_REMEDY, error);
     bool hold = ak_run_passes(rc);
 
     ak_log_write(run->d->log, AK_LOG_ERROR, "job %" PRId64 ": %s", run->job->id, error);

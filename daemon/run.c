@@ -329,7 +329,11 @@ void ak_run_fail(ak_run *run, const char *why)
 
 void ak_run_hold(ak_run *run, const char *why)
 {
-    end_as(run, AK_JOB_PAUSED, why);
+    bool told = strstr(why, "resume") != NULL;
+    char *sentence = ak_path("%s%s", why, told ? "" : AK_RUN_REMEDY);
+
+    end_as(run, AK_JOB_PAUSED, sentence);
+    free(sentence);
 }
 
 bool ak_run_passes(akssl_status rc)

@@ -132,6 +132,8 @@ void ak_run_fail(ak_run *run, const char *why);
 
 // ak_run_hold does so for a job that is to be PAUSED, at its last commit, until a person has put
 // right what is wrong with the disk or the machine: ak_run_passes says that rc is of that kind.
+// The remedy is added to why, unless it names its own.
+#define AK_RUN_REMEDY "; the job is paused: put that right, then resume it"
 void ak_run_hold(ak_run *run, const char *why);
 bool ak_run_passes(akssl_status rc);
 

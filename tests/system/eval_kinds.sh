@@ -7,20 +7,6 @@
 
 images=512 held_out=700
 
-# part NAME COUNT: the first images and labels of one part, as an IDX set.
-part() {
-    local count
-    count=$(printf '\\x%02x\\x%02x' $(($2 >> 8)) $(($2 & 255)))
-    {
-        printf '\0\0\x08\x03\0\0%b' "$count"
-        zcat "$fashion/$1-images-idx3-ubyte.gz" | tail -c +9 | head -c $((8 + $2 * 784))
-    } >"$dir/set/$1-images-idx3-ubyte"
-    {
-        printf '\0\0\x08\x01\0\0%b' "$count"
-        zcat "$fashion/$1-labels-idx1-ubyte.gz" | tail -c +9 | head -c "$2"
-    } >"$dir/set/$1-labels-idx1-ubyte"
-}
-
 figure() { jq -r ".results.\"$2\" // empty" "$1/result.json"; }
 
 # above JOB_FOLDER NAME NUMBER: a result is over what chance gives.
@@ -45,7 +31,6 @@ same_classifier() {
 # values FILE FROM lists the tensors' bytes of a safetensors file.
 values() { tail -c +$((9 + $(od -An -tu8 -N 8 "$1"))) "$1"; }
 
-mkdir "$dir/set"
 part train $images
 part t10k $held_out
 set=(--dataset "idx:$dir/set" --image-size 16 --batch 64 --shards 8 --seed 5)

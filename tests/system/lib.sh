@@ -140,6 +140,21 @@ daemon_lives() { client list >/dev/null || fail "the daemon is gone after: $*"; 
 small=(--dataset fashion-mnist --limit-images 256 --image-size 16 --batch 64 --shards 8 --epochs 1
     --optimizer adam --lr 1e-3 --weight-decay 1e-6 --seed 5)
 
+# part NAME COUNT: the first images and labels of one part, as an IDX set in $dir/set.
+part() {
+    local count
+    mkdir -p "$dir/set"
+    count=$(printf '\\x%02x\\x%02x' $(($2 >> 8)) $(($2 & 255)))
+    {
+        printf '\0\0\x08\x03\0\0%b' "$count"
+        zcat "$fashion/$1-images-idx3-ubyte.gz" | tail -c +9 | head -c $((8 + $2 * 784))
+    } >"$dir/set/$1-images-idx3-ubyte"
+    {
+        printf '\0\0\x08\x01\0\0%b' "$count"
+        zcat "$fashion/$1-labels-idx1-ubyte.gz" | tail -c +9 | head -c "$2"
+    } >"$dir/set/$1-labels-idx1-ubyte"
+}
+
 # submit FLAG... sets $id.
 submit() {
     id=$(client submit --parsable "$@") || fail "submit $* was refused"
