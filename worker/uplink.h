@@ -139,10 +139,18 @@ akssl_status ak_uplink_replace(ak_uplink *uplink, const ak_uplink_tensor *tensor
 void ak_uplink_report(ak_uplink *uplink, const ak_uplink_progress *progress,
                       const ak_uplink_metric *results, int count);
 
-// ak_uplink_commit waits until all pushes are sent, then asks the coordinator to commit step with
-// these files of its folder commits/step-N, and waits for the answer.  Without a coordinator it
-// returns at once, and the commit is asked for as soon as there is one; but it waits while another
-// one is pending.
+// ak_uplink_hold begins the commit of step: the tensors are put aside as they are, and what is
+// pushed or replaced from now on is queued, but not sent, until the commit is answered or given up.
+// It waits while another commit is pending.
+akssl_status ak_uplink_hold(ak_uplink *uplink, int64_t step) AKSSL_MUST_CHECK;
+
+// ak_uplink_release gives a commit up that was begun and not asked for; any thread.
+void ak_uplink_release(ak_uplink *uplink);
+
+// ak_uplink_commit waits until all pushes up to the step are sent, then asks the coordinator to
+// commit it with these files of its folder commits/step-N, and waits for the answer.  Without a
+// coordinator it returns at once, and the commit is asked for as soon as there is one.  Any thread,
+// after ak_uplink_hold, while another pushes; without that it begins the commit itself.
 akssl_status ak_uplink_commit(ak_uplink *uplink, int64_t step, const ak_uplink_file *files,
                               int count) AKSSL_MUST_CHECK;
 

@@ -97,7 +97,7 @@ START_TEST(it_commits_and_goes_on)
     ak_rig_ok(ak_comm_open(&comm));
     a = trainer_of(comm);
     (void)ak_small_step(a, 1e-3);
-    ak_rig_ok(ak_commit_write(a, &results, folder, files));
+    ak_rig_ok(ak_small_commit(a, &results, folder, files));
     snprintf(commit, sizeof commit, "%s/commits/step-1", folder);
     b = trainer_of(comm);
     ak_rig_ok(ak_commit_read(b, &results, commit, 1));

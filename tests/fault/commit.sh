@@ -45,13 +45,13 @@ tell() {
 # meanwhile is started again, what is paused is resumed.
 at_gate() {
     local end=$((SECONDS + 120)) polls=0 now
-    until [ -e "$dir/waiting" ]; do
+    until [ -e "$dir/waiting" ] && ! gone "$daemon"; do
         [ "$SECONDS" -lt "$end" ] || fail "job $id does not get to its next commit"
         sleep 0.05
         if gone "$daemon"; then
             wait "$daemon" 2>/dev/null
             # shellcheck disable=SC2046 # a list
-            [ "$1" != power ] || kill -KILL $(processes) 2>/dev/null
+            [ "$1" != power ] || { kill -KILL $(processes) 2>/dev/null; rm -f "$dir/waiting"; }
             start
         elif [ $((++polls % 10)) -eq 0 ]; then
             now=$(field "$id" state)
@@ -94,6 +94,11 @@ strike() { # ROLE KIND NUMBER
         missed=$((missed + 1))
         rm -f "$dir/fault.daemon"
     fi
+    case $1:$2 in
+    daemon:kill | daemon:after | daemon:torn) # rank 0 lives, and its commit is not lost
+        wait_for 60 committed "$id" $((before + 1)) || fail "the commit of step $((before + 1)) is lost"
+        ;;
+    esac
     struck=$((struck + 1))
     count[$1:$2]=$((${count[$1:$2]:-0} + 1))
     look "$before"

@@ -148,6 +148,16 @@ static void report(void *ctx, const ak_progress *p, const ak_results *results)
     ak_uplink_report(ctx, &progress, figures, copy_results(results, figures));
 }
 
+static akssl_status hold(void *ctx, int64_t step)
+{
+    return ak_uplink_hold(ctx, step);
+}
+
+static void release(void *ctx)
+{
+    ak_uplink_release(ctx);
+}
+
 static akssl_status commit(void *ctx, int64_t step, const ak_commit_file *files, int count)
 {
     ak_uplink_file sent[AK_COMMIT_FILES];
@@ -221,7 +231,9 @@ static akssl_status run_session(ak_comm *comm, ak_uplink *uplink, const start *s
                            .push = push,
                            .replace = replace,
                            .report = report,
+                           .hold = hold,
                            .commit = commit,
+                           .release = release,
                            .stop = stop,
                            .ctx = uplink };
     ak_session session = { .comm = comm,

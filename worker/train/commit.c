@@ -7,11 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proto/base/alloc.h"
 #include "proto/base/error.h"
 #include "worker/train/folder.h"
 #include "worker/train/pixels.h"
 
 static const char results_key[] = "results"; // name=value;name=value
+static const char *const names[AK_COMMIT_FILES] = { "model.safetensors", "optimizer.safetensors" };
 
 // Rank 0's outcome becomes everybody's.
 static akssl_status agree(ak_comm *comm, akssl_status rc)
@@ -42,15 +44,15 @@ static void set_number(ak_safetensors_writer *w, const char *key, int64_t value)
 }
 
 static akssl_status write_model(ak_trainer *t, const ak_results *results, const char *path,
-                                ak_commit_file *file)
+                                ak_safetensors_writer **out)
 {
     ak_str text = AK_STR_INIT;
     ak_safetensors_writer *w;
-    akssl_status rc = ak_safetensors_create(&w, path);
+    akssl_status rc = ak_safetensors_create(out, path);
 
     if (rc < 0)
         return rc;
-    file->name = "model.safetensors";
+    w = *out;
     ak_safetensors_set_meta(w, "format", "pt");
     set_number(w, "step", t->step);
     for (int i = 0; i < results->count; i++)
@@ -59,7 +61,7 @@ static akssl_status write_model(ak_trainer *t, const ak_results *results, const 
         ak_safetensors_set_meta(w, results_key, text.text);
     ak_str_fini(&text);
     ak_model_declare(&t->model, w, "");
-    return finish_file(w, ak_model_write(&t->model, w, ""), file);
+    return ak_model_write(&t->model, w, "");
 }
 
 static akssl_status take(void *ctx, const float *values, int64_t count)
@@ -94,59 +96,78 @@ static akssl_status ignore(void *ctx, const float *values, int64_t count)
 // The slices arrive in the order of the flat vector, which is the order of the declarations.
 // rc: rank 0's so far; after a failure the slices are still received, and dropped.
 static akssl_status write_optimizer(ak_trainer *t, akssl_status rc, const char *path,
-                                    ak_commit_file *file)
+                                    ak_safetensors_writer **out)
 {
     bool root = ak_comm_rank(t->world.comm) == 0;
-    ak_safetensors_writer *w = NULL;
 
     if (root && rc == AKSSL_OK)
-        rc = ak_safetensors_create(&w, path);
+        rc = ak_safetensors_create(out, path);
     if (root && rc == AKSSL_OK) {
-        file->name = "optimizer.safetensors";
-        ak_safetensors_set_meta(w, "optimizer", t->optim->name);
-        set_number(w, "step", t->step);
-        declare_slots(t, w);
+        ak_safetensors_set_meta(*out, "optimizer", t->optim->name);
+        set_number(*out, "step", t->step);
+        declare_slots(t, *out);
     }
     for (int slot = 0; slot < AK_OPTIM_SLOTS && t->optim->slots[slot]; slot++) {
         akssl_status gathered = ak_comm_gather_to_0(t->world.comm, t->slots[slot], t->cut,
-                                                    rc == AKSSL_OK ? take : ignore, w);
+                                                    rc == AKSSL_OK ? take : ignore, *out);
 
         rc = rc == AKSSL_OK ? gathered : rc;
     }
-    if (!root)
-        return AKSSL_OK;
-    return w ? finish_file(w, rc, file) : rc;
+    return root ? rc : AKSSL_OK;
 }
 
 akssl_status ak_commit_write(ak_trainer *t, const ak_results *results, const char *folder,
-                             ak_commit_file files[AK_COMMIT_FILES])
+                             ak_commit_draft *draft)
 {
-    ak_str commits = AK_STR_INIT, step = AK_STR_INIT, model = AK_STR_INIT, optimizer = AK_STR_INIT;
+    bool root = ak_comm_rank(t->world.comm) == 0;
+    ak_str commits = AK_STR_INIT, path = AK_STR_INIT;
     akssl_status rc = AKSSL_OK;
 
+    *draft = (ak_commit_draft){ .step = t->step };
     ak_str_format(&commits, "%s/commits", folder);
-    ak_str_format(&step, "%s/step-%" PRId64, commits.text, t->step);
-    ak_str_format(&model, "%s/model.safetensors", step.text);
-    ak_str_format(&optimizer, "%s/optimizer.safetensors", step.text);
-    if (ak_comm_rank(t->world.comm) == 0) {
+    ak_str_format(&path, "%s/step-%" PRId64, commits.text, t->step);
+    if (root) {
         rc = ak_folder_make(commits.text);
         if (rc == AKSSL_OK)
-            rc = ak_folder_make(step.text);
+            rc = ak_folder_make(path.text);
+        ak_str_format(&path, "/%s", names[0]);
         if (rc == AKSSL_OK)
-            rc = write_model(t, results, model.text, &files[0]);
+            rc = write_model(t, results, path.text, &draft->writers[0]);
+        ak_str_clear(&path);
+        ak_str_format(&path, "%s/step-%" PRId64 "/%s", commits.text, t->step, names[1]);
+        draft->folder = ak_strdup(folder);
+        draft->commits = ak_str_take(&commits);
     }
-    rc = write_optimizer(t, rc, optimizer.text, &files[1]);
-    // Once more: a run that was cut off may have made these folders without flushing them.
-    if (rc == AKSSL_OK && ak_comm_rank(t->world.comm) == 0)
-        rc = ak_folder_sync(commits.text);
-    if (rc == AKSSL_OK && ak_comm_rank(t->world.comm) == 0)
-        rc = ak_folder_sync(folder);
+    rc = write_optimizer(t, rc, path.text, &draft->writers[1]);
     rc = agree(t->world.comm, rc);
     ak_str_fini(&commits);
-    ak_str_fini(&step);
-    ak_str_fini(&model);
-    ak_str_fini(&optimizer);
+    ak_str_fini(&path);
     return rc < 0 ? ak_wrap(rc, "commit of step %" PRId64, t->step) : rc;
+}
+
+akssl_status ak_commit_flush(ak_commit_draft *draft, ak_commit_file files[AK_COMMIT_FILES])
+{
+    akssl_status rc = AKSSL_OK;
+
+    for (int i = 0; i < AK_COMMIT_FILES && rc == AKSSL_OK; i++) {
+        files[i].name = names[i];
+        rc = ak_safetensors_commit(draft->writers[i], &files[i].size, files[i].digest);
+    }
+    // Once more: a run that was cut off may have made these folders without flushing them.
+    if (rc == AKSSL_OK)
+        rc = ak_folder_sync(draft->commits);
+    if (rc == AKSSL_OK)
+        rc = ak_folder_sync(draft->folder);
+    return rc < 0 ? ak_wrap(rc, "commit of step %" PRId64, draft->step) : rc;
+}
+
+void ak_commit_drop(ak_commit_draft *draft)
+{
+    for (int i = 0; i < AK_COMMIT_FILES; i++)
+        ak_safetensors_writer_free(draft->writers[i]);
+    free(draft->folder);
+    free(draft->commits);
+    *draft = (ak_commit_draft){ .step = draft->step };
 }
 
 // ---- reading

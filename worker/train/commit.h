@@ -6,13 +6,17 @@
 //     export/backbone.safetensors           the backbone by torchvision's names
 //     export/classifier.safetensors         the linear layer that was trained on it, if one was
 //
-// What is written never depends on the number of ranks.  All functions are collective; rank 0
-// writes, and all ranks learn of a failure.
+// What is written never depends on the number of ranks.  All functions but those of a draft are
+// collective; rank 0 writes, and all ranks learn of a failure.
+//
+// A commit's files are written by the compute thread, which costs what copying them costs, and
+// flushed by another (saver.h): a disk takes seconds for what memory takes in a tenth of one.
 
 #ifndef AK_TRAIN_COMMIT_H
 #define AK_TRAIN_COMMIT_H
 
 #include "proto/format/digest.h"
+#include "proto/format/safetensors.h"
 #include "worker/train/results.h"
 #include "worker/train/trainer.h"
 
@@ -24,10 +28,24 @@ typedef struct ak_commit_file {
     char digest[AK_DIGEST_TEXT];
 } ak_commit_file;
 
-// ak_commit_write writes model and optimizer of trainer->step into folder/commits/step-N.  results
-// so far are kept as the model's metadata.  files is filled on rank 0.
+// Files that are written, but neither flushed nor under their names.  Zeroed: none.
+typedef struct ak_commit_draft {
+    ak_safetensors_writer *writers[AK_COMMIT_FILES];
+    char *folder, *commits; // the job's, and commits/ in it
+    int64_t step;
+} ak_commit_draft;
+
+// ak_commit_write writes model and optimizer of trainer->step for folder/commits/step-N.  results so
+// far are kept as the model's metadata.  draft is filled on rank 0, also when that fails.
 akssl_status ak_commit_write(ak_trainer *trainer, const ak_results *results, const char *folder,
+                             ak_commit_draft *draft) AKSSL_MUST_CHECK;
+
+// ak_commit_flush makes a draft durable and gives it its names; any thread.
+akssl_status ak_commit_flush(ak_commit_draft *draft,
                              ak_commit_file files[AK_COMMIT_FILES]) AKSSL_MUST_CHECK;
+
+// ak_commit_drop removes what was not flushed.
+void ak_commit_drop(ak_commit_draft *draft);
 
 // ak_commit_read takes both files of a commit's folder; every rank reads.  step must be the
 // commit's.

@@ -229,28 +229,41 @@ static akssl_status step(ak_loop *l)
     if (rc < 0)
         return rc;
     ak_trainer_update(t, lr);
-    rc = push(l);
+    rc = ak_saver_over(&l->saver) ? ak_saver_end(&l->saver, l->outcome) : AKSSL_OK;
+    if (rc == AKSSL_OK)
+        rc = push(l);
     if (rc == AKSSL_OK)
         rc = tell(l, loss, lr, (double)(ak_clock_ns() - start) * 1e-9);
     return rc;
 }
 
-static akssl_status commit(ak_loop *l)
+// The commit before is over, on rank 0, before the next one begins.
+static akssl_status end_commit(ak_loop *l)
+{
+    return ak_loop_agree(l, ak_saver_end(&l->saver, l->outcome));
+}
+
+// begin_commit writes the files and holds the state: what comes then is not the steps' to wait for.
+static akssl_status begin_commit(ak_loop *l)
 {
     const ak_link *link = l->session->link;
-    ak_commit_file files[AK_COMMIT_FILES];
+    ak_commit_draft draft;
     akssl_status rc;
 
     if (l->committed == l->trainer->step)
         return AKSSL_OK;
-    rc = ak_commit_write(l->trainer, &l->outcome->results, l->session->folder, files);
-    if (rc == AKSSL_OK && l->metrics)
-        rc = ak_metrics_sync(l->metrics);
-    rc = ak_outcome_wrote(l->outcome, rc);
+    rc = end_commit(l);
+    if (rc < 0)
+        return rc;
+    rc = ak_outcome_wrote(l->outcome, ak_commit_write(l->trainer, &l->outcome->results,
+                                                      l->session->folder, &draft));
     if (rc == AKSSL_OK)
         rc = send_wholes(l);
     if (rc == AKSSL_OK && link)
-        rc = link->commit(link->ctx, l->trainer->step, files, AK_COMMIT_FILES);
+        rc = link->hold(link->ctx, l->trainer->step);
+    if (rc == AKSSL_OK && ak_comm_rank(l->session->comm) == 0)
+        ak_saver_start(&l->saver, &draft, link, l->metrics);
+    ak_commit_drop(&draft);
     l->committed = l->trainer->step;
     if (!ak_watch_suspects(&l->watch))
         l->healthy = l->committed;
@@ -293,10 +306,12 @@ akssl_status ak_loop_train(ak_loop *l)
             l->trainer->step < l->total && !l->outcome->stopped)
             rc = l->between(l->ctx);
         if (rc == AKSSL_OK && l->trainer->step % l->commit_every == 0)
-            rc = commit(l);
+            rc = begin_commit(l);
     }
     if (rc == AKSSL_OK)
-        rc = commit(l);
+        rc = begin_commit(l);
+    if (rc == AKSSL_OK)
+        rc = end_commit(l);
     return rc == AKSSL_OK && l->outcome->stopped ? end_collapsed(l) : rc;
 }
 
@@ -363,5 +378,6 @@ void ak_loop_count_bad(ak_loop *l, const ak_dataset *set)
 
 void ak_loop_fini(ak_loop *l)
 {
+    ak_saver_fini(&l->saver);
     ak_metrics_close(l->metrics);
 }

@@ -12,6 +12,7 @@
 #include "worker/data/dataset.h"
 #include "worker/optim/optim.h"
 #include "worker/train/metrics.h"
+#include "worker/train/saver.h"
 #include "worker/train/session.h"
 #include "worker/train/watch.h"
 
@@ -33,8 +34,9 @@ typedef struct ak_loop {
     // The loop's.
     ak_rate rate;
     ak_metrics *metrics; // rank 0
+    ak_saver saver;      // rank 0
     int64_t total, commit_every;
-    int64_t committed; // step of the last commit, -1: none
+    int64_t committed; // step of the last commit that was begun, -1: none
     double pace;       // seconds a step, smoothed
     ak_progress last;  // as reported; its gauges live in `gauges`
     ak_gauge gauges[AK_METHOD_GAUGES];

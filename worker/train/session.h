@@ -17,7 +17,7 @@ typedef struct ak_progress {
     int warning_count;
 } ak_progress;
 
-// Called on rank 0 only, by the compute thread.
+// Called on rank 0 only, by the compute thread; commit and release by another, meanwhile.
 typedef struct ak_link {
     // restore gives back what the coordinator holds for state->name, if anything: fills rows,
     // version, filled, position.  ERR_CORRUPT when it is of another shape.
@@ -29,7 +29,11 @@ typedef struct ak_link {
     akssl_status (*push)(void *ctx, const ak_state *state, const float *rows, int64_t count);
     akssl_status (*replace)(void *ctx, const ak_state *state); // a whole's rows
     void (*report)(void *ctx, const ak_progress *progress, const ak_results *results);
+    // hold begins the commit of step: its state is the one that was pushed so far.  commit asks for
+    // it once its files are durable, release gives it up.
+    akssl_status (*hold)(void *ctx, int64_t step);
     akssl_status (*commit)(void *ctx, int64_t step, const ak_commit_file *files, int count);
+    void (*release)(void *ctx);
     bool (*stop)(void *ctx); // commit at this step boundary and leave
     void *ctx;
 } ak_link;

@@ -34,36 +34,21 @@ void ak_uplink_drop_pending(ak_uplink *u)
     pthread_cond_broadcast(&u->changed);
 }
 
-static void set_pending(ak_uplink *u, int64_t step, const ak_uplink_file *files, int count)
+static akssl_status copy_tensors(ak_uplink *u)
 {
     ak_uplink_pending *p = &u->pending;
 
-    ak_uplink_drop_pending(u);
-    p->there = true;
-    p->step = step;
-    for (int i = 0; i < count; i++)
-        p->files[p->count++] =
-            (ak_uplink_file){ ak_strdup(files[i].name), files[i].size, ak_strdup(files[i].digest) };
-}
-
-// hold keeps the tensors of the step: the run goes on.
-static akssl_status hold(ak_uplink *u)
-{
-    ak_uplink_pending *p = &u->pending;
-
-    free_tensors(p);
     for (int i = 0; i < u->tensor_count; i++) {
         ak_uplink_tensor *t = &p->tensors[i];
 
         *t = u->tensors[i].info;
         t->data = ak_try_alloc(t->size, 1);
         if (!t->data)
-            return ak_wrap(AKSSL_ERR_NO_MEMORY, "state '%s' of a commit that waits", t->name);
+            return ak_wrap(AKSSL_ERR_NO_MEMORY, "state '%s' of a commit", t->name);
         t->name = ak_strdup(t->name);
         memcpy(t->data, u->tensors[i].info.data, t->size);
         p->tensor_count++;
     }
-    p->held = true;
     return AKSSL_OK;
 }
 
@@ -87,7 +72,7 @@ akssl_status ak_uplink_ask_commit(ak_uplink *u)
     request.job = u->job;
     request.run = u->run;
     request.step = p->step;
-    request.tensors = p->held ? p->tensor_count : u->tensor_count;
+    request.tensors = p->tensor_count;
     request.n_files = (size_t)p->count;
     request.files = refs;
     rc = ak_channel_call(u->channel, AK_RPC_commit, &request.base, AK_UPLINK_WAIT_MS, &reply);
@@ -116,13 +101,64 @@ static void settle(ak_uplink *u)
 // commit_alone makes what is pending durable without a coordinator; under lock.
 static akssl_status commit_alone(ak_uplink *u)
 {
-    akssl_status rc = u->pending.held ? AKSSL_OK : hold(u);
+    akssl_status rc;
 
     u->alone = true; // the keeper leaves it to us
-    if (rc == 0)
-        rc = ak_uplink_commit_alone(u);
+    rc = ak_uplink_commit_alone(u);
     ak_uplink_drop_pending(u);
     return rc;
+}
+
+// begin puts the tensors of step aside; under lock.
+static akssl_status begin(ak_uplink *u, int64_t step)
+{
+    akssl_status rc;
+
+    settle(u);
+    ak_uplink_drop_pending(u);
+    rc = ak_uplink_failure(u);
+    if (rc == 0)
+        rc = copy_tensors(u);
+    if (rc < 0) {
+        ak_uplink_drop_pending(u);
+        return rc;
+    }
+    u->pending.there = true;
+    u->pending.step = step;
+    for (const ak_uplink_item *it = u->first; it; it = it->next)
+        u->pending.before++;
+    return AKSSL_OK;
+}
+
+akssl_status ak_uplink_hold(ak_uplink *u, int64_t step)
+{
+    akssl_status rc;
+
+    pthread_mutex_lock(&u->lock);
+    rc = begin(u, step);
+    pthread_mutex_unlock(&u->lock);
+    return rc;
+}
+
+void ak_uplink_release(ak_uplink *u)
+{
+    pthread_mutex_lock(&u->lock);
+    if (!u->pending.ready)
+        ak_uplink_drop_pending(u);
+    pthread_mutex_unlock(&u->lock);
+}
+
+// wait_for_older waits until what is older than the commit is sent; false when the stream is gone.
+// Under lock.
+static bool wait_for_older(ak_uplink *u, int64_t generation)
+{
+    int64_t limit = ak_clock_ns() + AK_UPLINK_WAIT_MS * AK_UPLINK_MS;
+
+    while (u->up && u->failed == 0 && u->generation == generation &&
+           (u->pending.before > 0 || u->busy))
+        if (!ak_uplink_wait(u, limit))
+            ak_uplink_recycle(u);
+    return u->up && u->failed == 0 && u->generation == generation;
 }
 
 // ask_once asks for what is pending over the stream of now; true when that is over, with *rc. Under
@@ -130,49 +166,61 @@ static akssl_status commit_alone(ak_uplink *u)
 static bool ask_once(ak_uplink *u, akssl_status *rc)
 {
     int64_t generation = u->generation;
-    bool there;
 
+    if (!wait_for_older(u, generation))
+        return false;
+    u->pending.asking = true;
     pthread_mutex_unlock(&u->lock);
-    *rc = ak_uplink_drain(u, false);
+    *rc = ak_uplink_ask_commit(u);
     pthread_mutex_lock(&u->lock);
-    there = *rc == 0 && u->up && u->generation == generation;
-    if (there) {
-        pthread_mutex_unlock(&u->lock);
-        *rc = ak_uplink_ask_commit(u);
-        pthread_mutex_lock(&u->lock);
-        if (*rc < 0 && ak_uplink_passes(*rc, false)) {
-            if (u->generation == generation)
-                ak_uplink_recycle(u); // it may be dead without our knowing
-            there = false;
-        }
-    }
-    return there;
+    u->pending.asking = false;
+    pthread_cond_broadcast(&u->changed);
+    while (u->pending.handing) // the keeper sends its tensors
+        pthread_cond_wait(&u->changed, &u->lock);
+    if (*rc == 0 || !ak_uplink_passes(*rc, false))
+        return true;
+    if (u->generation == generation)
+        ak_uplink_recycle(u); // it may be dead without our knowing
+    return false;
+}
+
+static void set_files(ak_uplink_pending *p, const ak_uplink_file *files, int count)
+{
+    for (int i = 0; i < count; i++)
+        p->files[p->count++] =
+            (ak_uplink_file){ ak_strdup(files[i].name), files[i].size, ak_strdup(files[i].digest) };
+    p->ready = true;
 }
 
 akssl_status ak_uplink_commit(ak_uplink *u, int64_t step, const ak_uplink_file *files, int count)
 {
-    akssl_status rc;
+    ak_uplink_pending *p = &u->pending;
+    akssl_status rc = AKSSL_OK;
     bool over = false;
 
     if (count > AK_UPLINK_FILES)
         return ak_fail(AKSSL_ERR_LIMIT, "commit of step %" PRId64 ": at most %d files", step,
                        AK_UPLINK_FILES);
     pthread_mutex_lock(&u->lock);
-    settle(u);
-    set_pending(u, step, files, count);
-    rc = ak_uplink_failure(u);
-    while (rc == 0 && !over) {
+    if (!p->there || p->ready || p->step != step)
+        rc = begin(u, step);
+    if (rc == 0)
+        rc = ak_uplink_failure(u);
+    if (rc == 0)
+        set_files(p, files, count);
+    pthread_cond_broadcast(&u->changed);
+    while (rc == 0 && p->there && !over) {
         over = true;
         if (is_alone(u))
-            rc = commit_alone(u);
-        else if (!u->up && u->failed == 0)
-            rc = hold(u);
-        else
+            rc = p->there ? commit_alone(u) : AKSSL_OK;
+        else if (p->there && !u->up && u->failed == 0)
+            p->held = true;
+        else if (p->there)
             over = ask_once(u, &rc);
         if (!over)
             rc = ak_uplink_failure(u);
     }
-    if (rc < 0 || !u->pending.held)
+    if (rc < 0 || !p->held)
         ak_uplink_drop_pending(u);
     pthread_mutex_unlock(&u->lock);
     return rc;

@@ -6,7 +6,7 @@
 //                          +--orphan_ms--> orphaned (still trying) --commit alone--> over
 //
 // While the stream is down nothing is queued: the tensors' copies change instead (state.c).
-// Meeting: the commit that is held goes first, with the tensors of its step; then every tensor as
+// Meeting: the commit that is pending goes first, with the tensors of its step; then every tensor as
 // it is now, and from there on the queue.
 
 #include <inttypes.h>
@@ -156,14 +156,30 @@ static akssl_status take_rejoined(ak_stream *stream)
     return rc;
 }
 
+// hand_pending sends the tensors of the commit that is pending, and asks for it unless somebody does
+// already; under lock, which it leaves for that.
 static akssl_status hand_pending(ak_uplink *u, ak_stream *stream)
 {
     ak_uplink_pending *p = &u->pending;
     akssl_status rc = AKSSL_OK;
 
+    p->handing = true;
+    pthread_mutex_unlock(&u->lock);
     for (int i = 0; i < p->tensor_count && rc == 0; i++)
         rc = ak_uplink_send_whole(stream, &p->tensors[i]);
-    return rc == 0 ? ak_uplink_ask_commit(u) : rc;
+    pthread_mutex_lock(&u->lock);
+    if (rc == 0 && !p->asking) {
+        pthread_mutex_unlock(&u->lock);
+        rc = ak_uplink_ask_commit(u);
+        pthread_mutex_lock(&u->lock);
+        if (rc == 0)
+            ak_uplink_drop_pending(u);
+    }
+    p->handing = false;
+    pthread_cond_broadcast(&u->changed);
+    while (p->there && p->asking)
+        pthread_cond_wait(&u->changed, &u->lock);
+    return rc;
 }
 
 static akssl_status hand_over(ak_uplink *u, ak_stream *stream)
@@ -172,13 +188,13 @@ static akssl_status hand_over(ak_uplink *u, ak_stream *stream)
     int64_t there = -1; // the version that the coordinator has
 
     pthread_mutex_lock(&u->lock);
-    while (rc == 0 && u->pending.held) {
+    while (rc == 0 && u->pending.there && !u->quitting) {
+        if (!u->pending.ready) {
+            pthread_cond_wait(&u->changed, &u->lock);
+            continue;
+        }
         there = u->pending.step;
-        pthread_mutex_unlock(&u->lock);
         rc = hand_pending(u, stream);
-        pthread_mutex_lock(&u->lock);
-        if (rc == 0)
-            ak_uplink_drop_pending(u);
     }
     if (rc == 0)
         rc = ak_uplink_queue_all(u, there);

@@ -153,6 +153,7 @@ static void send_next(ak_uplink *u)
     u->first = it->next;
     if (!u->first)
         u->last = &u->first;
+    u->pending.before -= u->pending.before > 0;
     u->busy = true;
     pthread_mutex_unlock(&u->lock);
     if (rc == 0) {
@@ -186,6 +187,12 @@ static void report_next(ak_uplink *u)
     pthread_cond_broadcast(&u->changed);
 }
 
+// What is newer than the commit that is pending waits for its answer; under lock.
+static bool may_send(const ak_uplink *u)
+{
+    return u->up && u->first && (!u->pending.there || u->pending.before > 0);
+}
+
 void *ak_uplink_run_sender(void *arg)
 {
     ak_uplink *u = arg;
@@ -194,7 +201,7 @@ void *ak_uplink_run_sender(void *arg)
     while (!u->quitting) {
         int64_t due = u->reported_ns + AK_UPLINK_REPORT_EVERY_MS * AK_UPLINK_MS;
 
-        if (u->up && u->first)
+        if (may_send(u))
             send_next(u);
         else if (u->up && u->report_waits && (u->report_now || ak_clock_ns() >= due))
             report_next(u);
@@ -267,9 +274,9 @@ static akssl_status enqueue(ak_uplink *u, int64_t generation, const ak_uplink_it
     while (goes(u, generation) && u->waiting > 0 && u->waiting + size > AK_UPLINK_QUEUE) {
         size_t before = u->waiting;
 
-        if (!ak_uplink_wait(u, limit))
+        if (!ak_uplink_wait(u, limit) && !u->pending.there)
             ak_uplink_recycle(u);
-        else if (u->waiting < before)
+        else if (u->waiting < before || u->pending.there)
             limit = ak_clock_ns() + patience;
     }
     if (goes(u, generation))
@@ -471,6 +478,7 @@ void ak_uplink_drop_queue(ak_uplink *u)
     free_items(u->first);
     u->first = NULL;
     u->last = &u->first;
+    u->pending.before = 0;
 }
 
 void ak_uplink_free_queue(ak_uplink *u)

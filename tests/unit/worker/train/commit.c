@@ -29,7 +29,7 @@ START_TEST(a_resumed_run_is_the_run_that_never_stopped)
         (void)ak_small_step(a, 1e-3);
     ak_results_put(&results, "before.", "knn.top1", 12.5);
     ak_results_put(&results, "before.", "probe.top1", 1.0 / 3);
-    ak_rig_ok(ak_commit_write(a, &results, folder, files));
+    ak_rig_ok(ak_small_commit(a, &results, folder, files));
     commit = commit_folder(folder, 2);
     b = ak_small_trainer(&spec, comm);
     ak_rig_ok(ak_commit_read(b, &read, commit, 2));
@@ -74,7 +74,7 @@ START_TEST(a_resumed_run_lets_go_at_the_same_step)
     before = p->value[0];
     ak_model_find(&a->model, name)->held = ak_model_find(&b->model, name)->held = 2;
     (void)ak_small_step(a, 1e-3);
-    ak_rig_ok(ak_commit_write(a, &none, folder, files));
+    ak_rig_ok(ak_small_commit(a, &none, folder, files));
     commit = commit_folder(folder, 1);
     ak_rig_ok(ak_commit_read(b, &read, commit, 1));
     for (int step = 1; step < 4; step++) {
@@ -111,7 +111,7 @@ static committed make(void)
     c.trainer->step = 7;
     ak_rig_fill(c.trainer->slots[0], c.trainer->cut[1], 1, 1);
     ak_rig_fill(c.trainer->slots[1], c.trainer->cut[1], 2, 1);
-    ak_rig_ok(ak_commit_write(c.trainer, &none, c.folder, c.files));
+    ak_rig_ok(ak_small_commit(c.trainer, &none, c.folder, c.files));
     c.commit = commit_folder(c.folder, 7);
     return c;
 }
@@ -266,7 +266,7 @@ START_TEST(files_are_named_sized_and_digested)
         snprintf(path, sizeof path, "%s/%s.tmp", c.commit, c.files[i].name);
         ck_assert_int_lt(access(path, F_OK), 0);
     }
-    ak_rig_ok(ak_commit_write(c.trainer, &none, c.folder, c.files)); // again: replaced
+    ak_rig_ok(ak_small_commit(c.trainer, &none, c.folder, c.files)); // again: replaced
     ak_rig_ok(read_back(&c));
     end(&c);
 }
@@ -278,7 +278,7 @@ START_TEST(a_folder_that_is_none_is_told)
     char path[600];
 
     snprintf(path, sizeof path, "%s/absent", c.folder);
-    ak_rig_refused(ak_commit_write(c.trainer, &none, path, c.files), AKSSL_ERR_NOT_FOUND, path);
+    ak_rig_refused(ak_small_commit(c.trainer, &none, path, c.files), AKSSL_ERR_NOT_FOUND, path);
     end(&c);
 }
 END_TEST

@@ -5,6 +5,7 @@
 
 #include "tests/unit/worker/rig.h"
 #include "worker/train/check.h"
+#include "worker/train/commit.h"
 #include "worker/train/trainer.h"
 
 static inline void ak_small_set(ak_spec *spec, const char *name, const char *value)
@@ -115,6 +116,20 @@ static inline void ak_small_hand_over(const ak_trainer *from, ak_trainer *to)
         y->filled = x->filled;
         y->position = x->position;
     }
+}
+
+// ak_small_commit writes and flushes a commit, as the loop and its saver do.
+static inline akssl_status ak_small_commit(ak_trainer *t, const ak_results *results,
+                                           const char *folder,
+                                           ak_commit_file files[AK_COMMIT_FILES])
+{
+    ak_commit_draft draft;
+    akssl_status rc = ak_commit_write(t, results, folder, &draft);
+
+    if (rc == AKSSL_OK)
+        rc = ak_commit_flush(&draft, files);
+    ak_commit_drop(&draft);
+    return rc;
 }
 
 #endif
