@@ -19,7 +19,7 @@ stride=25
 part train 64
 part t10k 64
 long=(--dataset "idx:$dir/set" --image-size 16 --batch 64 --shards 2 --method moco_v2
-    --backbone vit_tiny:patch_size=8,depth=1 --option "projection_dim=16,K=96" --batch-norm sync
+    --backbone "vit_tiny:patch_size=8,depth=1" --option "projection_dim=16,K=96" --batch-norm sync
     --optimizer adam --lr 1e-3 --seed 5 --ranks "${AKSSL_FAULT_RANKS:-1}" --keep 2 --max-restarts 100)
 export AKSSL_FAULT_FOLDER=$dir
 declare -A calls count=()
@@ -65,22 +65,32 @@ at_gate() {
             esac
         fi
     done
+    wait_for 60 settled || fail "the commit before step $(wc -l <"$job/metrics.jsonl") is lost"
+}
+
+# settled: rank 0 is before the commit of its last step, and the one before that is made.
+settled() {
+    local steps
+    steps=$(wc -l <"$job/metrics.jsonl")
+    [ "$steps" -le 1 ] || committed "$id" $((steps - 1))
 }
 
 # look BEFORE: the newest commit is BEFORE's or the next; all are whole, and none is mixed.
 look() {
-    local steps now
+    local steps step now
     client --json verify "$id" >"$dir/verify" || fail "a commit is damaged: $(cat "$dir/verify")"
     steps=$(jq -r '.commits[].step' "$dir/verify")
     now=$(sort -n <<<"$steps" | tail -n 1)
     [ "$now" -eq "$1" ] || [ "$now" -eq $(($1 + 1)) ] || fail "the commit is of step $now, not $1"
-    for now in $steps; do
-        grep -aoh -m 1 '"step":"[0-9]*"' "$job/commits/step-$now"/{model,optimizer,state}.safetensors
+    for step in $steps; do
+        grep -aoh -m 1 '"step":"[0-9]*"' "$job/commits/step-$step"/{model,optimizer,state}.safetensors
     done | uniq -c >"$dir/mixed"
-    diff <(for now in $steps; do echo "3 \"step\":\"$now\""; done) <(sed 's/^ *//' "$dir/mixed") ||
+    diff <(for step in $steps; do echo "3 \"step\":\"$step\""; done) <(sed 's/^ *//' "$dir/mixed") ||
         fail "files of different steps are in one commit"
     ! grep -q 'damaged' "$dir/daemon.log" || fail "a commit was given up"
 }
+
+fired() { [ "$(wc -l <"$dir/fired")" -gt "$1" ]; }
 
 strike() { # ROLE KIND NUMBER
     local before fired
@@ -90,15 +100,12 @@ strike() { # ROLE KIND NUMBER
     fired=$(wc -l <"$dir/fired")
     tell "$@"
     at_gate "$2"
-    if [ "$(wc -l <"$dir/fired")" -eq "$fired" ]; then
+    if wait_for 2 fired "$fired"; then # it may be in what akssld does when it has answered
+        at_gate "$2"
+    else
         missed=$((missed + 1))
         rm -f "$dir/fault.daemon"
     fi
-    case $1:$2 in
-    daemon:kill | daemon:after | daemon:torn) # rank 0 lives, and its commit is not lost
-        wait_for 60 committed "$id" $((before + 1)) || fail "the commit of step $((before + 1)) is lost"
-        ;;
-    esac
     struck=$((struck + 1))
     count[$1:$2]=$((${count[$1:$2]:-0} + 1))
     look "$before"

@@ -1,4 +1,5 @@
-// tests/fault/fault.c -- a library to preload: one call that changes a file is made to fail, or is the last one.
+// tests/fault/fault.c -- a library to preload: one call that changes a file is made to fail, or is
+// the last one.
 //
 // It stands between a program and libc.  A commit begins where rank 0 makes the folder of commits
 // (and waits there until it is told what to do), and in akssld where it creates the state's draft.
@@ -30,7 +31,7 @@ static const struct {
     const char *name;
     kind kind;
 } kinds[] = {
-    { "none", NONE },   { "kill", KILL },   { "after", AFTER },         { "torn", TORN },
+    { "none", NONE },   { "kill", KILL },   { "after", AFTER },        { "torn", TORN },
     { "power", POWER }, { "short", SHORT }, { "enospc", FAIL_ENOSPC }, { "eio", FAIL_EIO },
 };
 
@@ -43,8 +44,8 @@ typedef struct unflushed {
 
 // The functions of libc have no argument that could bring this: it is the one global.
 static struct {
-    const char *role;    // "worker", "daemon"; NULL: this process is left alone
-    const char *folder;  // of the test
+    const char *role;     // "worker", "daemon"; NULL: this process is left alone
+    const char *folder;   // of the test
     char state[PATH_MAX]; // what is under it counts
     pthread_mutex_t lock;
     bool counting;
@@ -262,7 +263,10 @@ static long change(const char *call, const char *path, long number, const long a
     return result;
 }
 
-static void enter(void) { pthread_mutex_lock(&here.lock); }
+static void enter(void)
+{
+    pthread_mutex_lock(&here.lock);
+}
 
 static long leave(long result)
 {
@@ -379,10 +383,22 @@ static int on_fd(const char *call, long number, int fd, long second)
     return (int)leave(rc);
 }
 
-SHOWN int fsync(int fd) { return on_fd("fsync", SYS_fsync, fd, 0); }
-SHOWN int fdatasync(int fd) { return on_fd("fdatasync", SYS_fdatasync, fd, 0); }
-SHOWN int ftruncate(int fd, off_t size) { return on_fd("ftruncate", SYS_ftruncate, fd, size); }
-SHOWN int ftruncate64(int fd, off_t size) { return on_fd("ftruncate", SYS_ftruncate, fd, size); }
+SHOWN int fsync(int fd)
+{
+    return on_fd("fsync", SYS_fsync, fd, 0);
+}
+SHOWN int fdatasync(int fd)
+{
+    return on_fd("fdatasync", SYS_fdatasync, fd, 0);
+}
+SHOWN int ftruncate(int fd, off_t size)
+{
+    return on_fd("ftruncate", SYS_ftruncate, fd, size);
+}
+SHOWN int ftruncate64(int fd, off_t size)
+{
+    return on_fd("ftruncate", SYS_ftruncate, fd, size);
+}
 
 static int on_name(const char *call, long number, const char *path, long second)
 {
@@ -400,9 +416,18 @@ static int on_name(const char *call, long number, const char *path, long second)
     return (int)leave(rc);
 }
 
-SHOWN int mkdir(const char *path, mode_t mode) { return on_name("mkdir", SYS_mkdir, path, mode); }
-SHOWN int unlink(const char *path) { return on_name("unlink", SYS_unlink, path, 0); }
-SHOWN int rmdir(const char *path) { return on_name("rmdir", SYS_rmdir, path, 0); }
+SHOWN int mkdir(const char *path, mode_t mode)
+{
+    return on_name("mkdir", SYS_mkdir, path, mode);
+}
+SHOWN int unlink(const char *path)
+{
+    return on_name("unlink", SYS_unlink, path, 0);
+}
+SHOWN int rmdir(const char *path)
+{
+    return on_name("rmdir", SYS_rmdir, path, 0);
+}
 
 SHOWN int rename(const char *from, const char *to)
 {

@@ -255,8 +255,8 @@ static akssl_status begin_commit(ak_loop *l)
     rc = end_commit(l);
     if (rc < 0)
         return rc;
-    rc = ak_outcome_wrote(l->outcome, ak_commit_write(l->trainer, &l->outcome->results,
-                                                      l->session->folder, &draft));
+    rc = ak_outcome_wrote(
+        l->outcome, ak_commit_write(l->trainer, &l->outcome->results, l->session->folder, &draft));
     if (rc == AKSSL_OK)
         rc = send_wholes(l);
     if (rc == AKSSL_OK && link)

@@ -62,15 +62,15 @@ typedef struct ak_uplink_slot {
     size_t got; // bytes
 } ak_uplink_slot;
 
-// A commit that the coordinator has not answered, with the tensors of its step.  While there is one,
-// nothing that is newer is sent.
+// A commit that the coordinator has not answered, with the tensors of its step.  While there is
+// one, nothing that is newer is sent.
 typedef struct ak_uplink_pending {
     bool there;
-    bool ready;            // its files are durable
-    bool asking;           // ak_uplink_commit is, and does not own the tensors while `handing`
-    bool handing;          // the keeper sends the tensors
-    bool held;             // nobody waits for it: the keeper asks when there is a coordinator
-    int before;            // items of the queue that are older, and go
+    bool ready;   // its files are durable
+    bool asking;  // ak_uplink_commit is, and does not own the tensors while `handing`
+    bool handing; // the keeper sends the tensors
+    bool held;    // nobody waits for it: the keeper asks when there is a coordinator
+    int before;   // items of the queue that are older, and go
     int64_t step;
     ak_uplink_file files[AK_UPLINK_FILES]; // names and digests are its own
     int count;

@@ -6,8 +6,8 @@
 //                          +--orphan_ms--> orphaned (still trying) --commit alone--> over
 //
 // While the stream is down nothing is queued: the tensors' copies change instead (state.c).
-// Meeting: the commit that is pending goes first, with the tensors of its step; then every tensor as
-// it is now, and from there on the queue.
+// Meeting: the commit that is pending goes first, with the tensors of its step; then every tensor
+// as it is now, and from there on the queue.
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -156,8 +156,8 @@ static akssl_status take_rejoined(ak_stream *stream)
     return rc;
 }
 
-// hand_pending sends the tensors of the commit that is pending, and asks for it unless somebody does
-// already; under lock, which it leaves for that.
+// hand_pending sends the tensors of the commit that is pending, and asks for it unless somebody
+// does already; under lock, which it leaves for that.
 static akssl_status hand_pending(ak_uplink *u, ak_stream *stream)
 {
     ak_uplink_pending *p = &u->pending;

@@ -1,0 +1,93 @@
+#!/bin/bash
+# tests/bench/commits.sh -- what commits and the streaming of state cost a step.
+#
+#     tests/bench/commits.sh [BIN_DIR] [ROUNDS]      about five minutes a round on two quiet cores
+#
+# MoCo v2, K=65536 and 128 wide, ResNet-18 at 32x32, batch 256, on all cores, a rank a core, in turn:
+#   alone    akssl-worker bench: no coordinator
+#   stream   a job that does not commit meanwhile: the keys of each step go to akssld
+#   commits  the same job with a commit every 50 steps
+# A job's figure is the time from its 20th step to its 120th, two commits of which the third way has;
+# beside it the processors' time of ranks and akssld, which a busy machine changes less.
+
+set -eu
+
+bin=$(cd "${1:-$(dirname "$0")/../../build/bin}" && pwd)
+rounds=${2:-3}
+from=${FROM:-20} to=${TO:-120} every=${EVERY:-50}
+cores=$(nproc)
+export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+dir=$(mktemp -d "${TMPDIR:-/tmp}/akssl.XXXXXX")
+export AKSSL_SERVER="unix:$dir/s"
+"$bin/akssld" --state-dir "$dir/state" --socket "$dir/s" --slots "$cores" --log-level warn &
+daemon=$!
+trap 'kill -INT $daemon 2>/dev/null || true; wait $daemon 2>/dev/null || true; rm -rf "$dir"' EXIT
+until "$bin/akssl-client" list >/dev/null 2>&1; do
+    kill -0 $daemon || exit 1
+    sleep 0.2
+done
+
+lines() { { wc -l <"$dir/state/jobs/$1/metrics.jsonl"; } 2>/dev/null || echo 0; }
+
+until_step() { # JOB STEP
+    while [ "$(lines "$1")" -lt "$2" ]; do
+        kill -0 $daemon || exit 1
+        sleep 0.02
+    done
+}
+
+# ticks RUN: processors' time so far of akssld and of the run's ranks, in hundredths of a second.
+ticks() {
+    local pid sum=0
+    for pid in $daemon $(pgrep -f -- "akssl-worker run .*--run $1"); do
+        sum=$((sum + $(awk '{ print $14 + $15 }' "/proc/$pid/stat")))
+    done
+    echo "$sum"
+}
+
+job() { # WAY COMMIT_EVERY
+    local id run start used
+    id=$("$bin/akssl-client" submit --parsable --method moco_v2 --option K=65536,projection_dim=128 --dataset fashion-mnist \
+        --image-size 32 --batch 256 --optimizer sgd --lr 0.06 --epochs 2 --seed 0 --shards 8 --ranks "$cores" \
+        --commit-every "$2" --keep 1)
+    until_step "$id" "$from"
+    run=$(basename "$(ls "$dir/state/jobs/$id"/run/*.secret)" .secret)
+    start=$(date +%s%N) used=$(ticks "$run")
+    until_step "$id" "$to"
+    used=$(($(ticks "$run") - used))
+    echo "$((($(date +%s%N) - start) / (to - from) / 1000))" >>"$dir/$1.wall" # us a step
+    echo "$((used * 10000 / (to - from)))" >>"$dir/$1.cpu"
+    "$bin/akssl-client" cancel "$id" >/dev/null
+    "$bin/akssl-client" wait "$id" >/dev/null || true
+    rm -rf "$dir/state/jobs/$id/commits"
+}
+
+alone() {
+    mpirun --bind-to none -np "$cores" "$bin/akssl-worker" bench --method moco_v2 --option K=65536,projection_dim=128 \
+        --batch 256 --shards 8 --seconds 60 |
+        sed -n 's/.*"images_per_s": \([0-9.]*\).*/\1/p' | awk '{ printf "%d\n", 256e6 / $1 }' >>"$dir/alone.wall"
+}
+
+median() { sort -n "$dir/$1" | awk '{ v[NR] = $1 } END { print (v[int((NR + 1) / 2)] + v[int(NR / 2) + 1]) / 2 }'; }
+
+echo '| round | alone, ms a step | stream | commits | stream, ms of processors a step | commits |'
+echo '|---|---|---|---|---|---|'
+row() { # NAME COMMAND: a row of what COMMAND gives for each file
+    local file text="| $1 |"
+    for file in alone.wall stream.wall commits.wall stream.cpu commits.cpu; do
+        text+=" $("$2" "$file" | awk '{ printf "%.1f", $1 / 1000 }') |"
+    done
+    echo "$text"
+}
+last() { tail -n 1 "$dir/$1"; }
+for round in $(seq "$rounds"); do
+    alone
+    job stream 1000000
+    job commits "$every"
+    row "$round" last
+done
+row median median
+awk -v a="$(median alone.wall)" -v s="$(median stream.wall)" -v c="$(median commits.wall)" -v sc="$(median stream.cpu)" \
+    -v cc="$(median commits.cpu)" 'BEGIN {
+    printf "\ncommits over stream: %+.2f %% of the time, %+.2f %% of the processors\n", 100 * (c / s - 1), 100 * (cc / sc - 1)
+    printf "commits over alone: %+.2f %% of the time\n", 100 * (c / a - 1) }'
