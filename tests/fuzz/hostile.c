@@ -131,6 +131,14 @@ void grpc_channel_destroy(grpc_channel *channel)
     (void)channel;
 }
 
+// It can always be reached: what it says is the script's.
+grpc_connectivity_state grpc_channel_check_connectivity_state(grpc_channel *channel, int try)
+{
+    (void)channel;
+    (void)try;
+    return GRPC_CHANNEL_READY;
+}
+
 grpc_completion_queue *grpc_completion_queue_create_for_pluck(void *reserved)
 {
     grpc_completion_queue *queue = ak_alloc(1, sizeof *queue);
