@@ -1,0 +1,214 @@
+// tests/unit/worker/data/kinds.c -- tests how the kinds of data sets number classes and lay pixels.
+
+#include <ftw.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "proto/base/error.h"
+#include "tests/sets.h"
+#include "tests/unit/worker/image/pictures.h"
+#include "worker/data/pack.h"
+
+static char folder[256];
+
+static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *walk)
+{
+    (void)st;
+    (void)kind;
+    (void)walk;
+    return remove(path);
+}
+
+static void setup(void)
+{
+    const char *base = getenv("TMPDIR");
+
+    snprintf(folder, sizeof folder, "%.200s/akssl-kinds-XXXXXX", base ? base : "/tmp");
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+}
+
+static void teardown(void)
+{
+    ck_assert_int_eq(nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS), 0);
+}
+
+static void put(const char *name, const void *bytes, size_t size)
+{
+    char path[600];
+    FILE *file;
+
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    for (char *slash = strchr(path + strlen(folder) + 1, '/'); slash;
+         slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        (void)mkdir(path, 0700);
+        *slash = '/';
+    }
+    file = fopen(path, "wb");
+    ck_assert_ptr_nonnull(file);
+    ck_assert_uint_eq(fwrite(bytes, 1, size, file), size);
+    ck_assert_int_eq(fclose(file), 0);
+}
+
+static ak_dataset *opened(const char *kind, ak_split split)
+{
+    char name[300];
+    ak_dataset *set;
+
+    snprintf(name, sizeof name, "%s:%s", kind, folder);
+    ck_assert_msg(set_open(&set, name, split, 0) == 0, "%s", ak_error_text());
+    return set;
+}
+
+static int value(int c, int y, int x)
+{
+    return (c * 50 + y * 2 + x) % 256;
+}
+
+static void has_values(const ak_dataset *set, int64_t index, int side)
+{
+    ak_reading reading = { 0 };
+    ak_image image;
+
+    ck_assert_int_eq(ak_dataset_read(set, index, 0, &reading, &image), 0);
+    ck_assert(image.height == side && image.width == side && image.channels == 3);
+    for (int y = 0; y < side; y++)
+        for (int x = 0; x < side; x++)
+            for (int c = 0; c < 3; c++)
+                ck_assert_int_eq(image.pixels[3 * (y * side + x) + c], value(c, y, x));
+    ak_reading_fini(&reading);
+}
+
+START_TEST(cifar_has_planes)
+{
+    uint8_t record[2][2 + 3072];
+    ak_dataset *set;
+
+    setup();
+    for (int r = 0; r < 2; r++) {
+        record[r][0] = 9;
+        record[r][1] = (uint8_t)(40 + r);
+        for (int i = 0; i < 3072; i++)
+            record[r][2 + i] = (uint8_t)value(i / 1024, i / 32 % 32, i % 32);
+    }
+    put("train.bin", record, sizeof record);
+    set = opened("cifar100", AK_SPLIT_TRAIN);
+    ck_assert(ak_dataset_size(set) == 2 && ak_dataset_classes(set) == 100);
+    ck_assert(ak_dataset_label(set, 0) == 40 && ak_dataset_label(set, 1) == 41); // the fine ones
+    has_values(set, 1, 32);
+    ak_dataset_close(set);
+    record[0][1] = 7;
+    put("cifar-10-batches-bin/test_batch.bin", record[0] + 1, 3073);
+    set = opened("cifar10", AK_SPLIT_TEST);
+    ck_assert(ak_dataset_size(set) == 1 && ak_dataset_label(set, 0) == 7);
+    has_values(set, 0, 32);
+    ak_dataset_close(set);
+    teardown();
+}
+END_TEST
+
+START_TEST(stl10_has_columns_and_images_without_labels)
+{
+    enum { IMAGE = 3 * 96 * 96 };
+    uint8_t *images = malloc(3 * IMAGE), labels[2] = { 1, 10 };
+    ak_dataset *set;
+
+    setup();
+    for (int i = 0; i < 3 * IMAGE; i++) // column by column
+        images[i] = (uint8_t)value(i % IMAGE / 9216, i % 96, i / 96 % 96);
+    put("train_X.bin", images, 2 * IMAGE);
+    put("train_y.bin", labels, 2);
+    put("unlabeled_X.bin", images, 3 * IMAGE);
+    set = opened("stl10", AK_SPLIT_TRAIN);
+    ck_assert(ak_dataset_size(set) == 5 && ak_dataset_classes(set) == 10);
+    ck_assert(ak_dataset_label(set, 0) == 0 && ak_dataset_label(set, 1) == 9);
+    ck_assert_int_eq(ak_dataset_label(set, 2), -1);
+    has_values(set, 1, 96);
+    has_values(set, 4, 96);
+    ak_dataset_close(set);
+    free(images);
+    teardown();
+}
+END_TEST
+
+static void put_png(const char *name)
+{
+    picture p = picture_png((png_form){ 4, 6, PNG_COLOR_TYPE_GRAY, 8, false, 0 });
+
+    put(name, p.bytes, p.size);
+    free(p.bytes);
+}
+
+// ImageFolder's order: class by class, a folder's own files before those below it, byte by byte.
+START_TEST(folder_is_in_imagefolders_order)
+{
+    static const char *const names[] = { "B/1.png", "B/z.PNG", "B/a/2.png", "a/10.png", "a/9.png" };
+    ak_dataset *set;
+
+    setup();
+    for (int i = 4; i >= 0; i--) {
+        char name[100];
+
+        snprintf(name, sizeof name, "train/%s", names[i]);
+        put_png(name);
+    }
+    put("train/a/notes.txt", "x", 1);
+    put_png("val/a/1.png"); // no B there: a is class 1 all the same
+    set = opened("folder", AK_SPLIT_TRAIN);
+    ck_assert(ak_dataset_size(set) == 5 && ak_dataset_classes(set) == 2);
+    for (int i = 0; i < 5; i++) {
+        ak_str name = AK_STR_INIT;
+
+        ak_dataset_name(set, i, &name);
+        ck_assert_str_eq(name.text, names[i]);
+        ck_assert_int_eq(ak_dataset_label(set, i), i > 2);
+        ak_str_fini(&name);
+    }
+    ak_dataset_close(set);
+    set = opened("folder", AK_SPLIT_TEST);
+    ck_assert(ak_dataset_size(set) == 1 && ak_dataset_label(set, 0) == 1);
+    ak_dataset_close(set);
+    teardown();
+}
+END_TEST
+
+START_TEST(a_packed_set_is_verified)
+{
+    char from[300], file[300], name[320];
+    ak_pack_ask ask = { .train = { .name = from } };
+    ak_reading reading = { 0 };
+    ak_pack_count count;
+    ak_image image;
+    ak_dataset *set;
+    FILE *f;
+
+    setup();
+    put_png("set/a/1.png");
+    put_png("set/b/2.png");
+    snprintf(from, sizeof from, "folder:%.200s/set", folder);
+    snprintf(file, sizeof file, "%.200s/set.akpacked", folder);
+    snprintf(name, sizeof name, "packed:%s", file);
+    ck_assert_msg(ak_pack_write(file, &ask, &count) == 0, "%s", ak_error_text());
+    ck_assert(count.images[0] == 2 && count.images[1] == 0);
+    ck_assert_int_eq(set_open(&set, name, AK_SPLIT_TEST, 0), AKSSL_ERR_NOT_FOUND);
+    ck_assert_int_eq(set_open(&set, name, AK_SPLIT_TRAIN, 0), 0);
+    ck_assert_str_eq(ak_dataset_class(set, 1), "b");
+    ck_assert_int_eq(ak_dataset_read(set, 1, 0, &reading, &image), 0);
+    ck_assert(image.height == 4 && image.width == 6 && image.channels == 1);
+    ak_dataset_close(set);
+    f = fopen(file, "r+b"); // a pixel of the first image
+    ck_assert(f && fseek(f, 64, SEEK_SET) == 0 && fputc(1, f) == 1 && fclose(f) == 0);
+    ck_assert_int_eq(set_open(&set, name, AK_SPLIT_TRAIN, 0), 0);
+    ck_assert_int_eq(ak_dataset_read(set, 0, 0, &reading, &image), AKSSL_ERR_IO);
+    ck_assert_ptr_nonnull(strstr(ak_error_text(), "pack it again"));
+    ak_dataset_close(set);
+    ck_assert_int_eq(truncate(file, 150), 0);
+    ck_assert_int_eq(set_open(&set, name, AK_SPLIT_TRAIN, 0), AKSSL_ERR_CORRUPT);
+    ak_reading_fini(&reading);
+    teardown();
+}
+END_TEST
+
+AK_TEST_MAIN(AK_CASE(cifar_has_planes), AK_CASE(stl10_has_columns_and_images_without_labels),
+             AK_CASE(folder_is_in_imagefolders_order), AK_CASE(a_packed_set_is_verified))
