@@ -1,8 +1,8 @@
 // worker/tensor/conv.h -- 2-D convolution, forward and both gradients.
 //
-// Images are nhwc, weights [out, in, k, k] outside; inside, weights have the layout of the algorithm
-// that a shape gets: conv_taps.c (products over the taps that meet the image) where it fits, else
-// conv_direct.c (oneDNN).  No bias.  One thread at a time.
+// Images are nhwc, weights [out, in, k, k] outside; inside, weights have the layout of the
+// algorithm that a shape gets, the first that fits: conv_winograd.c, conv_taps.c (products over the
+// taps that meet the image), conv_direct.c (oneDNN).  No bias.  One thread at a time.
 
 #ifndef AK_TENSOR_CONV_H
 #define AK_TENSOR_CONV_H
@@ -18,6 +18,7 @@ typedef struct ak_conv_engine ak_conv_engine;
 typedef struct ak_conv_shape {
     int64_t n, h, w, in, out; // images, height and width of x, channels
     int64_t kernel, stride, padding;
+    bool exact; // only the products of the definition: not Winograd's
 } ak_conv_shape;
 
 // ak_conv_engine_new starts oneDNN with this many threads for the calling thread's work.
@@ -40,8 +41,8 @@ void ak_conv_load(ak_conv *conv, const float *w);
 void ak_conv_forward(ak_conv *conv, const float *x, float *y);
 void ak_conv_backward_data(ak_conv *conv, const float *dy, float *dx);
 
-// ak_conv_backward_weights writes ak_conv_gradient_size floats in the algorithm's layout: they can be
-// added up, and ak_conv_unpack puts a sum into [out, in, k, k].
+// ak_conv_backward_weights writes ak_conv_gradient_size floats in the algorithm's layout: they can
+// be added up, and ak_conv_unpack puts a sum into [out, in, k, k].
 void ak_conv_backward_weights(ak_conv *conv, const float *x, const float *dy, float *gradient);
 int64_t ak_conv_gradient_size(const ak_conv *conv);
 void ak_conv_unpack(ak_conv *conv, const float *gradient, float *dw);

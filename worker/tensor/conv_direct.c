@@ -1,7 +1,8 @@
 // worker/tensor/conv_direct.c -- convolution of any shape by oneDNN's direct kernels.
 //
-// Weights and their gradient have the blocked layouts that oneDNN asks for.  The first part bridges the two C APIs: in 2.x a memory descriptor is a struct and an operation
-// is described before its primitive descriptor, in 3.x descriptors are handles made in one call.
+// Weights and their gradient have the blocked layouts that oneDNN asks for.  The first part bridges
+// the two C APIs: in 2.x a memory descriptor is a struct and an operation is described before its
+// primitive descriptor, in 3.x descriptors are handles made in one call.
 
 #include "worker/tensor/conv_kind.h"
 
@@ -123,6 +124,9 @@ static dnnl_status_t reorder_pd(pd_own *pd, md_ref from, md_ref to, dnnl_engine_
 struct ak_conv_engine {
     dnnl_engine_t engine;
     dnnl_stream_t stream;
+    int threads;
+    float *room;
+    size_t room_size;
 };
 
 typedef struct direct {
@@ -140,6 +144,7 @@ akssl_status ak_conv_engine_new(ak_conv_engine **out, int threads)
     ak_conv_engine *e = ak_alloc(1, sizeof *e);
 
     omp_set_num_threads(threads);
+    e->threads = threads;
     if (dnnl_engine_create(&e->engine, dnnl_cpu, 0) != dnnl_success ||
         dnnl_stream_create(&e->stream, e->engine, dnnl_stream_default_flags) != dnnl_success) {
         ak_conv_engine_free(e);
@@ -157,7 +162,33 @@ void ak_conv_engine_free(ak_conv_engine *e)
         dnnl_stream_destroy(e->stream);
     if (e->engine)
         dnnl_engine_destroy(e->engine);
+    free(e->room);
     free(e);
+}
+
+int ak_conv_threads(const ak_conv_engine *e)
+{
+    return e->threads;
+}
+
+akssl_status ak_conv_reserve(ak_conv_engine *e, size_t floats)
+{
+    float *room;
+
+    if (floats <= e->room_size)
+        return AKSSL_OK;
+    room = ak_try_alloc(floats, sizeof *room);
+    if (!room)
+        return AKSSL_ERR_NO_MEMORY; // ak_try_alloc has said how much
+    free(e->room);
+    e->room = room;
+    e->room_size = floats;
+    return AKSSL_OK;
+}
+
+float *ak_conv_room(const ak_conv_engine *e)
+{
+    return e->room;
 }
 
 typedef struct build {

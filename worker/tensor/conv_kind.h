@@ -3,6 +3,8 @@
 #ifndef AK_TENSOR_CONV_KIND_H
 #define AK_TENSOR_CONV_KIND_H
 
+#include <stddef.h>
+
 #include "worker/tensor/conv.h"
 
 // Functions as in conv.h; self is the algorithm's own, whole or NULL.
@@ -23,6 +25,14 @@ typedef struct ak_conv_kind {
     void (*unpack)(void *self, const float *gradient, float *dw);
 } ak_conv_kind;
 
+// What the algorithms of one engine share: threads, and room that each uses only within one call.
+// ak_conv_reserve makes it at least this many floats, all zero at first; it may move until the last
+// convolution is made.
+int ak_conv_threads(const ak_conv_engine *engine);
+akssl_status ak_conv_reserve(ak_conv_engine *engine, size_t floats) AKSSL_MUST_CHECK;
+float *ak_conv_room(const ak_conv_engine *engine);
+
+extern const ak_conv_kind ak_conv_winograd;
 extern const ak_conv_kind ak_conv_taps;
 extern const ak_conv_kind ak_conv_direct; // any shape
 

@@ -7,6 +7,8 @@
 #ifndef AK_TENSOR_WORLD_H
 #define AK_TENSOR_WORLD_H
 
+#include <stdbool.h>
+
 #include "worker/comm/comm.h"
 
 typedef struct ak_world {
@@ -15,9 +17,11 @@ typedef struct ak_world {
     int local;   // of this rank
     int first;   // index of this rank's first shard
     int threads; // that compute one shard; part of the result
+    bool exact; // convolutions by the definition's products, none by Winograd's; part of the result
 } ak_world;
 
-// ak_world_init cuts shards among comm's ranks: ERR_INVALID when that does not come out even.
+// ak_world_init cuts shards among comm's ranks: ERR_INVALID when that does not come out even; exact
+// is false.
 akssl_status ak_world_init(ak_world *world, ak_comm *comm, int64_t shards,
                            int64_t threads) AKSSL_MUST_CHECK;
 

@@ -128,6 +128,7 @@ static akssl_status build(ak_trainer *t, const ak_spec *spec, ak_comm *comm, int
         return rc;
     ak_gemm_threads(t->world.threads);
     t->image_size = spec->image_size;
+    t->world.exact = strcmp(spec->convolution, "exact") == 0;
     t->batch = spec->batch;
     t->per_shard = spec->batch / spec->shards;
     t->setup = (ak_setup){ .model = &t->model,

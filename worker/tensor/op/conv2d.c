@@ -88,7 +88,8 @@ ak_tensor *ak_conv2d(ak_graph *g, ak_tensor *x, ak_param *w, int64_t stride, int
                         .out = w->shape[0],
                         .kernel = w->shape[2],
                         .stride = stride,
-                        .padding = padding };
+                        .padding = padding,
+                        .exact = g->world.exact };
     int64_t y[4] = { s.n, ak_conv_out(s.h, &s), ak_conv_out(s.w, &s), s.out };
     ak_op *op = ak_op_record(g, &kind, x, NULL, 4, y);
 

@@ -1,4 +1,5 @@
-// tests/unit/worker/tensor/op/conv2d.c -- tests worker/tensor/op/conv2d.c and worker/tensor/conv*.c.
+// tests/unit/worker/tensor/op/conv2d.c -- tests worker/tensor/op/conv2d.c and
+// worker/tensor/conv*.c.
 
 #include "tests/unit/worker/tensor/op/probe.h"
 
@@ -120,10 +121,13 @@ START_TEST(channels_that_fill_no_block)
 }
 END_TEST
 
-// Small maps, on which taps fall beside the image; outputs nobody meets; channels that fill no tile.
+// Small maps, on which taps fall beside the image; outputs nobody meets; channels that fill no
+// tile.
 START_TEST(small_maps)
 {
-    static const int64_t sizes[][2] = { { 1, 1 }, { 2, 2 }, { 1, 3 }, { 4, 4 }, { 3, 5 }, { 7, 5 } };
+    static const int64_t sizes[][2] = {
+        { 1, 1 }, { 2, 2 }, { 1, 3 }, { 4, 4 }, { 3, 5 }, { 7, 5 }
+    };
 
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
         for (int64_t stride = 1; stride <= 2; stride++)
@@ -146,6 +150,87 @@ START_TEST(small_maps)
 }
 END_TEST
 
+// Maps that tiles fill and do not fill, several blocks of them, more than one panel of channels.
+START_TEST(winograd)
+{
+    static const int64_t sizes[][4] = { { 2, 2, 32, 64 },  { 2, 2, 96, 32 },  { 4, 4, 64, 32 },
+                                        { 7, 7, 32, 32 },  { 8, 8, 32, 64 },  { 6, 13, 32, 32 },
+                                        { 9, 16, 64, 32 }, { 22, 19, 32, 32 } };
+
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+        for (int constant = 0; constant < 2; constant++)
+            check((layer){ .in = sizes[i][2],
+                           .out = sizes[i][3],
+                           .k = 3,
+                           .stride = 1,
+                           .padding = 1,
+                           .h = sizes[i][0],
+                           .width = sizes[i][1] },
+                  constant);
+}
+END_TEST
+
+typedef struct numbers {
+    float x[37 * 8 * 8 * 32], w[32 * 32 * 9], dy[37 * 8 * 8 * 32];
+    float y[37 * 8 * 8 * 32], dx[37 * 8 * 8 * 32], dw[32 * 32 * 9];
+} numbers;
+
+static void compute(numbers *r, int64_t images, int threads)
+{
+    const ak_conv_shape shape = { images, 8, 8, 32, 32, 3, 1, 1, false };
+    ak_conv_engine *engine = NULL;
+    ak_conv *c = NULL;
+    float *gradient;
+
+    ak_rig_fill(r->x, 37 * 8 * 8 * 32, 1, 1);
+    ak_rig_fill(r->dy, 37 * 8 * 8 * 32, 2, 1);
+    ak_rig_fill(r->w, 32 * 32 * 9, 3, 1);
+    ak_rig_ok(ak_conv_engine_new(&engine, threads));
+    ak_rig_ok(ak_conv_new(&c, engine, &shape, true, true));
+    ck_assert_str_eq(ak_conv_algorithm(c), "winograd");
+    gradient = ak_alloc((size_t)ak_conv_gradient_size(c), sizeof *gradient);
+    for (int i = 0; i < 2; i++) { // nothing is left over from the first time
+        ak_conv_load(c, r->w);
+        ak_conv_forward(c, r->x, r->y);
+        ak_conv_backward_data(c, r->dy, r->dx);
+        ak_conv_backward_weights(c, r->x, r->dy, gradient);
+        ak_conv_unpack(c, gradient, r->dw);
+    }
+    free(gradient);
+    ak_conv_free(c);
+    ak_conv_engine_free(engine);
+}
+
+START_TEST(winograd_by_any_number_of_threads)
+{
+    numbers *one = ak_alloc(1, sizeof *one), *more = ak_alloc(1, sizeof *more);
+
+    compute(one, 37, 1);
+    for (int threads = 2; threads <= 5; threads++) {
+        compute(more, 37, threads);
+        ck_assert_mem_eq(one, more, sizeof *one);
+    }
+    free(one);
+    free(more);
+}
+END_TEST
+
+// An image's outputs are the same bits among few others and among many.
+START_TEST(winograd_of_any_number_of_images)
+{
+    numbers *all = ak_alloc(1, sizeof *all), *few = ak_alloc(1, sizeof *few);
+
+    compute(all, 37, 1);
+    for (int64_t images = 1; images <= 9; images += 4) {
+        compute(few, images, 2);
+        ck_assert_mem_eq(all->y, few->y, (size_t)images * 8 * 8 * 32 * sizeof(float));
+        ck_assert_mem_eq(all->dx, few->dx, (size_t)images * 8 * 8 * 32 * sizeof(float));
+    }
+    free(all);
+    free(few);
+}
+END_TEST
+
 // The choice is by shape alone: images do not matter, so neither do ranks.
 START_TEST(algorithms)
 {
@@ -153,10 +238,21 @@ START_TEST(algorithms)
         ak_conv_shape shape;
         const char *algorithm;
     } rows[] = {
-        { { 64, 1, 1, 512, 512, 3, 1, 1 }, "taps" },   { { 1, 1, 1, 512, 512, 3, 1, 1 }, "taps" },
-        { { 64, 4, 4, 128, 128, 3, 1, 1 }, "taps" },   { { 64, 8, 8, 64, 128, 1, 2, 0 }, "taps" },
-        { { 64, 8, 8, 64, 64, 3, 1, 1 }, "direct" },   { { 64, 4, 4, 3, 64, 3, 1, 1 }, "direct" },
-        { { 64, 32, 32, 3, 64, 7, 2, 3 }, "direct" },
+        { { 64, 1, 1, 512, 512, 3, 1, 1, false }, "taps" },
+        { { 1, 1, 1, 512, 512, 3, 1, 1, false }, "taps" },
+        { { 64, 4, 4, 128, 128, 3, 1, 1, true }, "taps" },
+        { { 64, 4, 4, 128, 256, 3, 2, 1, false }, "taps" },
+        { { 64, 8, 8, 64, 128, 1, 2, 0, false }, "taps" },
+        { { 64, 8, 8, 64, 64, 3, 1, 1, true }, "direct" },
+        { { 64, 4, 4, 3, 64, 3, 1, 1, false }, "direct" },
+        { { 64, 32, 32, 3, 64, 7, 2, 3, false }, "direct" },
+        { { 64, 2, 2, 256, 256, 3, 1, 1, false }, "winograd" },
+        { { 1, 4, 4, 128, 128, 3, 1, 1, false }, "winograd" },
+        { { 64, 8, 8, 64, 64, 3, 1, 1, false }, "winograd" },
+        { { 2, 7, 7, 512, 512, 3, 1, 1, false }, "winograd" },
+        { { 64, 5, 5, 64, 64, 3, 1, 1, false },
+          "direct" }, // its tiles of 4x4 would reach far beside it
+        { { 64, 8, 8, 48, 64, 3, 1, 1, false }, "direct" },
     };
     ak_conv_engine *engine = NULL;
     ak_conv *c;
@@ -199,5 +295,6 @@ START_TEST(evaluation_needs_no_gradient)
 END_TEST
 
 AK_TEST_MAIN(AK_CASE(three_by_three), AK_CASE(strides), AK_CASE(one_by_one), AK_CASE(stems),
-             AK_CASE(channels_that_fill_no_block), AK_CASE(small_maps), AK_CASE(algorithms),
-             AK_CASE(evaluation_needs_no_gradient))
+             AK_CASE(channels_that_fill_no_block), AK_CASE(winograd),
+             AK_CASE(winograd_by_any_number_of_threads), AK_CASE(winograd_of_any_number_of_images),
+             AK_CASE(small_maps), AK_CASE(algorithms), AK_CASE(evaluation_needs_no_gradient))
