@@ -2,11 +2,18 @@
 // set.
 //
 // The file says LANES (floats in a vector), ROWS x COLUMNS (the part of a product that stays in
-// registers) and TABLE (the table's name) before it includes this.
+// registers) and TABLE (the table's name) before it includes this; without, it gets those of any CPU.
 
 #include <stdbool.h>
 
 #include "worker/tensor/winograd/winograd.h"
+
+#ifndef LANES
+#define LANES 4
+#define ROWS 2
+#define COLUMNS 16
+#define TABLE ak_winograd_plain
+#endif
 
 #define INLINE static inline __attribute__((always_inline))
 
