@@ -2,7 +2,8 @@
 // set.
 //
 // The file says LANES (floats in a vector), ROWS x COLUMNS (the part of a product that stays in
-// registers) and TABLE (the table's name) before it includes this; without, it gets those of any CPU.
+// registers) and TABLE (the table's name) before it includes this; without, it gets those of any
+// CPU.
 
 #include <stdbool.h>
 
