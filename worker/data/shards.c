@@ -26,7 +26,10 @@ static akssl_status add(ak_shards *s, const char *path)
 {
     if (s->count == AK_SHARDS_MOST)
         return ak_fail(AKSSL_ERR_LIMIT, "more than %d shards", AK_SHARDS_MOST);
-    s->path = ak_realloc(s->path, (size_t)s->count + 1, sizeof *s->path);
+    if (s->count == s->room) {
+        s->room = s->room ? 2 * s->room : 64;
+        s->path = ak_realloc(s->path, (size_t)s->room, sizeof *s->path);
+    }
     s->path[s->count++] = ak_strdup(path);
     return AKSSL_OK;
 }

@@ -11,7 +11,7 @@ enum { AK_SHARDS_MOST = 100000 };
 
 typedef struct ak_shards {
     char **path;
-    int64_t count;
+    int64_t count, room;
 } ak_shards;
 
 // ak_shards_expand gives the paths in the order that a shell would: {000..009} counts, with as many
