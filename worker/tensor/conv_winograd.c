@@ -4,7 +4,7 @@
 // A block of tiles is taken to points, where a convolution is one product of matrices a point, and
 // back: see winograd/winograd.h for the forms.  The data's gradient is the same convolution of dy
 // with the taps turned round and the channels exchanged.  For the weights' gradient the points of x
-// and of dy are multiplied over the tiles, cut in a few parts that are added in order: parts,
+// and of dy are multiplied over the tiles, cut in two parts that are added in order: parts,
 // blocks and order depend on the shape alone, so the number of threads does not show in the result.
 
 #include <stdlib.h>
@@ -25,8 +25,7 @@ enum {
     LEAST_BLOCK = 32,
     MOST_BLOCK = 128,
     LONG_BLOCK = 128,
-    PARTS = 4,
-    SUMS = 1 << 20, // floats, beyond which half the parts must do
+    PARTS = 2, // each costs a pass over sums that no near cache holds
     SKEW = 16, // floats between points beyond their own, or they would meet in one set of a cache
 };
 
@@ -117,7 +116,7 @@ static void plan(winograd *w)
     w->tiles = s->n * w->down * w->across;
     block = block < LEAST_BLOCK ? LEAST_BLOCK : least(up(block, ROWS), MOST_BLOCK);
     w->block = least(up(w->tiles, ROWS), block);
-    w->parts = w->points * s->in * s->out > SUMS ? PARTS / 2 : PARTS;
+    w->parts = PARTS;
     w->long_block = least((w->tiles + w->parts - 1) / w->parts, LONG_BLOCK);
 }
 
