@@ -82,7 +82,8 @@ akssl_status ak_uplink_ask_commit(ak_uplink *u)
     return AKSSL_OK;
 }
 
-// is_alone says whether there was no coordinator for too long, and none is coming; under lock.
+// is_alone says whether there was no coordinator for too long, and none is coming; under lock, which
+// it may leave: what else a caller waits for is to be looked at after it.
 static bool is_alone(ak_uplink *u)
 {
     while (u->meeting && !u->up && u->failed == 0)
@@ -94,7 +95,7 @@ static bool is_alone(ak_uplink *u)
 // the keeper's: it comes back, fails, or is orphaned.
 static void settle(ak_uplink *u)
 {
-    while (u->pending.there && u->failed == 0 && !is_alone(u))
+    while (!is_alone(u) && u->pending.there && u->failed == 0)
         pthread_cond_wait(&u->changed, &u->lock);
 }
 
@@ -257,7 +258,7 @@ static bool wait_for_all(ak_uplink *u, akssl_status *rc)
 
     pthread_mutex_lock(&u->lock);
     settle(u);
-    while (!u->up && u->failed == 0 && !is_alone(u))
+    while (!is_alone(u) && !u->up && u->failed == 0)
         pthread_cond_wait(&u->changed, &u->lock);
     alone = is_alone(u) || u->alone;
     if (alone && u->pending.there)
