@@ -14,7 +14,7 @@
 
 what=("$@")
 [ $# -gt 0 ] || what=({worker,daemon}:{kill,after,torn,power,short,enospc,eio})
-stride=25
+stride=31
 [ -n "${AKSSL_LONG:-}" ] && stride=1
 part train 64
 part t10k 64

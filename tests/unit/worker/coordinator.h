@@ -344,11 +344,13 @@ static inline void ended(void *ctx, ak_call *call, bool cancelled)
 {
     coordinator *c = ctx;
 
-    if (call != c->join)
+    if (ak_call_rpc(call) != AK_RPC_join)
         return;
+    c->ended++;
+    if (call != c->join)
+        return; // the run has come back before this one ended
     c->join = NULL;
     c->cancelled = cancelled;
-    c->ended++;
 }
 
 static const ak_server_events events = { .started = started, .received = received, .ended = ended };
