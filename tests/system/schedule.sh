@@ -6,7 +6,7 @@
 . "$(dirname "$0")/lib.sh"
 
 slots=2
-long=("${small[@]}" --method moco_v2 --option K=96 --epochs 6 --ranks 2 --commit-every 50)
+long=("${small[@]}" --method moco_v2 --option K=96 --epochs 12 --ranks 2 --commit-every 50)
 
 is() { [ "$(field "$1" state)" = "$2" ]; }
 because() { [[ "$(field "$1" reason)" == $2* ]]; }
@@ -37,7 +37,7 @@ vip=$id
 wait_for 60 because "$victim" "Resources: " || fail "job $victim does not make way: $(field "$victim" reason)"
 grep -q "made way for job $vip" <<<"$(field "$victim" reason)" || fail "it does not say for whom"
 committed "$victim" 3 || fail "job $victim made way without a commit"
-[ "$(field "$victim" committed_step)" -lt 24 ] || fail "job $victim was over already"
+[ "$(field "$victim" committed_step)" -lt 48 ] || fail "job $victim was over already"
 finish "$vip"
 finish "$victim"
 jq -en --argjson p "$predicted" --argjson r "$(field "$victim" progress.images_per_s)" \
@@ -48,16 +48,16 @@ same_run "$reference" "$state/jobs/$victim"
 say "job $victim made way for job $vip: the bytes of the run that did not"
 
 # A time limit: TIMEOUT at a commit, which the next akssld still knows, and resume goes on from.
-submit "${long[@]}" --epochs 6 -t 0:03
+submit "${long[@]}" -t 0:01
 limited=$id
 client wait "$limited" >/dev/null && fail "wait of a job that ran out of time ends with 0"
 until is "$limited" SUCCEEDED; do
     is "$limited" TIMEOUT || fail "job $limited is $(field "$limited" state): $(field "$limited" reason)"
-    because "$limited" "TimeLimit: it has run for 00:00:03" || fail "the reason is $(field "$limited" reason)"
+    because "$limited" "TimeLimit: it has run for 00:00:01" || fail "the reason is $(field "$limited" reason)"
     [ "$(jq -r .state "$job/result.json")" = TIMEOUT ] || fail "result.json does not say TIMEOUT"
     [ -n "${again:-}" ] || { stop_daemon; start_daemon; }
     again=$((${again:-0} + 1))
-    [ "$again" -lt 40 ] || fail "job $limited does not come on"
+    [ "$again" -lt 60 ] || fail "job $limited does not come on"
     client resume "$limited" >/dev/null || fail "resume failed"
     client wait "$limited" >/dev/null
 done

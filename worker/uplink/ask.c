@@ -91,6 +91,15 @@ static bool is_alone(ak_uplink *u)
     return u->orphaned && !u->up && u->failed == 0;
 }
 
+// waits_for_nobody says whether what is pending is held for a coordinator that is away, with nobody
+// asking; under lock.
+static bool waits_for_nobody(const ak_uplink *u)
+{
+    const ak_uplink_pending *p = &u->pending;
+
+    return p->held && !p->asking && !p->handing && !u->up;
+}
+
 // settle waits until no commit is pending, or none can be asked for; under lock.  Its deadline is
 // the keeper's: it comes back, fails, or is orphaned.
 static void settle(ak_uplink *u)
@@ -110,12 +119,14 @@ static akssl_status commit_alone(ak_uplink *u)
     return rc;
 }
 
-// begin puts the tensors of step aside; under lock.
+// begin puts the tensors of step aside; under lock.  It takes the place of a commit that is held, so
+// that steps go on while there is no coordinator.
 static akssl_status begin(ak_uplink *u, int64_t step)
 {
     akssl_status rc;
 
-    settle(u);
+    if (!waits_for_nobody(u))
+        settle(u);
     ak_uplink_drop_pending(u);
     rc = ak_uplink_failure(u);
     if (rc == 0)
