@@ -31,8 +31,8 @@ typedef struct steps {
 
 // The taps of one dimension.
 typedef struct axis {
-    int64_t size, out; // of the map: in, out
-    int64_t first, used; // taps first .. first + used - 1 meet the image somewhere
+    int64_t size, out;         // of the map: in, out
+    int64_t first, used;       // taps first .. first + used - 1 meet the image somewhere
     int64_t place[MAX_KERNEL]; // of each used tap, in the order of the data's gradient
 } axis;
 
@@ -40,8 +40,8 @@ typedef struct taps {
     ak_conv_shape shape;
     axis rows, columns;
     steps forward, data;
-    float *weights;  // [used row][used column][in][out]
-    float *swapped;  // [placed row][placed column][out][in]; NULL without the data's gradient
+    float *weights; // [used row][used column][in][out]
+    float *swapped; // [placed row][placed column][out][in]; NULL without the data's gradient
 } taps;
 
 static bool fits(const ak_conv_shape *s)
@@ -209,8 +209,8 @@ static int64_t tap_offset(const taps *t, int64_t row, int64_t column)
     return (t->rows.first + row) * t->shape.kernel + t->columns.first + column;
 }
 
-// Weights change their layout in tiles of TILE x TILE channels, all taps of a tile while it is in the
-// nearest cache.
+// Weights change their layout in tiles of TILE x TILE channels, all taps of a tile while it is in
+// the nearest cache.
 enum { TILE = 16 };
 
 typedef struct tile {
@@ -291,8 +291,8 @@ static void clear(float *at, int64_t images, int64_t channels, int64_t apart)
 
 // Each target's sum of products; images of the source and of the target lie `from` and `to` floats
 // apart.
-static void run_steps(const steps *list, int64_t images, float *target, int64_t to, int64_t channels,
-                      const float *source, int64_t from, const float *weights)
+static void run_steps(const steps *list, int64_t images, float *target, int64_t to,
+                      int64_t channels, const float *source, int64_t from, const float *weights)
 {
     for (int i = 0; i < list->count; i++) {
         const step *s = &list->at[i];

@@ -1,8 +1,8 @@
 // worker/tensor/gemm.c -- matrix products by oneDNN, row-major.
 //
 // oneDNN has kernels for the newest instructions of a CPU, where OpenBLAS of Debian 12 takes a CPU
-// that it does not know by its oldest ones.  It computes each product with one thread; several share
-// one as they share other loops, on OpenMP, so that how is ours to say.
+// that it does not know by its oldest ones.  It computes each product with one thread; several
+// share one as they share other loops, on OpenMP, so that how is ours to say.
 
 #include "worker/tensor/gemm.h"
 
@@ -73,8 +73,17 @@ void ak_gemm(float *c, const float *a, const float *b, int64_t m, int64_t n, int
 void ak_gemm_strided(float *c, const float *a, const float *b, int64_t m, int64_t n, int64_t k,
                      int64_t stride, float scale, float keep)
 {
-    ak_gemm_run(&(product){ .c = c, .a = a, .b = b, .m = m, .n = n, .k = k, .lda = k, .ldb = stride,
-                            .ldc = n, .scale = scale, .keep = keep });
+    ak_gemm_run(&(product){ .c = c,
+                            .a = a,
+                            .b = b,
+                            .m = m,
+                            .n = n,
+                            .k = k,
+                            .lda = k,
+                            .ldb = stride,
+                            .ldc = n,
+                            .scale = scale,
+                            .keep = keep });
 }
 
 void ak_gemm_nt(float *c, const float *a, const float *b, int64_t m, int64_t n, int64_t k,
@@ -86,12 +95,30 @@ void ak_gemm_nt(float *c, const float *a, const float *b, int64_t m, int64_t n, 
 void ak_gemm_nt_strided(float *c, const float *a, const float *b, int64_t m, int64_t n, int64_t k,
                         int64_t stride, float scale)
 {
-    ak_gemm_run(&(product){ .c = c, .a = a, .b = b, .m = m, .n = n, .k = k, .lda = k, .ldb = stride,
-                            .ldc = n, .b_transposed = true, .scale = scale });
+    ak_gemm_run(&(product){ .c = c,
+                            .a = a,
+                            .b = b,
+                            .m = m,
+                            .n = n,
+                            .k = k,
+                            .lda = k,
+                            .ldb = stride,
+                            .ldc = n,
+                            .b_transposed = true,
+                            .scale = scale });
 }
 
 void ak_gemm_tn(float *c, const float *a, const float *b, int64_t m, int64_t n, int64_t k)
 {
-    ak_gemm_run(&(product){ .c = c, .a = a, .b = b, .m = m, .n = n, .k = k, .lda = m, .ldb = n,
-                            .ldc = n, .a_transposed = true, .scale = 1 });
+    ak_gemm_run(&(product){ .c = c,
+                            .a = a,
+                            .b = b,
+                            .m = m,
+                            .n = n,
+                            .k = k,
+                            .lda = m,
+                            .ldb = n,
+                            .ldc = n,
+                            .a_transposed = true,
+                            .scale = 1 });
 }

@@ -82,8 +82,8 @@ akssl_status ak_uplink_ask_commit(ak_uplink *u)
     return AKSSL_OK;
 }
 
-// is_alone says whether there was no coordinator for too long, and none is coming; under lock, which
-// it may leave: what else a caller waits for is to be looked at after it.
+// is_alone says whether there was no coordinator for too long, and none is coming; under lock,
+// which it may leave: what else a caller waits for is to be looked at after it.
 static bool is_alone(ak_uplink *u)
 {
     while (u->meeting && !u->up && u->failed == 0)
@@ -119,8 +119,8 @@ static akssl_status commit_alone(ak_uplink *u)
     return rc;
 }
 
-// begin puts the tensors of step aside; under lock.  It takes the place of a commit that is held, so
-// that steps go on while there is no coordinator.
+// begin puts the tensors of step aside; under lock.  It takes the place of a commit that is held,
+// so that steps go on while there is no coordinator.
 static akssl_status begin(ak_uplink *u, int64_t step)
 {
     akssl_status rc;

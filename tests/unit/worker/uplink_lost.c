@@ -108,6 +108,33 @@ START_TEST(a_commit_waits_for_its_coordinator)
 }
 END_TEST
 
+// Without a coordinator commits fall due as ever: the newest is the one that the next hears of.
+START_TEST(a_newer_commit_takes_the_place)
+{
+    fixture f;
+
+    begin(&f, FRESH);
+    declare_ring(f.uplink);
+    ck_assert_int_eq(push_rows(f.uplink, 1, ROW_BYTES), 0);
+    ck_assert_int_eq(commit(f.uplink, 1), 0);
+    go(&f);
+    for (int64_t version = 2; version <= 4; version++) {
+        ck_assert_int_eq(push_rows(f.uplink, version, ROW_BYTES), 0);
+        ck_assert_int_eq(commit(f.uplink, version), 0); // held, and waits for none
+    }
+    come(&f, false);
+    wait_heads(&f, 1);
+    for (int i = 0; i < 20000 && !f.c.commits; i++)
+        usleep(1000);
+    ck_assert_int_eq(f.c.commits, 1);
+    ck_assert_int_eq(f.c.commit_step, 4);
+    ck_assert_int_eq(f.c.head_version, 4);
+    ring_is(&f, 4);
+    ck_assert_int_eq(ak_uplink_finish(f.uplink, "succeeded", "", NULL, 0, ""), 0);
+    finish(&f);
+}
+END_TEST
+
 START_TEST(an_answer_that_got_lost)
 {
     fixture f;
@@ -220,5 +247,6 @@ START_TEST(an_end_without_a_coordinator)
 END_TEST
 
 AK_TEST_MAIN(AK_CASE(a_run_outlives_its_coordinator), AK_CASE(a_commit_waits_for_its_coordinator),
-             AK_CASE(an_answer_that_got_lost), AK_CASE(a_coordinator_that_does_not_take_it_back),
+             AK_CASE(a_newer_commit_takes_the_place), AK_CASE(an_answer_that_got_lost),
+             AK_CASE(a_coordinator_that_does_not_take_it_back),
              AK_CASE(without_a_coordinator_it_commits_alone), AK_CASE(an_end_without_a_coordinator))
