@@ -32,25 +32,26 @@ static void answer(ak_run *run, akssl_status rc, const char *error)
         ak_call_reply(call, &reply.base);
 }
 
-// ---- removing what was pruned
+// ---- removing what no row knows of
 
 typedef struct removal {
     ak_run *run;
-    char **folders;
+    int64_t *kept; // the commits that count
     int count;
+    int64_t newest;
 } removal;
 
-static akssl_status remove_folders(void *ctx)
+static akssl_status sweep(void *ctx)
 {
     removal *r = ctx;
-    akssl_status rc = AKSSL_OK;
+    char *folder = ak_path("%s/commits", r->run->folder);
+    akssl_status rc = ak_commit_sweep(folder, r->kept, r->count, r->newest);
 
-    for (int i = 0; i < r->count && rc == AKSSL_OK; i++)
-        rc = ak_files_remove(r->folders[i]);
+    free(folder);
     return rc;
 }
 
-static void on_removed(void *ctx, akssl_status rc, const char *error)
+static void on_swept(void *ctx, akssl_status rc, const char *error)
 {
     removal *r = ctx;
     ak_run *run = r->run;
@@ -58,27 +59,20 @@ static void on_removed(void *ctx, akssl_status rc, const char *error)
     if (rc < 0)
         ak_log_write(run->d->log, AK_LOG_WARN, "job %" PRId64 ": an old commit stays: %s",
                      run->job->id, error);
-    for (int i = 0; i < r->count; i++)
-        free(r->folders[i]);
-    free(r->folders);
+    free(r->kept);
     free(r);
     ak_run_work_done(run);
 }
 
-static void remove_pruned(ak_run *run, const int64_t *steps, int count)
+// begin_sweep removes the folders below the newest commit that do not count: those just pruned, and
+// those whose commit a newer one took the place of while akssld was away.
+static void begin_sweep(ak_run *run, int64_t *kept, int count)
 {
-    removal *r;
+    removal *r = ak_alloc(1, sizeof *r);
 
-    if (count <= 0)
-        return;
-    r = ak_alloc(1, sizeof *r);
-    r->run = run;
-    r->count = count;
-    r->folders = ak_alloc((size_t)count, sizeof *r->folders);
-    for (int i = 0; i < count; i++)
-        r->folders[i] = ak_path("%s/commits/step-%" PRId64, run->folder, steps[i]);
+    *r = (removal){ run, kept, count, run->commit.step };
     run->works++;
-    ak_work_start(&run->d->loop, remove_folders, on_removed, r);
+    ak_work_start(&run->d->loop, sweep, on_swept, r);
 }
 
 // ---- the transaction
@@ -87,23 +81,22 @@ akssl_status ak_committer_record(ak_run *run)
 {
     ak_job *job = run->job;
     int64_t committed = job->committed_step, since = job->restarts_since_commit;
-    int64_t *pruned = NULL;
+    int64_t *kept = NULL;
     int count = 0;
     akssl_status rc;
 
     job->committed_step = run->commit.step;
     job->restarts_since_commit = 0;
-    rc = ak_store_record(run->d->store, job, &run->commit, &pruned, &count);
+    rc = ak_store_record(run->d->store, job, &run->commit, &kept, &count);
     if (rc < 0) {
         job->committed_step = committed;
         job->restarts_since_commit = since;
         return rc;
     }
-    remove_pruned(run, pruned, count);
+    begin_sweep(run, kept, count);
     ak_log_write(run->d->log, AK_LOG_INFO, "job %" PRId64 " committed step %" PRId64, job->id,
                  job->committed_step);
     ak_watches_changed(run->d->watches, job, false);
-    free(pruned);
     return rc;
 }
 

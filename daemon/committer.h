@@ -2,10 +2,10 @@
 //
 //     Commit(N) -> [wait until the state is at N] -> freeze -> (thread pool) check the worker's
 //     files, write state.safetensors, fsync -> one transaction: commit, job, prune -> reply ->
-//     (thread pool) remove the folders of pruned commits
+//     (thread pool) remove older folders that no row knows of
 //
 // One at a time in a run.  A crash before the transaction leaves a folder that no row knows of,
-// which the next start of the job removes; one after it, a commit.  Loop thread only.
+// which the next commit or start of the job removes; one after it, a commit.  Loop thread only.
 
 #ifndef AK_DAEMON_COMMITTER_H
 #define AK_DAEMON_COMMITTER_H

@@ -79,7 +79,7 @@ akssl_status ak_elastic_resize(ak_daemon *d, int64_t id, int64_t ranks,
         return rc;
     job->roomy_ns = 0;
     job->grown = 0;
-    if (job->resize) {
+    if (job->resize && job->run) { // a row may say so of a job that has no run
         say(d, job, "");
         ak_run_resize(job->run);
     }

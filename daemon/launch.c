@@ -62,7 +62,7 @@ static akssl_status sweep(job_work *w)
 
     for (int i = 0; i < w->count; i++)
         steps[i] = w->commits[i].step;
-    rc = ak_commit_sweep(folder, steps, w->count);
+    rc = ak_commit_sweep(folder, steps, w->count, INT64_MAX);
     free(steps);
     free(folder);
     return rc;

@@ -223,7 +223,8 @@ static bool is_kept(const char *name, const int64_t *steps, int count)
     return false;
 }
 
-akssl_status ak_commit_sweep(const char *commits_folder, const int64_t *steps, int count)
+akssl_status ak_commit_sweep(const char *commits_folder, const int64_t *steps, int count,
+                             int64_t before)
 {
     DIR *folder = opendir(commits_folder);
     akssl_status rc = AKSSL_OK;
@@ -234,7 +235,8 @@ akssl_status ak_commit_sweep(const char *commits_folder, const int64_t *steps, i
     while (rc == AKSSL_OK && (entry = readdir(folder))) {
         char *path;
 
-        if (strncmp(entry->d_name, "step-", 5) != 0 || is_kept(entry->d_name, steps, count))
+        if (strncmp(entry->d_name, "step-", 5) != 0 ||
+            strtoll(entry->d_name + 5, NULL, 10) >= before || is_kept(entry->d_name, steps, count))
             continue;
         path = ak_path("%s/%s", commits_folder, entry->d_name);
         rc = ak_files_remove(path);

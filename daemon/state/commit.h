@@ -64,9 +64,9 @@ akssl_status ak_commit_choose(const ak_commit *newest_first, int count, const ch
 akssl_status ak_commit_set_aside(const char *commits_folder, int64_t step,
                                  char **name) AKSSL_MUST_CHECK;
 
-// ak_commit_sweep removes from the job's commits folder the step-N that are not among the steps.
-// What was set aside stays.  Any thread.
-akssl_status ak_commit_sweep(const char *commits_folder, const int64_t *steps,
-                             int count) AKSSL_MUST_CHECK;
+// ak_commit_sweep removes from the job's commits folder the step-N below `before` that are not among
+// the steps.  What was set aside stays.  Any thread.
+akssl_status ak_commit_sweep(const char *commits_folder, const int64_t *steps, int count,
+                             int64_t before) AKSSL_MUST_CHECK;
 
 #endif

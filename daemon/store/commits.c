@@ -202,16 +202,16 @@ akssl_status ak_store_prune(ak_store *store, int64_t job, int64_t keep)
 // ---- transactions
 
 static akssl_status record(ak_store *store, const ak_job *job, const ak_commit *commit,
-                           int64_t **steps, int *count)
+                           int64_t **kept, int *count)
 {
     akssl_status rc = ak_store_add_commit(store, commit);
 
     if (rc == AKSSL_OK)
         rc = ak_store_update(store, job);
     if (rc == AKSSL_OK)
-        rc = ak_store_commit_steps(store, job->id, steps, count);
-    if (rc == AKSSL_OK)
         rc = ak_store_prune(store, job->id, job->spec.keep);
+    if (rc == AKSSL_OK)
+        rc = ak_store_commit_steps(store, job->id, kept, count);
     return rc;
 }
 
@@ -225,23 +225,20 @@ static akssl_status end(ak_store *store, akssl_status rc)
 }
 
 akssl_status ak_store_record(ak_store *store, const ak_job *job, const ak_commit *commit,
-                             int64_t **pruned, int *count)
+                             int64_t **kept, int *count)
 {
-    int64_t *steps = NULL;
-    int n = 0, keep = (int)job->spec.keep;
     akssl_status rc = ak_store_begin(store);
 
+    *kept = NULL;
+    *count = 0;
     if (rc < 0)
         return rc;
-    rc = end(store, record(store, job, commit, &steps, &n));
+    rc = end(store, record(store, job, commit, kept, count));
     if (rc < 0) {
-        free(steps);
-        return rc;
+        free(*kept);
+        *kept = NULL;
     }
-    *count = n > keep ? n - keep : 0;
-    memmove(steps, steps + n - *count, (size_t)*count * sizeof *steps);
-    *pruned = steps;
-    return AKSSL_OK;
+    return rc;
 }
 
 akssl_status ak_store_fall_back(ak_store *store, const ak_job *job, int64_t from)

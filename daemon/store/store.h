@@ -73,10 +73,10 @@ akssl_status ak_store_write_usage(ak_store *store, const ak_usage *usage,
 // ---- commits
 
 // ak_store_record makes a commit count, in one transaction: its rows, the job's, and the pruning of
-// all but the newest job->spec.keep commits.  *pruned (yours) are the steps that were forgotten,
-// whose folders may go now.
+// all but the newest job->spec.keep commits.  *kept (yours; NULL after an error) are the steps that
+// are known now, newest first: other folders of commits up to this one may go.
 akssl_status ak_store_record(ak_store *store, const ak_job *job, const ak_commit *commit,
-                             int64_t **pruned, int *count) AKSSL_MUST_CHECK;
+                             int64_t **kept, int *count) AKSSL_MUST_CHECK;
 
 // ak_store_fall_back forgets a job's commits of step `from` and later and stores the job, whose
 // committed_step says what it goes on from, in one transaction.

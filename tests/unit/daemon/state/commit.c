@@ -77,6 +77,15 @@ START_TEST(made_then_verified_then_damaged)
 }
 END_TEST
 
+static bool exists(const char *folder, const char *name)
+{
+    char *path = ak_path("%s/%s", folder, name);
+    bool there = access(path, F_OK) == 0;
+
+    free(path);
+    return there;
+}
+
 START_TEST(sweep_keeps_what_is_known)
 {
     static const char *const names[] = { "step-1", "step-2", "step-10", "step-2.x", "other" };
@@ -92,14 +101,15 @@ START_TEST(sweep_keeps_what_is_known)
         write_file(path, "f", "x");
         free(path);
     }
-    ck_assert_int_eq(ak_commit_sweep(none, steps, 2), 0);
-    ck_assert_int_eq(ak_commit_sweep(folder, steps, 2), 0);
-    for (int i = 0; i < 5; i++) {
-        char *path = ak_path("%s/%s", folder, names[i]);
-
-        ck_assert_int_eq(access(path, F_OK) == 0, kept[i]);
-        free(path);
-    }
+    ck_assert_int_eq(ak_commit_sweep(none, steps, 2, INT64_MAX), 0);
+    ck_assert_int_eq(ak_commit_sweep(folder, steps, 2, 1), 0);
+    ck_assert_int_eq(exists(folder, "step-1"), true);
+    ck_assert_int_eq(ak_commit_sweep(folder, steps, 2, 2), 0);
+    ck_assert_int_eq(exists(folder, "step-1"), false);
+    ck_assert_int_eq(exists(folder, "step-2.x"), true);
+    ck_assert_int_eq(ak_commit_sweep(folder, steps, 2, INT64_MAX), 0);
+    for (int i = 0; i < 5; i++)
+        ck_assert_int_eq(exists(folder, names[i]), kept[i]);
     free(none);
     folder_remove(folder);
 }
