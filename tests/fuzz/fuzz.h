@@ -36,8 +36,10 @@ static inline fuzz_bytes fuzz_take(fuzz_bytes *b, size_t size)
 {
     fuzz_bytes part = { b->at, size < b->left ? size : b->left };
 
-    b->at += part.left;
-    b->left -= part.left;
+    if (part.left) { // an empty input may have no address
+        b->at += part.left;
+        b->left -= part.left;
+    }
     return part;
 }
 
