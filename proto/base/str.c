@@ -80,6 +80,29 @@ void ak_str_json(ak_str *s, const char *text)
     ak_str_append(s, "\"");
 }
 
+bool ak_str_is_utf8(const char *text)
+{
+    static const unsigned lowest[] = { 0, 0, 0x80, 0x800, 0x10000 };
+    const unsigned char *at = (const unsigned char *)text;
+
+    while (*at) {
+        unsigned first = *at++, code;
+        int length = first < 0x80 ? 1 : first < 0xc2 ? 0 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
+
+        if (length == 0)
+            return false;
+        code = length == 1 ? first : first & (0x7fu >> length);
+        for (int i = 1; i < length; i++, at++) {
+            if ((*at & 0xc0) != 0x80)
+                return false;
+            code = code << 6 | (*at & 0x3fu);
+        }
+        if (code < lowest[length] || code > 0x10ffff || (code >= 0xd800 && code <= 0xdfff))
+            return false;
+    }
+    return true;
+}
+
 char *ak_str_take(ak_str *s)
 {
     char *text;

@@ -3,6 +3,7 @@
 #ifndef AK_BASE_STR_H
 #define AK_BASE_STR_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 // A value: start from AK_STR_INIT, end with ak_str_fini.  text is NUL-terminated, never NULL
@@ -25,6 +26,9 @@ void ak_str_format(ak_str *s, const char *format, ...) __attribute__((format(pri
 
 // ak_str_json appends text as a JSON string, quotes included; NULL gives null.
 void ak_str_json(ak_str *s, const char *text);
+
+// ak_str_is_utf8 says whether text is UTF-8 as RFC 3629 has it: shortest forms, no surrogates.
+bool ak_str_is_utf8(const char *text);
 
 // ak_str_take gives the text away (free it with free()) and leaves s empty; never NULL.
 char *ak_str_take(ak_str *s);

@@ -57,7 +57,7 @@ void ak_spec_fini(ak_spec *spec)
 const char *ak_spec_pair_find(const ak_spec_pairs *pairs, const char *key)
 {
     for (int i = 0; i < pairs->count; i++)
-        if (strcmp(pairs->keys[i], key) == 0)
+        if (ak_option_same_name(pairs->keys[i], key))
             return pairs->values[i];
     return NULL;
 }
@@ -67,8 +67,10 @@ akssl_status ak_spec_pair(ak_spec_pairs *pairs, const char *key, const char *val
     if (!key[0] || strlen(key) > AK_SPEC_MAX_TEXT || strlen(value) > AK_SPEC_MAX_TEXT)
         return ak_fail(AKSSL_ERR_INVALID, "'%.64s': give key=value, each under %d bytes", key,
                        AK_SPEC_MAX_TEXT);
+    if (!ak_str_is_utf8(key) || !ak_str_is_utf8(value))
+        return ak_fail(AKSSL_ERR_INVALID, "a pair is not UTF-8: give key=value as such");
     for (int i = 0; i < pairs->count; i++) {
-        if (strcmp(pairs->keys[i], key) != 0)
+        if (!ak_option_same_name(pairs->keys[i], key))
             continue;
         free(pairs->values[i]);
         pairs->values[i] = ak_strdup(value);
@@ -126,6 +128,8 @@ akssl_status ak_spec_set(ak_spec *spec, const char *name, const char *value)
 
     if (strlen(value) > AK_SPEC_MAX_TEXT)
         return ak_fail(AKSSL_ERR_INVALID, "%.64s: a value over %d bytes", name, AK_SPEC_MAX_TEXT);
+    if (!ak_str_is_utf8(value))
+        return ak_fail(AKSSL_ERR_INVALID, "%.64s: the value is not UTF-8: give it as such", name);
     if (strcmp(name, "option") == 0)
         pairs = &spec->option;
     else if (strcmp(name, "augment") == 0)

@@ -56,6 +56,12 @@ START_TEST(refuses_with_a_sentence_and_changes_nothing)
         { "option", "=1", "key=value" },
         { "option", "K=1,=2", "key=value" },
         { "augment", "", "augment" },
+        { "name", "caf\xe9", "UTF-8" },
+        { "name", "\xed\xa0\x80", "UTF-8" },
+        { "name", "\xf6\x91\x80\x80", "UTF-8" },
+        { "name", "\xe2\x82", "UTF-8" },
+        { "option", "K=\xc0\xaf", "UTF-8" },
+        { "option", "\xff=5", "UTF-8" },
     };
     ak_spec spec, before;
 
@@ -97,6 +103,10 @@ START_TEST(pairs_keep_order_commas_and_bounds)
     ck_assert_str_eq(ak_spec_pair_find(&spec.option, "m"), "0.5,");
     ck_assert_int_eq(ak_spec_set(&spec, "augment", "min_scale="), 0);
     ck_assert_str_eq(ak_spec_pair_find(&spec.augment, "min_scale"), "");
+    ck_assert_int_eq(ak_spec_set(&spec, "augment", "min-scale=0.5"), 0);
+    ck_assert_int_eq(spec.augment.count, 1);
+    ck_assert_str_eq(ak_spec_pair_find(&spec.augment, "min_scale"), "0.5");
+    ck_assert_int_eq(ak_spec_set(&spec, "name", "caf\xc3\xa9 \xe2\x82\xac \xf0\x9f\x90\x88"), 0);
 
     for (int i = spec.option.count; i < AK_SPEC_MAX_PAIRS; i++) {
         snprintf(key, sizeof key, "key%d", i);
