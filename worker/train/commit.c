@@ -265,17 +265,14 @@ akssl_status ak_commit_read(ak_trainer *t, ak_results *results, const char *comm
 
 static akssl_status write_export(const ak_export *e, const ak_spec *spec, const char *path)
 {
-    const ak_backbone *backbone;
     ak_commit_file file;
     ak_safetensors_writer *w;
-    akssl_status rc = ak_backbone_find(&backbone, spec->backbone);
+    akssl_status rc = ak_safetensors_create(&w, path);
 
-    if (rc == AKSSL_OK)
-        rc = ak_safetensors_create(&w, path);
     if (rc < 0)
         return rc;
     ak_safetensors_set_meta(w, "format", "pt");
-    ak_safetensors_set_meta(w, "backbone", backbone->name);
+    ak_safetensors_set_meta(w, "backbone", spec->backbone);
     ak_safetensors_set_meta(w, "method", e->method);
     ak_safetensors_set_meta(w, "dataset", spec->dataset);
     if (spec->data_fingerprint[0])
