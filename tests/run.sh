@@ -22,7 +22,10 @@ cmake --build --preset release -j "$jobs" >"$log" 2>&1 || { cat "$log" >&2; exit
 built=$(date +%s)
 echo "run.sh: built in $((built - start)) s"
 
+# What a test that is killed leaves behind goes with this folder.
+scratch=$(mktemp -d "${TMPDIR:-/tmp}/akssl-run.XXXXXX")
+trap 'rm -rf "$scratch"' EXIT
 status=0
-ctest --test-dir build --output-on-failure --no-tests=error -j 2 "$@" || status=$?
+TMPDIR=$scratch ctest --test-dir build --output-on-failure --no-tests=error -j 2 "$@" || status=$?
 echo "run.sh: tests took $(($(date +%s) - built)) s; logs are in build/Testing/Temporary"
 exit $status
