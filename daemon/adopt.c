@@ -75,7 +75,7 @@ void ak_adopt(ak_daemon *d, ak_job *job)
 {
     ak_run *run = ak_run_take_up(d, job);
     int left = ak_process_signal(run->id, 0);
-    akssl_status rc = ak_launch_read_secret(run);
+    akssl_status rc = ak_launch_read(run);
 
     uv_timer_start(&run->watch, on_look, 0, LOOK_MS);
     if (!left)

@@ -60,6 +60,18 @@ static const ak_option table[] = {
                   "seconds in which use of cores loses half its weight (default 604800)"),
     AK_OPTION_BOOL(ak_config, preempt, true,
                    "whether runs make way for jobs of a higher priority (default true)"),
+    AK_OPTION_STRING(ak_config, launcher, "", "|local|hosts|slurm",
+                     "of jobs that name none (default: hosts or slurm where set up, else local)"),
+    AK_OPTION_STRING(ak_config, hosts, "", NULL,
+                     "hosts for jobs: NAME:SLOTS,... or a file (with a / in its name) of them"),
+    AK_OPTION_STRING(ak_config, host_agent, "ssh -x -o BatchMode=yes", NULL,
+                     "how they are reached: AGENT HOST COMMAND (default ssh)"),
+    AK_OPTION_INT(ak_config, host_timeout, 60, 2, 86400,
+                  "seconds without an answer after which a host is left out (default 60)"),
+    AK_OPTION_INT(ak_config, slurm_slots, 0, 0, 1048576,
+                  "cores that jobs may have of Slurm at once (default 0: none)"),
+    AK_OPTION_STRING(ak_config, slurm_options, "", NULL,
+                     "more options of sbatch, as '-p cpu --account lab'"),
     AK_OPTION_END,
 };
 
@@ -70,6 +82,8 @@ void ak_config_help(FILE *out)
                  "[--orphan-timeout S]\n              [--listen HOST:PORT] [--data-root DIR]... "
                  "[--rate N] [--socket-mode MODE]\n"
                  "              [--fair-share-half-life S] [--preempt true|false]\n"
+                 "              [--hosts LIST|FILE [--host-agent COMMAND] [--host-timeout S]]\n"
+                 "              [--slurm-slots N [--slurm-options TEXT]] [--launcher NAME]\n"
                  "       akssld --state-dir DIR --init-tls [--host NAME]... [--client NAME]\n"
                  "       akssld --help | --version\n\n");
     for (const ak_option *row = table; row->name; row++) {
@@ -287,6 +301,20 @@ static akssl_status settle_mode(ak_config *config)
     return AKSSL_OK;
 }
 
+// Jobs go where there is something set up for them, unless --launcher says otherwise.
+static void settle_launcher(ak_config *config)
+{
+    const char *job = getenv("SLURM_JOB_ID");
+
+    config->allocated =
+        job && job[0] && !config->hosts[0] &&
+        (!config->launcher[0] || strcmp(config->launcher, "hosts") == 0);
+    if (!config->launcher[0])
+        take(&config->launcher, ak_path("%s", config->hosts[0] || config->allocated ? "hosts"
+                                              : config->slurm_slots                 ? "slurm"
+                                                                                    : "local"));
+}
+
 akssl_status ak_config_settle(ak_config *config)
 {
     akssl_status rc;
@@ -309,6 +337,7 @@ akssl_status ak_config_settle(ak_config *config)
         rc = settle_mode(config);
     if (rc < 0)
         return rc;
+    settle_launcher(config);
     if (!config->slots)
         config->slots = uv_available_parallelism();
     config->self = realpath("/proc/self/exe", NULL);

@@ -19,6 +19,7 @@
 #include "daemon/elastic.h"
 #include "daemon/files.h"
 #include "daemon/handler/handler.h"
+#include "daemon/hosts.h"
 #include "daemon/lock.h"
 #include "daemon/meter.h"
 #include "daemon/run.h"
@@ -36,6 +37,8 @@ static void on_server_closed(void *ctx)
     d->server = NULL;
     ak_checker_free(d->checker);
     ak_catalogue_free(d->catalogue);
+    ak_hosts_close(d->hosts);
+    d->hosts = NULL;
     d->checker = NULL;
     d->catalogue = NULL;
     ak_reaper_stop(&d->reaper);
@@ -120,6 +123,7 @@ static void on_tick(uv_timer_t *timer)
     ak_control_retry(d);
     ak_meter_tick(d);
     ak_elastic_tick(d);
+    ak_hosts_tick(d->hosts);
     ak_auth_end_expired(d->auth, ak_clock_wall_ms());
 }
 
@@ -260,6 +264,8 @@ static akssl_status open_all(ak_daemon *d)
     if (rc == AKSSL_OK)
         rc = ak_checker_new(&d->checker, &d->loop, d->config);
     if (rc == AKSSL_OK)
+        rc = ak_hosts_open(&d->hosts, d);
+    if (rc == AKSSL_OK)
         rc = ak_control_recover(d);
     if (rc == AKSSL_OK)
         rc = ak_server_open(&d->server, &d->loop, d->config->socket, ak_handler_events(), d);
@@ -267,7 +273,7 @@ static akssl_status open_all(ak_daemon *d)
         rc = open_doors(d);
     if (rc < 0)
         return rc;
-    d->catalogue = ak_catalogue_new(&d->loop, d->config, d->log);
+    d->catalogue = ak_catalogue_new(d);
     uv_signal_start(&d->term, on_signal, SIGTERM);
     uv_signal_start(&d->interrupt, on_signal, SIGINT);
     uv_timer_start(&d->tick, on_tick, TICK_MS, TICK_MS);

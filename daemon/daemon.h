@@ -14,6 +14,7 @@
 #include "daemon/checker.h"
 #include "daemon/config.h"
 #include "daemon/jobs.h"
+#include "daemon/launcher/launcher.h"
 #include "daemon/process.h"
 #include "daemon/store/store.h"
 #include "daemon/tail.h"
@@ -26,6 +27,8 @@ enum {
     AK_DAEMON_MAX_ACTIVE = 100000, // jobs that have not ended
 };
 
+typedef struct ak_hosts ak_hosts; // hosts.h
+
 typedef struct ak_daemon {
     const ak_config *config;
     const ak_log *log;
@@ -33,7 +36,7 @@ typedef struct ak_daemon {
     int lock, socket_lock; // descriptors, -1: not held
     ak_store *store;
     ak_jobs jobs;            // that have not ended
-    size_t waiting;          // of them, that would start if there were cores, at the last look
+    size_t waiting[AK_LAUNCHERS]; // of them, that would start if there were cores, at the last look
     ak_usage usage;          // of their owners (meter.h)
     int64_t metered_ns;      // when runs were charged last; 0: never yet
     int64_t usage_stored_ns; // when that was stored last
@@ -56,6 +59,7 @@ typedef struct ak_daemon {
     int64_t saves;     // that there were so far; numbers their files
     int seeding;       // states that are being copied (seed.h)
     int64_t seeds;     // that were copied so far; numbers their files
+    ak_hosts *hosts;   // of launcher `hosts`; NULL: none
     bool behind;       // the store did not take something: nothing was launched meanwhile
     bool stopping;     // a signal came: nothing new starts
     bool ending;       // and runs are to stop, too

@@ -15,7 +15,7 @@ enum { MAX_RANKS = 4096 };
 
 static akssl_status check(const ak_daemon *d, const ak_job *job, int64_t ranks)
 {
-    int64_t slots = d->config->slots, threads = job->spec.threads_per_shard;
+    int64_t slots = ak_launcher_slots(d, job), threads = job->spec.threads_per_shard;
     akssl_status rc;
 
     if (ranks < 0 || ranks > MAX_RANKS)
@@ -39,7 +39,7 @@ static bool runs_on(const ak_job *job)
 static void say(ak_daemon *d, ak_job *job, const char *why)
 {
     char *text =
-        ak_path("resizing to %" PRId64 " ranks%s", ak_job_ranks(job, d->config->slots), why);
+        ak_path("resizing to %" PRId64 " ranks%s", ak_job_ranks(job, ak_launcher_slots(d, job)), why);
 
     ak_text_set(&job->reason, text);
     ak_log_write(d->log, AK_LOG_INFO, "job %" PRId64 ": %s", job->id, text);
@@ -54,7 +54,7 @@ static akssl_status wish(ak_daemon *d, ak_job *job, int64_t ranks)
     akssl_status rc;
 
     job->asked_ranks = ranks;
-    job->resize |= runs_on(job) && ak_job_ranks(job, d->config->slots) != job->ranks;
+    job->resize |= runs_on(job) && ak_job_ranks(job, ak_launcher_slots(d, job)) != job->ranks;
     rc = ak_control_save(d, job);
     if (rc < 0) {
         job->asked_ranks = asked;
@@ -104,19 +104,20 @@ static void change(ak_daemon *d, ak_job *job, const char *why)
 
 static bool has_room(const ak_daemon *d, const ak_job *job)
 {
-    int64_t slots = d->config->slots;
+    const ak_launcher *launcher = ak_launcher_of(job);
+    int64_t slots = ak_launcher_slots(d, job);
 
-    return ak_job_ranks(job, slots) > job->ranks && !d->waiting &&
-           ak_run_cores(d) - job->run->cores + ak_job_cores(job, slots) <= slots;
+    return ak_job_ranks(job, slots) > job->ranks && !d->waiting[ak_launcher_index(launcher)] &&
+           ak_run_cores(d, launcher) - job->run->cores + ak_job_cores(job, slots) <= slots;
 }
 
 static void look(ak_daemon *d, ak_job *job)
 {
     int doublings = job->grown < AK_ELASTIC_DOUBLINGS ? job->grown : AK_ELASTIC_DOUBLINGS;
     int64_t wait_ns = ((int64_t)AK_ELASTIC_GROW_MS * 1000000) << doublings;
-    int64_t slots = d->config->slots, now = ak_clock_ns();
+    int64_t slots = ak_launcher_slots(d, job), now = ak_clock_ns();
 
-    if (job->ranks * job->spec.threads_per_shard > slots && ak_job_ranks(job, slots) < job->ranks) {
+    if (slots && job->ranks * job->spec.threads_per_shard > slots && ak_job_ranks(job, slots) < job->ranks) {
         change(d, job, ": there are fewer cores now");
     } else if (!has_room(d, job)) {
         job->roomy_ns = 0;

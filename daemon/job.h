@@ -99,6 +99,7 @@ typedef struct ak_job {
     int grown;             // times that it was given more by itself, which waits longer each time
     ak_wait wait;          // why it does not start (scheduler.h), as of the last look; not stored
     int64_t wait_of, wait_cores; // the same: what goes with it, and the cores that it takes
+    int64_t wait_lost;           // the same: hosts of its launcher that do not answer
     int64_t blocker;             // the job that it waits for; 0: none; not stored
 } ak_job;
 

@@ -159,18 +159,49 @@ char *ak_launch_file(const ak_run *run, const char *kind)
     return ak_path("%s/run/%s.%s", run->folder, run->id, kind);
 }
 
-static akssl_status write_secret(const ak_run *run, const char *path)
+static akssl_status write_secret(const ak_run *run)
 {
+    char *path = ak_launch_file(run, "secret");
     char *folder = ak_path("%s/run", run->folder);
     akssl_status rc = ak_files_make(folder);
 
     if (rc == AKSSL_OK)
         rc = ak_files_write(path, run->secret, strlen(run->secret));
     free(folder);
+    free(path);
     return rc < 0 ? ak_wrap(rc, "the run's secret") : AKSSL_OK;
 }
 
-akssl_status ak_launch_read_secret(ak_run *run)
+static akssl_status write_places(const ak_run *run)
+{
+    char *path = ak_launch_file(run, "hosts");
+    ak_str text = AK_STR_INIT;
+    akssl_status rc = AKSSL_OK;
+
+    ak_hostlist_text(&run->places, &text);
+    if (run->places.count)
+        rc = ak_files_write(path, text.text, text.length);
+    ak_str_fini(&text);
+    free(path);
+    return rc;
+}
+
+static akssl_status read_places(ak_run *run)
+{
+    char *path = ak_launch_file(run, "hosts");
+    ak_str text = AK_STR_INIT;
+    akssl_status rc = ak_launcher_of(run->job)->place
+                          ? ak_files_read(path, AK_HOSTLIST_TEXT, &text)
+                          : AKSSL_OK;
+
+    if (rc == AKSSL_OK && text.length)
+        rc = ak_hostlist_parse(&run->places, text.text);
+    ak_str_fini(&text);
+    free(path);
+    return rc < 0 ? ak_wrap(rc, "where its ranks are") : AKSSL_OK;
+}
+
+akssl_status ak_launch_read(ak_run *run)
 {
     char *path = ak_launch_file(run, "secret");
     ak_str text = AK_STR_INIT;
@@ -183,7 +214,7 @@ akssl_status ak_launch_read_secret(ak_run *run)
         memcpy(run->secret, text.text, sizeof run->secret);
     ak_str_fini(&text);
     free(path);
-    return rc;
+    return rc < 0 ? rc : read_places(run);
 }
 
 static akssl_status open_log(ak_run *run, int *fd)
@@ -201,19 +232,28 @@ static akssl_status open_log(ak_run *run, int *fd)
     return rc;
 }
 
-static akssl_status make_command(ak_run *run, const char *secret, ak_args *argv, ak_args *env)
+static akssl_status make_command(ak_run *run, bool again, ak_args *argv, ak_args *env)
 {
-    const ak_launch launch = { run->d->config, run->job, run->id, secret, run->job->ranks };
-
-    char *exit_file = ak_launch_file(run, "exit");
+    char *exit_file = ak_launch_file(run, "exit"), *secret = ak_launch_file(run, "secret");
+    const ak_launch launch = { .config = run->d->config,
+                               .job = run->job,
+                               .run = run->id,
+                               .folder = run->folder,
+                               .secret_file = secret,
+                               .ranks = run->job->ranks,
+                               .places = &run->places,
+                               .again = again };
+    akssl_status rc;
 
     ak_args_add(argv, "%s", run->d->config->self); // guard.h
     ak_args_add(argv, "--guard");
     ak_args_add(argv, "%s", exit_file);
-    free(exit_file);
     for (char **at = environ; *at; at++)
         ak_args_add(env, "%s", *at);
-    return ak_launcher_find("local")->command(&launch, argv, env);
+    rc = ak_launcher_of(run->job)->command(&launch, argv, env);
+    free(exit_file);
+    free(secret);
+    return rc;
 }
 
 static akssl_status spawn(ak_run *run, const ak_args *argv, const ak_args *env, int log,
@@ -244,25 +284,35 @@ static akssl_status spawn(ak_run *run, const ak_args *argv, const ak_args *env, 
     return AKSSL_OK;
 }
 
-akssl_status ak_launch_spawn(ak_run *run, uv_exit_cb exited)
+static akssl_status launch(ak_run *run, bool again, uv_exit_cb exited)
 {
-    char *secret = ak_launch_file(run, "secret");
     ak_args argv = { 0 }, env = { 0 };
     int log = -1;
-    akssl_status rc = write_secret(run, secret);
+    akssl_status rc = open_log(run, &log);
 
     if (rc == AKSSL_OK)
-        rc = open_log(run, &log);
-    if (rc == AKSSL_OK)
-        rc = make_command(run, secret, &argv, &env);
+        rc = make_command(run, again, &argv, &env);
     if (rc == AKSSL_OK)
         rc = spawn(run, &argv, &env, log, exited);
     if (log >= 0)
         close(log);
     ak_args_fini(&argv);
     ak_args_fini(&env);
-    free(secret);
     return rc;
+}
+
+akssl_status ak_launch_spawn(ak_run *run, uv_exit_cb exited)
+{
+    akssl_status rc = write_secret(run);
+
+    if (rc == AKSSL_OK)
+        rc = write_places(run);
+    return rc < 0 ? rc : launch(run, false, exited);
+}
+
+akssl_status ak_launch_again(ak_run *run, uv_exit_cb exited)
+{
+    return launch(run, true, exited);
 }
 
 // ---- the log's last words

@@ -8,6 +8,8 @@
 //
 //     JOB/run/ID.secret   the run's secret, mode 0600: who has it is the run
 //     JOB/run/ID.exit     how mpirun ended (guard.h)
+//     JOB/run/ID.hosts    where its ranks are, as `--host` of mpirun has it
+//     JOB/run/ID.status   how it stands in the queue of its launcher (launcher/follow.h)
 //     JOB/run/ID.commit   the manifest of a commit that the worker made by itself (adopt.h), and
 //     JOB/run/ID.state    its replica of the coordinator's state
 
@@ -24,8 +26,11 @@ void ak_launch_prepare(ak_run *run, void (*done)(ak_run *run, akssl_status rc, c
 // ak_launch_spawn starts the launcher's command with its output appended to the job's log.
 akssl_status ak_launch_spawn(ak_run *run, uv_exit_cb exited) AKSSL_MUST_CHECK;
 
-// ak_launch_read_secret reads the secret of a run that an earlier daemon has started.
-akssl_status ak_launch_read_secret(ak_run *run) AKSSL_MUST_CHECK;
+// ak_launch_again does so for a run whose command has died: it takes up what is there.
+akssl_status ak_launch_again(ak_run *run, uv_exit_cb exited) AKSSL_MUST_CHECK;
+
+// ak_launch_read reads secret and places of a run that an earlier daemon has started.
+akssl_status ak_launch_read(ak_run *run) AKSSL_MUST_CHECK;
 
 // ak_launch_tidy removes, on the thread pool, what the run leaves: JOB/run, commits cut off.
 void ak_launch_tidy(ak_run *run, void (*done)(ak_run *run, akssl_status rc, const char *error));

@@ -65,7 +65,7 @@ static double scaled(double speed, const ak_job *run, const ak_job *job, int64_t
 
 static void look_at(ak_daemon *d, int64_t id, const ak_job *job, record *best)
 {
-    int64_t slots = d->config->slots;
+    int64_t slots = ak_launcher_slots(d, job);
     ak_job *stored = NULL;
     const ak_job *run;
 

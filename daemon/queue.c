@@ -90,8 +90,11 @@ static bool settle(ak_daemon *d, ak_job *job)
 
 // ---- the question
 
+// Of one launcher: each has cores of its own.
 typedef struct question {
     ak_schedule s;
+    const ak_launcher *launcher;
+    int64_t lost; // hosts
     ak_job **jobs; // of the pending
     ak_run **runs; // of the running
     double *usage;
@@ -121,12 +124,14 @@ static void add_run(question *q, ak_run *run)
     };
 }
 
-static ak_wait keeps(const ak_job *job, int64_t now_ns)
+static ak_wait keeps(const question *q, const ak_job *job, int64_t now_ns)
 {
     if (job->held)
         return AK_WAIT_HELD;
     if (job->blocker)
         return AK_WAIT_DEPENDENCY;
+    if (q->s.slots < 1)
+        return AK_WAIT_HOSTS;
     return job->not_before_ns > now_ns ? AK_WAIT_LATER : AK_WAIT_NONE;
 }
 
@@ -137,23 +142,25 @@ static void add_pending(question *q, ak_daemon *d, const ak_job *job, int64_t no
     *p = (ak_pending){
         .id = job->id,
         .priority = job->spec.priority,
-        .cores = ak_job_cores(job, d->config->slots),
+        .cores = ak_job_cores(job, ak_launcher_slots(d, job)),
         .left_ms = left_of(job),
         .user = ak_usage_find(&d->usage, job->owner),
-        .wait = keeps(job, now_ns),
+        .wait = keeps(q, job, now_ns),
         .of = job->blocker,
     };
     if (p->wait == AK_WAIT_LATER && (!q->wake_ns || job->not_before_ns < q->wake_ns))
         q->wake_ns = job->not_before_ns;
 }
 
-static void ask(question *q, ak_daemon *d, size_t more)
+static void ask(question *q, ak_daemon *d, const ak_launcher *launcher, size_t more)
 {
     size_t room = d->jobs.count + more + 1;
     int64_t now_ns = ak_clock_ns();
 
     *q = (question){
-        .s = { .slots = d->config->slots, .preempt = d->config->preempt, .backfill = true }
+        .s = { .slots = launcher->slots(d, 1), .preempt = d->config->preempt, .backfill = true },
+        .launcher = launcher,
+        .lost = launcher->lacks ? launcher->lacks(d) : 0,
     };
     q->jobs = ak_alloc(room, sizeof(ak_job *));
     q->runs = ak_alloc(room, sizeof(ak_run *));
@@ -164,6 +171,8 @@ static void ask(question *q, ak_daemon *d, size_t more)
     for (size_t i = 0; i < d->jobs.count; i++) {
         ak_job *job = d->jobs.at[i];
 
+        if (ak_launcher_of(job) != launcher)
+            continue;
         if (job->run) {
             add_run(q, job->run);
         } else if (job->state == AK_JOB_QUEUED) {
@@ -199,24 +208,36 @@ static void on_wake(uv_timer_t *timer)
 }
 
 // tell notes why a job waits; its watchers hear of a new kind of why, not of every number.
-static void tell(ak_daemon *d, ak_job *job, const ak_pending *p)
+static void tell(ak_daemon *d, const question *q, ak_job *job, const ak_pending *p)
 {
-    bool moved = job->wait != p->wait && p->wait != AK_WAIT_START;
+    bool moved = (job->wait != p->wait && p->wait != AK_WAIT_START) || job->wait_lost != q->lost;
 
     job->wait = p->wait;
     job->wait_of = p->of;
     job->wait_cores = p->cores;
-    d->waiting +=
+    job->wait_lost = q->lost;
+    d->waiting[ak_launcher_index(q->launcher)] +=
         p->wait == AK_WAIT_RESOURCES || p->wait == AK_WAIT_PRIORITY || p->wait == AK_WAIT_LATER;
     if (moved)
         ak_watches_changed(d->watches, job, true);
 }
 
+// start lets a job go, unless its ranks have no place: free cores of two hosts do not make one
+// rank's threads.
+static void start(ak_daemon *d, const question *q, ak_job *job, ak_pending *p)
+{
+    if (ak_run_start(d, job, p->cores))
+        return;
+    p->wait = AK_WAIT_RESOURCES;
+    p->of = 0;
+    tell(d, q, job, p);
+}
+
 static void answer(ak_daemon *d, question *q)
 {
-    d->waiting = 0;
+    d->waiting[ak_launcher_index(q->launcher)] = 0;
     for (size_t i = 0; i < q->s.pending_count; i++)
-        tell(d, q->jobs[i], &q->s.pending[i]);
+        tell(d, q, q->jobs[i], &q->s.pending[i]);
     for (size_t i = 0; i < q->s.running_count; i++)
         if (q->s.running[i].preempts)
             ak_run_preempt(q->runs[i], q->s.running[i].preempts);
@@ -224,17 +245,24 @@ static void answer(ak_daemon *d, question *q)
     // akssld.
     for (size_t i = 0; i < q->s.pending_count; i++)
         if (q->s.pending[i].wait == AK_WAIT_START && !ak_control_is_behind(d))
-            ak_run_start(d, q->jobs[i], q->s.pending[i].cores);
-    if (q->wake_ns) {
-        int64_t wait_ns = q->wake_ns - ak_clock_ns();
+            start(d, q, q->jobs[i], &q->s.pending[i]);
+}
 
-        uv_timer_start(&d->wake, on_wake, wait_ns > 0 ? (uint64_t)wait_ns / 1000000 + 1 : 1, 0);
-    }
+static int64_t schedule(ak_daemon *d, const ak_launcher *launcher)
+{
+    question q;
+
+    ask(&q, d, launcher, 0);
+    set_usage(&q, d);
+    ak_schedule_run(&q.s);
+    answer(d, &q);
+    question_fini(&q);
+    return q.wake_ns;
 }
 
 void ak_control_schedule(ak_daemon *d)
 {
-    question q;
+    int64_t wake_ns = 0;
 
     if (d->stopping || ak_control_is_behind(d))
         return;
@@ -244,13 +272,16 @@ void ak_control_schedule(ak_daemon *d)
 
         i += stays || (i < d->jobs.count && d->jobs.at[i] == job);
     }
-    if (ak_control_is_behind(d))
-        return;
-    ask(&q, d, 0);
-    set_usage(&q, d);
-    ak_schedule_run(&q.s);
-    answer(d, &q);
-    question_fini(&q);
+    for (int i = 0; i < AK_LAUNCHERS && !ak_control_is_behind(d); i++) {
+        int64_t next_ns = schedule(d, ak_launcher_at(i));
+
+        wake_ns = next_ns && (!wake_ns || next_ns < wake_ns) ? next_ns : wake_ns;
+    }
+    if (wake_ns) {
+        int64_t wait_ns = wake_ns - ak_clock_ns();
+
+        uv_timer_start(&d->wake, on_wake, wait_ns > 0 ? (uint64_t)wait_ns / 1000000 + 1 : 1, 0);
+    }
 }
 
 // expect_ends has runs without a time limit end when they think that they will.
@@ -273,7 +304,7 @@ int64_t ak_queue_forecast(ak_daemon *d, const ak_job *job)
     question q;
 
     (void)ak_usage_find(&d->usage, job->owner);
-    ask(&q, d, 1);
+    ask(&q, d, ak_launcher_of(job), 1);
     add_pending(&q, d, job, ak_clock_ns());
     q.s.pending[q.s.pending_count - 1].id = INT64_MAX; // after all others
     set_usage(&q, d);
@@ -294,9 +325,18 @@ char *ak_queue_reason(const ak_job *job)
                        job->reason);
     switch (job->wait) {
     case AK_WAIT_RESOURCES:
+        if (job->wait_lost)
+            return ak_path("Resources: it is next, and takes %" PRId64 " cores, of which %" PRId64
+                           " are free; %" PRId64 " %s not answer%s%s",
+                           job->wait_cores, job->wait_of, job->wait_lost,
+                           job->wait_lost == 1 ? "host does" : "hosts do", gap, job->reason);
         return ak_path("Resources: it is next, and takes %" PRId64 " cores, of which %" PRId64
                        " are free%s%s",
                        job->wait_cores, job->wait_of, gap, job->reason);
+    case AK_WAIT_HOSTS:
+        return ak_path("Resources: launcher '%s' has no cores: %s%s%s", ak_launcher_of(job)->name,
+                       job->wait_lost ? "no host of it answers" : "akssld was started without",
+                       gap, job->reason);
     case AK_WAIT_PRIORITY:
         return ak_path("Priority: %" PRId64 " %s before it%s%s", job->wait_of,
                        job->wait_of == 1 ? "job goes" : "jobs go", gap, job->reason);

@@ -160,21 +160,30 @@ static ak_run *run_new(ak_daemon *d, ak_job *job, int64_t cores)
 // asked for.
 static void move_on(ak_daemon *d, ak_job *job, ak_job_event event, const char *note)
 {
-    char *reason = note ? NULL : ak_job_short(job, d->config->slots);
+    char *reason = note ? NULL : ak_job_short(job, ak_launcher_slots(d, job));
 
     ak_control_move(d, job, event, note ? note : reason);
     free(reason);
 }
 
-void ak_run_start(ak_daemon *d, ak_job *job, int64_t cores)
+bool ak_run_start(ak_daemon *d, ak_job *job, int64_t cores)
 {
-    ak_run *run = run_new(d, job, cores);
+    const ak_launcher *launcher = ak_launcher_of(job);
+    int64_t ranks = ak_job_ranks(job, ak_launcher_slots(d, job));
     akssl_status rc = AKSSL_OK;
+    ak_hostlist places = { 0 };
+    ak_run *run;
 
+    if (launcher->place && !launcher->place(d, job, &ranks, &places))
+        return false;
+    if (places.count && ranks * job->spec.threads_per_shard < cores)
+        cores = ranks * job->spec.threads_per_shard;
+    run = run_new(d, job, cores);
+    run->places = places;
     run->phase = AK_RUN_PREPARING;
     random_text(run->id, sizeof run->id - 1);
     random_text(run->secret, sizeof run->secret - 1);
-    job->ranks = ak_job_ranks(job, d->config->slots);
+    job->ranks = ranks;
     job->outcome = 0;
     ak_text_set(&job->run_id, run->id); // stored before a process has it, so that it is found
     move_on(d, job, AK_JOB_LAUNCH, NULL);
@@ -190,15 +199,16 @@ void ak_run_start(ak_daemon *d, ak_job *job, int64_t cores)
         ak_run_hold(run, error);
         begin_sweep(run);
         free(error);
-        return;
+        return true;
     }
     ak_launch_prepare(run, on_prepared);
+    return true;
 }
 
 ak_run *ak_run_take_up(ak_daemon *d, ak_job *job)
 {
-    int64_t need = job->ranks * job->spec.threads_per_shard, slots = d->config->slots;
-    ak_run *run = run_new(d, job, need < slots ? need : slots);
+    int64_t need = job->ranks * job->spec.threads_per_shard, slots = ak_launcher_slots(d, job);
+    ak_run *run = run_new(d, job, need < slots || job->ranks > 1 || !slots ? need : slots);
 
     run->phase = AK_RUN_ADOPTING;
     run->adopted = run->alive = true;
@@ -386,12 +396,15 @@ void ak_run_preempt(ak_run *run, int64_t by)
     free(reason);
 }
 
-int64_t ak_run_cores(const ak_daemon *d)
+int64_t ak_run_cores(const ak_daemon *d, const ak_launcher *launcher)
 {
     int64_t cores = 0;
 
-    for (size_t i = 0; i < d->jobs.count; i++)
-        cores += d->jobs.at[i]->run ? d->jobs.at[i]->run->cores : 0;
+    for (size_t i = 0; i < d->jobs.count; i++) {
+        const ak_run *run = d->jobs.at[i]->run;
+
+        cores += run && ak_launcher_of(run->job) == launcher ? run->cores : 0;
+    }
     return cores;
 }
 
@@ -470,6 +483,7 @@ static void on_closed(uv_handle_t *handle)
 
     if (--run->handles)
         return;
+    ak_hostlist_fini(&run->places);
     free(run->folder);
     free(run->why);
     free(run->note);

@@ -66,6 +66,8 @@ typedef struct ak_run {
     bool adopted;                          // an earlier daemon has started it
     bool not_counted;                      // it failed for a reason that is no crash
     int64_t pause_ms;                      // then, before the next launch
+    ak_hostlist places;                    // ranks on each host; empty: nobody has said
+    bool waits;                            // in another queue: its launcher's (launch.h)
     int64_t charged_ns;                    // meter.h: until when its time is counted
     int64_t preempted_by;                  // the job that it makes way for; 0: none
     bool leaving;                          // it is being let go of, and goes on
@@ -103,8 +105,8 @@ typedef struct ak_run {
 } ak_run;
 
 // ak_run_start moves a QUEUED job to STARTING on cores of the scheduler, which get released when
-// it is over.
-void ak_run_start(ak_daemon *d, ak_job *job, int64_t cores);
+// it is over; false when its launcher has no place for it, and nothing has happened.
+bool ak_run_start(ak_daemon *d, ak_job *job, int64_t cores);
 
 // ak_run_take_up makes the run of a job that an earlier daemon has started: ADOPTING, on cores that
 // are taken, with its secret still to be read.
@@ -163,8 +165,8 @@ void ak_run_greet(ak_run *run);
 // ak_run_lost is told that the stream is gone.
 void ak_run_lost(ak_run *run);
 
-// ak_run_cores is how many cores all runs have.
-int64_t ak_run_cores(const ak_daemon *d);
+// ak_run_cores is how many cores all runs of a launcher have.
+int64_t ak_run_cores(const ak_daemon *d, const ak_launcher *launcher);
 
 // ak_run_find gives the run of job whose id and secret are these; ERR_PERMISSION else.
 akssl_status ak_run_find(ak_daemon *d, int64_t job, const char *id, const char *secret,

@@ -37,6 +37,7 @@ typedef enum ak_wait {
     AK_WAIT_DEPENDENCY, // of: the job that it waits for
     AK_WAIT_HELD,
     AK_WAIT_LATER, // it crashed, and waits a little
+    AK_WAIT_HOSTS, // its launcher has no cores at all
 } ak_wait;
 
 // A job that waits.

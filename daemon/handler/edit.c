@@ -27,7 +27,7 @@ typedef struct edit {
 static bool may_change(const char *key)
 {
     static const char *const keys[] = { "name",         "priority", "time", "after",
-                                        "max_restarts", "keep",     "ranks" };
+                                        "max_restarts", "keep",     "ranks", "launcher" };
 
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
         if (strcmp(keys[i], key) == 0)
@@ -48,7 +48,7 @@ static akssl_status check_keys(const ak_job *job, const ak_spec *given)
         if (given->given[i] && !may_change(table[i].name))
             return ak_fail(AKSSL_ERR_STATE,
                            "edit: job %lld has begun, and '%s' decides its result: change name, "
-                           "priority, time, after, ranks, keep or max_restarts",
+                           "priority, time, after, ranks, launcher, keep or max_restarts",
                            (long long)job->id, table[i].name);
     if (given->option.count || given->augment.count)
         return ak_fail(AKSSL_ERR_STATE, "edit: job %lld has begun: its options stay",
@@ -88,6 +88,8 @@ static akssl_status merge(const edit *e, const ak_job *job, ak_spec *spec)
         rc = ak_terms_parse(&terms, spec->time, spec->after);
     if (rc == AKSSL_OK)
         rc = ak_queue_check_after(e->d, &terms, job->id);
+    if (rc == AKSSL_OK && e->given->launcher)
+        rc = ak_launcher_settle(e->d, spec);
     return rc;
 }
 

@@ -166,7 +166,8 @@ static akssl_status start_submission(submission *s, const Akssl__V1__JobSpec *gi
         rc = ak_terms_parse(&terms, s->spec.time, s->spec.after);
     if (rc == AKSSL_OK)
         rc = ak_queue_check_after(s->d, &terms, 0);
-
+    if (rc == AKSSL_OK)
+        rc = ak_launcher_settle(s->d, &s->spec);
     if (rc == AKSSL_OK)
         rc = ak_roots_check(s->d->config, caller->access == AK_ACCESS_ADMIN, &s->spec);
     if (rc == AKSSL_OK && s->spec.from_job)

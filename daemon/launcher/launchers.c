@@ -5,8 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/daemon.h"
 #include "daemon/launcher/launcher.h"
 #include "proto/base/alloc.h"
+#include "proto/base/error.h"
 
 #define AK_LAUNCHER(name) extern const ak_launcher ak_launcher_##name;
 #include "daemon/launcher/launchers.def"
@@ -21,9 +23,7 @@ static const ak_launcher *const table[] = {
 
 const ak_launcher *ak_launcher_at(int index)
 {
-    int count = (int)(sizeof table / sizeof *table) - 1;
-
-    return index >= 0 && index < count ? table[index] : NULL;
+    return index >= 0 && index < AK_LAUNCHERS ? table[index] : NULL;
 }
 
 const ak_launcher *ak_launcher_find(const char *name)
@@ -32,6 +32,58 @@ const ak_launcher *ak_launcher_find(const char *name)
         if (strcmp(table[i]->name, name) == 0)
             return table[i];
     return NULL;
+}
+
+int ak_launcher_index(const ak_launcher *launcher)
+{
+    int i = 0;
+
+    while (table[i] && table[i] != launcher)
+        i++;
+    return i;
+}
+
+const ak_launcher *ak_launcher_of(const ak_job *job)
+{
+    const char *name = job->spec.launcher;
+    const ak_launcher *found = name && name[0] ? ak_launcher_find(name) : NULL;
+
+    return found ? found : ak_launcher_find("local");
+}
+
+int64_t ak_launcher_slots(const ak_daemon *d, const ak_job *job)
+{
+    return ak_launcher_of(job)->slots(d, job->spec.threads_per_shard);
+}
+
+static akssl_status no_launcher(const ak_daemon *d, const char *name)
+{
+    const ak_launcher *l = ak_launcher_find(name);
+    ak_str known = AK_STR_INIT;
+    akssl_status rc;
+
+    for (int i = 0; table[i]; i++)
+        if (table[i]->slots(d, 1) > 0 || (table[i]->lacks && table[i]->lacks(d) > 0))
+            ak_str_format(&known, "%s%s", known.length ? ", " : "", table[i]->name);
+    rc = ak_fail(AKSSL_ERR_INVALID, "launcher '%.64s': %s: give one of %s", name,
+                 l ? "this akssld was started without" : "no such name", known.text);
+    ak_str_fini(&known);
+    return rc;
+}
+
+akssl_status ak_launcher_settle(const ak_daemon *d, ak_spec *spec)
+{
+    const char *usual = d->config->launcher;
+    const ak_launcher *l;
+
+    if (!spec->launcher[0] && usual && strcmp(usual, "local") != 0)
+        ak_text_set(&spec->launcher, usual);
+    if (!spec->launcher[0])
+        return AKSSL_OK;
+    l = ak_launcher_find(spec->launcher);
+    if (!l || (l->slots(d, 1) <= 0 && !(l->lacks && l->lacks(d) > 0)))
+        return no_launcher(d, spec->launcher);
+    return AKSSL_OK;
 }
 
 static void add_take(ak_args *args, char *text)
@@ -51,6 +103,16 @@ void ak_args_add(ak_args *args, const char *format, ...)
     n = vasprintf(&text, format, list);
     va_end(list);
     add_take(args, n < 0 ? ak_strdup("") : text);
+}
+
+void ak_args_add_words(ak_args *args, const char *text)
+{
+    for (text += strspn(text, " \t"); *text; text += strspn(text, " \t")) {
+        int length = (int)strcspn(text, " \t");
+
+        ak_args_add(args, "%.*s", length, text);
+        text += length;
+    }
 }
 
 void ak_args_set(ak_args *args, const char *name, const char *value)

@@ -568,7 +568,7 @@ bool lab_start(lab *l)
     d->audit = ak_audit_new(lab_folder(), d->log);
     d->auth = ak_auth_new(d->store, d->config->rate);
     FUZZ_CHECK(ak_checker_new(&d->checker, &d->loop, d->config) == AKSSL_OK);
-    d->catalogue = ak_catalogue_new(&d->loop, d->config, d->log);
+    d->catalogue = ak_catalogue_new(d);
     if (ak_control_recover(d) < 0) {
         lab_stop(l);
         return false;

@@ -321,7 +321,7 @@ static int run(void *self)
     akssl_status rc;
     int code;
 
-    ak_leash_start();
+    ak_leash_start(((const run_flags *)self)->secret_file);
     rc = ak_comm_open(&comm);
 
     if (rc < 0) {

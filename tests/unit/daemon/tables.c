@@ -28,8 +28,8 @@ static bool has(const ak_args *args, const char *text)
 
 START_TEST(every_launcher_names_run_and_secret)
 {
-    char worker[] = "/opt/akssl-worker", uplink[] = "unix:/run/s.sock";
-    ak_config config = { .worker = worker, .uplink = uplink };
+    char worker[] = "/opt/akssl-worker", uplink[] = "unix:/run/s.sock", agent[] = "ssh";
+    ak_config config = { .worker = worker, .uplink = uplink, .host_agent = agent };
     const ak_launcher *l;
     ak_spec spec;
     ak_job *job;
@@ -40,7 +40,12 @@ START_TEST(every_launcher_names_run_and_secret)
     job->id = 12;
     setenv("AKSSL_MPIRUN", "/bin/true", 1);
     for (int i = 0; (l = ak_launcher_at(i)) != NULL; i++) {
-        const ak_launch launch = { &config, job, "runid", "/j/secret", 4 };
+        const ak_launch launch = { .config = &config,
+                                   .job = job,
+                                   .run = "runid",
+                                   .folder = "/j",
+                                   .secret_file = "/j/secret",
+                                   .ranks = 4 };
         ak_args argv = { 0 }, env = { 0 };
 
         ck_assert_ptr_eq(ak_launcher_find(l->name), l);
@@ -92,11 +97,13 @@ END_TEST
 
 START_TEST(no_mpirun_is_told)
 {
-    char worker[] = "/w", uplink[] = "unix:/s";
-    ak_config config = { .worker = worker, .uplink = uplink };
+    char worker[] = "/w", uplink[] = "unix:/s", agent[] = "ssh";
+    ak_config config = { .worker = worker, .uplink = uplink, .host_agent = agent };
     ak_args argv = { 0 }, env = { 0 };
     ak_job job = { .id = 1 };
-    const ak_launch launch = { &config, &job, "r", "/s", 1 };
+    const ak_launch launch = {
+        .config = &config, .job = &job, .run = "r", .folder = "/", .secret_file = "/s", .ranks = 1
+    };
 
     setenv("AKSSL_MPIRUN", "no-such-mpirun", 1);
     ck_assert_int_eq(ak_launcher_find("local")->command(&launch, &argv, &env), AKSSL_ERR_NOT_FOUND);

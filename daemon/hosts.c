@@ -1,0 +1,412 @@
+// daemon/hosts.c -- the hosts of launcher `hosts`: which answer, what is free on them.
+
+#include "daemon/hosts.h"
+
+#include <arpa/inet.h>
+#include <ifaddrs.h>
+#include <inttypes.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "daemon/control.h"
+#include "daemon/files.h"
+#include "daemon/launcher/launcher.h"
+#include "daemon/run.h"
+#include "daemon/tool.h"
+#include "proto/base/alloc.h"
+#include "proto/base/clock.h"
+#include "proto/base/error.h"
+#include "proto/rpc/address.h"
+
+typedef struct ak_host {
+    ak_hosts *hosts;
+    const ak_hostlist_row *row;
+    bool here; // need not be asked
+    bool up;
+    bool told;      // that it is lost
+    char *why;      // what is wrong with it; "" when nothing is known
+    int64_t ok_ns;  // when it has answered last, or the start
+    int64_t due_ns; // when it is to be asked next
+    ak_tool *tool;  // while it is asked
+} ak_host;
+
+struct ak_hosts {
+    ak_daemon *d;
+    ak_hostlist list;
+    ak_host *at; // as the list
+    int asked;
+    ak_args agent; // its words
+};
+
+// ---- the list
+
+static bool is_own_address(const char *name)
+{
+    struct ifaddrs *all = NULL;
+    struct in_addr wanted;
+    bool found = false;
+
+    if (inet_pton(AF_INET, name, &wanted) != 1 || getifaddrs(&all) < 0)
+        return false;
+    for (const struct ifaddrs *i = all; i && !found; i = i->ifa_next) {
+        struct sockaddr_in address;
+
+        if (!i->ifa_addr || i->ifa_addr->sa_family != AF_INET)
+            continue;
+        memcpy(&address, i->ifa_addr, sizeof address);
+        found = address.sin_addr.s_addr == wanted.s_addr;
+    }
+    freeifaddrs(all);
+    return found;
+}
+
+static bool is_here(const char *name)
+{
+    char own[256] = "";
+
+    if (strcmp(name, "localhost") == 0 || is_own_address(name))
+        return true;
+    if (gethostname(own, sizeof own - 1) < 0 || !own[0])
+        return false;
+    return strcmp(name, own) == 0 || (!strchr(name, '.') && strlen(name) == strcspn(own, ".") &&
+                                      strncmp(name, own, strlen(name)) == 0);
+}
+
+static akssl_status read_list(ak_hostlist *list, const char *value)
+{
+    ak_str text = AK_STR_INIT;
+    akssl_status rc;
+
+    if (!strchr(value, '/'))
+        return ak_hostlist_parse(list, value);
+    rc = ak_files_read(value, AK_HOSTLIST_TEXT, &text);
+    if (rc == AKSSL_OK && (!text.length || strlen(text.text) != text.length))
+        rc = ak_fail(AKSSL_ERR_INVALID, "it is no list of hosts: say NAME slots=N, a line each");
+    if (rc == AKSSL_OK)
+        rc = ak_hostlist_parse(list, text.text);
+    ak_str_fini(&text);
+    return rc < 0 ? ak_wrap(rc, "'%s'", value) : AKSSL_OK;
+}
+
+static akssl_status find_hosts(ak_hosts *h, const ak_config *config)
+{
+    const char *nodes = getenv("SLURM_JOB_NODELIST"), *cpus = getenv("SLURM_JOB_CPUS_PER_NODE");
+    akssl_status rc;
+
+    if (!config->allocated) {
+        rc = read_list(&h->list, config->hosts);
+        return rc < 0 ? ak_wrap(rc, "--hosts") : AKSSL_OK;
+    }
+    rc = ak_hostlist_slurm(&h->list, nodes ? nodes : "", cpus ? cpus : "");
+    return rc < 0 ? ak_wrap(rc, "SLURM_JOB_NODELIST and SLURM_JOB_CPUS_PER_NODE") : AKSSL_OK;
+}
+
+static akssl_status find_agent(ak_hosts *h, const ak_config *config)
+{
+    char *path;
+
+    ak_args_add_words(&h->agent, config->host_agent);
+    path = h->agent.count ? ak_files_program(h->agent.at[0]) : NULL;
+    if (!path)
+        return ak_fail(AKSSL_ERR_NOT_FOUND,
+                       "--host-agent '%s' cannot be run: install openssh-client, or name a program "
+                       "that is called as ssh is: AGENT HOST COMMAND",
+                       config->host_agent);
+    free(h->agent.at[0]);
+    h->agent.at[0] = path;
+    return AKSSL_OK;
+}
+
+static akssl_status check_uplink(const ak_hosts *h, const ak_config *config)
+{
+    for (size_t i = 0; i < h->list.count; i++)
+        if (!is_here(h->list.at[i].name) &&
+            ak_address_kind_of(config->uplink, NULL) == AK_ADDRESS_UNIX)
+            return ak_fail(AKSSL_ERR_INVALID,
+                           "ranks on host '%s' cannot reach '%s': serve TCP (--listen) and say "
+                           "where they find it (--uplink THIS-HOST:PORT)",
+                           h->list.at[i].name, config->uplink);
+    return AKSSL_OK;
+}
+
+static void init_hosts(ak_hosts *h)
+{
+    int64_t now = ak_clock_ns();
+    bool others = false;
+
+    h->at = ak_alloc(h->list.count + 1, sizeof *h->at);
+    for (size_t i = 0; i < h->list.count; i++) {
+        ak_host *host = &h->at[i];
+
+        host->hosts = h;
+        host->row = &h->list.at[i];
+        host->here = h->d->config->allocated || is_here(host->row->name);
+        host->up = host->here;
+        host->ok_ns = host->due_ns = now;
+        ak_text_set(&host->why, "it has not answered yet");
+        others |= !host->here;
+    }
+    ak_log_write(h->d->log, AK_LOG_INFO, "%zu hosts%s", h->list.count,
+                 h->d->config->allocated ? " of the Slurm allocation"
+                 : others                ? ": they are asked whether they answer"
+                                         : "");
+}
+
+akssl_status ak_hosts_open(ak_hosts **out, ak_daemon *d)
+{
+    const ak_config *config = d->config;
+    ak_hosts *h;
+    akssl_status rc;
+
+    if (!config->allocated && (!config->hosts || !config->hosts[0]))
+        return AKSSL_OK;
+    h = ak_alloc(1, sizeof *h);
+    h->d = d;
+    rc = find_hosts(h, config);
+    if (rc == AKSSL_OK && !config->allocated)
+        rc = find_agent(h, config);
+    if (rc == AKSSL_OK)
+        rc = check_uplink(h, config);
+    if (rc < 0) {
+        ak_hosts_close(h);
+        return rc;
+    }
+    init_hosts(h);
+    *out = h;
+    return AKSSL_OK;
+}
+
+void ak_hosts_close(ak_hosts *h)
+{
+    if (!h)
+        return;
+    for (size_t i = 0; h->at && i < h->list.count; i++) {
+        ak_tool_cancel(h->at[i].tool);
+        free(h->at[i].why);
+    }
+    free(h->at);
+    ak_hostlist_fini(&h->list);
+    ak_args_fini(&h->agent);
+    free(h);
+}
+
+// ---- whether they answer
+
+static int64_t timeout_ns(const ak_hosts *h)
+{
+    return h->d->config->host_timeout * INT64_C(1000000000);
+}
+
+static void note(ak_host *host, const char *why)
+{
+    ak_text_set(&host->why, why);
+}
+
+static void answered(ak_host *host)
+{
+    ak_hosts *h = host->hosts;
+
+    host->ok_ns = ak_clock_ns();
+    note(host, "");
+    host->told = false;
+    if (host->up)
+        return;
+    host->up = true;
+    ak_log_write(h->d->log, AK_LOG_INFO, "host '%s' answers: %" PRId64 " slots", host->row->name,
+                 host->row->slots);
+    ak_control_schedule(h->d);
+}
+
+static void on_answer(void *ctx, ak_tool_result *result)
+{
+    ak_host *host = ctx;
+    const char *words = ak_tool_complaint(result);
+    char *why = NULL;
+
+    host->tool = NULL;
+    host->hosts->asked--;
+    if (!result->timed_out && !result->exit_code && !result->signal) {
+        answered(host);
+        return;
+    }
+    if (result->timed_out)
+        why = ak_path("it does not answer in time");
+    else if (result->exit_code == 1 && !words[0])
+        why = ak_path("it has no program '%s'", host->hosts->d->config->worker);
+    else
+        why = ak_path("%.200s (%s ended with %" PRId64 ")", words[0] ? words : "no word",
+                      host->hosts->agent.at[0], result->exit_code);
+    note(host, why);
+    free(why);
+}
+
+// What the host's shell takes as one word.
+static char *quoted(const char *text)
+{
+    ak_str out = AK_STR_INIT;
+
+    ak_str_append(&out, "'");
+    for (; *text; text++) {
+        if (*text == '\'')
+            ak_str_append(&out, "'\\''");
+        else
+            ak_str_append_n(&out, text, 1);
+    }
+    ak_str_append(&out, "'");
+    return ak_str_take(&out);
+}
+
+static void ask(ak_host *host)
+{
+    ak_hosts *h = host->hosts;
+    char *worker = quoted(h->d->config->worker);
+    int64_t wait_ms = h->d->config->host_timeout * 500;
+    ak_args argv = { 0 };
+
+    for (size_t i = 0; i < h->agent.count; i++)
+        ak_args_add(&argv, "%s", h->agent.at[i]);
+    ak_args_add(&argv, "%s", host->row->name);
+    ak_args_add_words(&argv, "test -x");
+    ak_args_add(&argv, "%s", worker);
+    host->due_ns = ak_clock_ns() + timeout_ns(h) / 4;
+    if (ak_tool_start(&host->tool, &h->d->loop, argv.at, (uint64_t)wait_ms, on_answer, host) < 0)
+        note(host, ak_error_text());
+    else
+        h->asked++;
+    ak_args_fini(&argv);
+    free(worker);
+}
+
+// Mpirun would wait for its ranks there as long as it takes.
+static void end_runs(const ak_host *host, const char *why)
+{
+    ak_daemon *d = host->hosts->d;
+
+    for (size_t i = 0; i < d->jobs.count; i++) {
+        ak_run *run = d->jobs.at[i]->run;
+
+        if (!run || run->phase >= AK_RUN_FINISHED || run->leaving ||
+            !ak_hostlist_slots(&run->places, host->row->name))
+            continue;
+        run->not_counted = true;
+        ak_run_end(run, why);
+    }
+}
+
+static void look(ak_host *host)
+{
+    ak_daemon *d = host->hosts->d;
+    char *why;
+
+    if (ak_clock_ns() - host->ok_ns < timeout_ns(host->hosts))
+        return;
+    host->up = false;
+    why = ak_path("host '%s' does not answer: %s", host->row->name, host->why);
+    if (!host->told)
+        ak_log_write(d->log, AK_LOG_WARN, "%s: it is left out", why);
+    host->told = true;
+    end_runs(host, why);
+    free(why);
+}
+
+void ak_hosts_tick(ak_hosts *h)
+{
+    int64_t now = ak_clock_ns();
+
+    for (size_t i = 0; h && i < h->list.count; i++) {
+        ak_host *host = &h->at[i];
+
+        if (host->here)
+            continue;
+        if (!host->tool && now >= host->due_ns && h->asked < AK_HOSTS_AT_ONCE)
+            ask(host);
+        if (!h->d->stopping)
+            look(host);
+    }
+}
+
+// ---- what there is on them
+
+int64_t ak_hosts_slots(const ak_hosts *h, int64_t threads)
+{
+    int64_t sum = 0, largest = 0;
+
+    for (size_t i = 0; h && i < h->list.count; i++) {
+        int64_t slots = h->at[i].up ? h->list.at[i].slots : 0;
+
+        sum += slots / threads * threads;
+        largest = slots > largest ? slots : largest;
+    }
+    return sum ? sum : largest; // one rank takes all of a host
+}
+
+int64_t ak_hosts_lost(const ak_hosts *h)
+{
+    int64_t lost = 0;
+
+    for (size_t i = 0; h && i < h->list.count; i++)
+        lost += !h->at[i].up;
+    return lost;
+}
+
+static int64_t used_on(const ak_daemon *d, const char *name)
+{
+    int64_t cores = 0;
+
+    for (size_t i = 0; i < d->jobs.count; i++) {
+        const ak_run *run = d->jobs.at[i]->run;
+
+        if (run)
+            cores += ak_hostlist_slots(&run->places, name) * run->job->spec.threads_per_shard;
+    }
+    return cores;
+}
+
+static void take_places(const ak_hosts *h, const int64_t *ranks, ak_hostlist *places)
+{
+    for (size_t i = 0; i < h->list.count; i++) {
+        const char *name = h->list.at[i].name;
+
+        if (ranks[i] && ak_hostlist_add(places, name, strlen(name), ranks[i]) < 0)
+            return; // cannot be: the name was taken before
+    }
+}
+
+bool ak_hosts_place(const ak_daemon *d, int64_t threads, int64_t *ranks, ak_hostlist *places)
+{
+    const ak_hosts *h = d->hosts;
+    size_t count = h ? h->list.count : 0;
+    int64_t *free_cores = ak_alloc(count + 1, sizeof *free_cores);
+    int64_t *got = ak_alloc(count + 1, sizeof *got);
+    int64_t slots = ak_hosts_slots(h, threads), need = threads < slots ? threads : slots;
+
+    for (size_t i = 0; i < count; i++)
+        free_cores[i] = h->at[i].up ? h->list.at[i].slots - used_on(d, h->list.at[i].name) : 0;
+    while (need > 0 && *ranks > 0 &&
+           ak_hostlist_place(free_cores, count, *ranks, need, got) < *ranks)
+        *ranks /= 2;
+    if (need > 0 && *ranks > 0)
+        take_places(h, got, places);
+    free(got);
+    free(free_cores);
+    return places->count > 0;
+}
+
+json_t *ak_hosts_rows(const ak_hosts *h)
+{
+    json_t *rows = json_array();
+
+    for (size_t i = 0; h && i < h->list.count; i++) {
+        const ak_host *host = &h->at[i];
+        char *help = ak_path("%" PRId64 " slots, %s%s", host->row->slots,
+                             host->up ? "answers" : "does not answer: ", host->up ? "" : host->why);
+
+        json_array_append_new(rows, json_pack("{s:s, s:s, s:I, s:b}", "name", host->row->name,
+                                              "help", help, "slots",
+                                              (json_int_t)host->row->slots, "up", host->up));
+        free(help);
+    }
+    return rows;
+}

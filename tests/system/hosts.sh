@@ -1,0 +1,110 @@
+#!/bin/bash
+# tests/system/hosts.sh BIN_DIR -- launcher `hosts`: a job over two hosts ends with the bytes of a local run;
+# a host that is cut off is left out, its jobs go on without it, and it is used again when it is back.
+#
+# Two hosts are two network namespaces with addresses and names of their own: akssld and mpirun in one; into
+# the other only the agent leads, while the link is up.  Processes there run as another user, so that akssld
+# cannot find and end them, as it could not on a real host; they share the disk alone.  Needs root.
+
+# shellcheck source=tests/system/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+[ "$(id -u)" -eq 0 ] && command -v ip setpriv unshare >/dev/null || skip "needs root, iproute2 and util-linux"
+here=akh$$ there=aki$$
+
+drop_hosts() {
+    ip netns del "$here" 2>/dev/null
+    ip netns del "$there" 2>/dev/null
+}
+trap 'cleanup; drop_hosts' EXIT
+ip netns add "$here" 2>/dev/null && ip netns add "$there" || skip "no network namespaces here"
+ip link add "v$here" netns "$here" type veth peer name "v$there" netns "$there" || skip "no veth pairs here"
+ip -n "$here" addr add 10.77.0.1/24 dev "v$here"
+ip -n "$there" addr add 10.77.0.2/24 dev "v$there"
+for host in "$here" "$there"; do
+    ip -n "$host" link set lo up
+    ip -n "$host" link set "v$host" up
+done
+link() { ip -n "$there" link set "v$there" "$1"; }
+
+# A remote shell of the site's own.  Without a link it waits, as ssh does.
+cat >"$dir/agent" <<END
+#!/bin/sh
+[ "\$1" = 10.77.0.2 ] || { echo "agent: no host '\$1'" >&2; exit 255; }
+shift
+[ "\$(cat /sys/class/net/v$here/carrier)" = 1 ] || sleep 1000
+exec ip netns exec $there unshare --uts sh -c 'hostname $there; exec setpriv --reuid 65534 --regid 65534 \\
+    --clear-groups --inh-caps +dac_override --ambient-caps +dac_override sh -c "\$*"' agent "\$@"
+END
+chmod 755 "$dir/agent" "$dir"
+
+# serve [FLAG...] starts akssld on the first host.
+serve() {
+    OMPI_MCA_btl_tcp_if_include=10.77.0.0/24 OMPI_MCA_oob_tcp_if_include=10.77.0.0/24 \
+        ip netns exec "$here" unshare --uts sh -c 'hostname "$0"; exec "$@"' "$here" \
+        "$bin/akssld" --state-dir "$state" --socket "$dir/s" --slots 4 --listen 10.77.0.1:7443 \
+        --hosts 10.77.0.1:2,10.77.0.2:2 --host-agent "$dir/agent" --host-timeout 4 "$@" >>"$dir/daemon.log" 2>&1 &
+    daemon=$!
+    wait_for 30 client list || fail "the daemon does not answer"
+}
+"$bin/akssld" --state-dir "$state" --init-tls --host 10.77.0.1 >/dev/null || fail "no certificates"
+refused 1 'cannot reach.*--uplink' ip netns exec "$here" "$bin/akssld" --state-dir "$state" --hosts 10.77.0.2
+refused 1 'hosts.*say NAME:SLOTS' "$bin/akssld" --state-dir "$state" --hosts 'a:b:c'
+serve --uplink 10.77.0.1:7443
+
+says() { [[ $(field "$id" reason) == *"$1"* ]]; }
+is_on() { [ "$(cat "$job"/run/*.hosts)" = "$1" ]; }
+there() { # ranks on the other host
+    local pid found=1
+    for pid in $(ip netns pids "$there"); do
+        [ "$(cat "/proc/$pid/comm" 2>/dev/null)" = akssl-worker ] && found=0
+    done
+    return "$found"
+}
+not_there() { ! there; }
+steps() { [ "$(field "$id" progress.step)" -ge "$1" ]; }
+answers() { client --json catalogue | jq -e '.launchers[] | select(.name == "hosts") | .slots == 4'; }
+
+wait_for 30 answers || fail "the second host does not answer: $(client catalogue launchers)"
+client catalogue launchers
+
+run=("${small[@]}" --method moco_v2 --option K=96 --ranks 4 --epochs 40 --commit-every 40)
+submit "${run[@]}" --launcher local
+finish "$id"
+twin=$job
+
+# Cut off in the middle of a run.
+submit "${run[@]}"
+wait_for 60 steps 2 || fail "job $id does not start on two hosts"
+is_on 10.77.0.1:2,10.77.0.2:2 || fail "its ranks are on $(cat "$job"/run/*.hosts)"
+there || fail "no rank runs on the other host"
+link down
+wait_for 30 says "akssld has 2 cores" || fail "job $id does not go on without the lost host: $(field "$id" reason)"
+is_on 10.77.0.1:2 || fail "its ranks are on $(cat "$job"/run/*.hosts)"
+grep -q "host '10.77.0.2' does not answer: it does not answer in time: it is left out" "$dir/daemon.log" ||
+    fail "the log does not say that the host is lost"
+wait_for 20 not_there || fail "ranks of the run that is over live on the host that is cut off"
+cut=$id cut_job=$job
+
+submit "${run[@]}" --epochs 1
+wait_for 20 says "Resources: it is next, and takes 2 cores, of which 0 are free; 1 host does not answer" ||
+    fail "job $id does not say why it waits: $(field "$id" reason)"
+client cancel "$id" >/dev/null
+finish "$cut"
+[ -z "$(field "$cut" restarts)" ] || [ "$(field "$cut" restarts)" = 0 ] || fail "the lost host counts as a crash"
+same_run "$twin" "$cut_job"
+say "job $cut went on without the lost host, to the bytes of the local run"
+
+# Back again; and an akssld that is killed finds its run on both hosts.
+link up
+wait_for 30 answers || fail "the host is back and is not used: $(client catalogue launchers)"
+submit "${run[@]}"
+wait_for 60 steps 2 || fail "job $id does not start"
+is_on 10.77.0.1:2,10.77.0.2:2 || fail "its ranks are on $(cat "$job"/run/*.hosts)"
+kill_daemon
+serve --uplink 10.77.0.1:7443
+finish "$id"
+[ -z "$(field "$id" restarts)" ] || [ "$(field "$id" restarts)" = 0 ] || fail "job $id was restarted"
+same_run "$twin" "$job"
+say "job $id ran on both hosts again, through a kill of akssld, to the same bytes"
+pass
