@@ -306,9 +306,8 @@ static void settle_launcher(ak_config *config)
 {
     const char *job = getenv("SLURM_JOB_ID");
 
-    config->allocated =
-        job && job[0] && !config->hosts[0] &&
-        (!config->launcher[0] || strcmp(config->launcher, "hosts") == 0);
+    config->allocated = job && job[0] && !config->hosts[0] &&
+                        (!config->launcher[0] || strcmp(config->launcher, "hosts") == 0);
     if (!config->launcher[0])
         take(&config->launcher, ak_path("%s", config->hosts[0] || config->allocated ? "hosts"
                                               : config->slurm_slots                 ? "slurm"

@@ -25,13 +25,13 @@ typedef struct ak_config {
     int64_t socket_mode;
     int64_t fair_share_half_life; // seconds
     bool preempt;
-    char *launcher;      // of jobs that say none
-    char *hosts;         // list of hosts, or its file; "": none
-    char *host_agent;    // a remote shell and its arguments
+    char *launcher;       // of jobs that say none
+    char *hosts;          // list of hosts, or its file; "": none
+    char *host_agent;     // a remote shell and its arguments
     int64_t host_timeout; // seconds
-    int64_t slurm_slots; // cores that jobs may have of Slurm at once; 0: none
-    char *slurm_options; // more of sbatch's
-    bool allocated;      // we run inside a Slurm allocation, and use its nodes
+    int64_t slurm_slots;  // cores that jobs may have of Slurm at once; 0: none
+    char *slurm_options;  // more of sbatch's
+    bool allocated;       // we run inside a Slurm allocation, and use its nodes
     bool help, version, init_tls;
     char *self; // this program's own file
 } ak_config;

@@ -35,11 +35,11 @@ typedef struct ak_daemon {
     uv_loop_t loop;
     int lock, socket_lock; // descriptors, -1: not held
     ak_store *store;
-    ak_jobs jobs;            // that have not ended
+    ak_jobs jobs;                 // that have not ended
     size_t waiting[AK_LAUNCHERS]; // of them, that would start if there were cores, at the last look
-    ak_usage usage;          // of their owners (meter.h)
-    int64_t metered_ns;      // when runs were charged last; 0: never yet
-    int64_t usage_stored_ns; // when that was stored last
+    ak_usage usage;               // of their owners (meter.h)
+    int64_t metered_ns;           // when runs were charged last; 0: never yet
+    int64_t usage_stored_ns;      // when that was stored last
     ak_server *server;
     ak_auth *auth;
     ak_audit *audit;

@@ -38,8 +38,8 @@ static bool runs_on(const ak_job *job)
 
 static void say(ak_daemon *d, ak_job *job, const char *why)
 {
-    char *text =
-        ak_path("resizing to %" PRId64 " ranks%s", ak_job_ranks(job, ak_launcher_slots(d, job)), why);
+    char *text = ak_path("resizing to %" PRId64 " ranks%s",
+                         ak_job_ranks(job, ak_launcher_slots(d, job)), why);
 
     ak_text_set(&job->reason, text);
     ak_log_write(d->log, AK_LOG_INFO, "job %" PRId64 ": %s", job->id, text);
@@ -117,7 +117,8 @@ static void look(ak_daemon *d, ak_job *job)
     int64_t wait_ns = ((int64_t)AK_ELASTIC_GROW_MS * 1000000) << doublings;
     int64_t slots = ak_launcher_slots(d, job), now = ak_clock_ns();
 
-    if (slots && job->ranks * job->spec.threads_per_shard > slots && ak_job_ranks(job, slots) < job->ranks) {
+    if (!job->run->places.count && job->ranks * job->spec.threads_per_shard > slots &&
+        ak_job_ranks(job, slots) < job->ranks) {
         change(d, job, ": there are fewer cores now");
     } else if (!has_room(d, job)) {
         job->roomy_ns = 0;

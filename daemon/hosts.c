@@ -404,8 +404,8 @@ json_t *ak_hosts_rows(const ak_hosts *h)
                              host->up ? "answers" : "does not answer: ", host->up ? "" : host->why);
 
         json_array_append_new(rows, json_pack("{s:s, s:s, s:I, s:b}", "name", host->row->name,
-                                              "help", help, "slots",
-                                              (json_int_t)host->row->slots, "up", host->up));
+                                              "help", help, "slots", (json_int_t)host->row->slots,
+                                              "up", host->up));
         free(help);
     }
     return rows;

@@ -2,7 +2,8 @@
 //
 //     asked for   ssh HOST test -x AKSSL-WORKER, every host_timeout / 4 seconds, 16 at once
 //     answers     its slots are there to be given
-//     no answer   for host_timeout: it is left out, and runs that have ranks on it are ended: mpirun
+//     no answer   for host_timeout: it is left out, and runs that have ranks on it are ended:
+//     mpirun
 //                 and ranks would wait for it without end.  Their jobs go back to the queue, which
 //                 is no restart by their count, and start again on what is left
 //     answers     again: it is used again; elastic.h makes runs larger

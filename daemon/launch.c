@@ -190,9 +190,8 @@ static akssl_status read_places(ak_run *run)
 {
     char *path = ak_launch_file(run, "hosts");
     ak_str text = AK_STR_INIT;
-    akssl_status rc = ak_launcher_of(run->job)->place
-                          ? ak_files_read(path, AK_HOSTLIST_TEXT, &text)
-                          : AKSSL_OK;
+    akssl_status rc =
+        ak_launcher_of(run->job)->place ? ak_files_read(path, AK_HOSTLIST_TEXT, &text) : AKSSL_OK;
 
     if (rc == AKSSL_OK && text.length)
         rc = ak_hostlist_parse(&run->places, text.text);

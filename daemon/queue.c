@@ -94,7 +94,7 @@ static bool settle(ak_daemon *d, ak_job *job)
 typedef struct question {
     ak_schedule s;
     const ak_launcher *launcher;
-    int64_t lost; // hosts
+    int64_t lost;  // hosts
     ak_job **jobs; // of the pending
     ak_run **runs; // of the running
     double *usage;
@@ -335,8 +335,8 @@ char *ak_queue_reason(const ak_job *job)
                        job->wait_cores, job->wait_of, gap, job->reason);
     case AK_WAIT_HOSTS:
         return ak_path("Resources: launcher '%s' has no cores: %s%s%s", ak_launcher_of(job)->name,
-                       job->wait_lost ? "no host of it answers" : "akssld was started without",
-                       gap, job->reason);
+                       job->wait_lost ? "no host of it answers" : "akssld was started without", gap,
+                       job->reason);
     case AK_WAIT_PRIORITY:
         return ak_path("Priority: %" PRId64 " %s before it%s%s", job->wait_of,
                        job->wait_of == 1 ? "job goes" : "jobs go", gap, job->reason);

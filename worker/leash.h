@@ -6,9 +6,10 @@
 // ranks from threads; so a thread waits for the parent's end.
 //
 // On another host mpirun's end may not be heard of: that host is cut off, say.  What akssld removes
-// when a run is over, and the job may start elsewhere, is the run's secret; so the same thread looks
-// once a second whether that is there, and what is cut off from everything but the disk does not
-// write beside the run that took its place.  A disk that fails or stands still is not taken for it.
+// when a run is over, and the job may start elsewhere, is the run's secret; so the same thread
+// looks once a second whether that is there, and what is cut off from everything but the disk does
+// not write beside the run that took its place.  A disk that fails or stands still is not taken for
+// it.
 
 #ifndef AK_WORKER_LEASH_H
 #define AK_WORKER_LEASH_H

@@ -225,6 +225,12 @@ static akssl_status expand_all(ak_hostlist *list, const char *nodes)
     return rc;
 }
 
+static akssl_status no_cpus(const ak_hostlist *list, const char *cpus)
+{
+    return ak_fail(AKSSL_ERR_INVALID, "'%.80s' does not say the CPUs of %zu nodes", cpus,
+                   list->count);
+}
+
 // "2(x3),4" goes over the nodes in their order.
 static akssl_status take_cpus(ak_hostlist *list, const char *cpus)
 {
@@ -237,20 +243,17 @@ static akssl_status take_cpus(ak_hostlist *list, const char *cpus)
         if (strncmp(at, "(x", 2) == 0) {
             at += 2;
             times = number(&at);
-            at += times > 0 && *at == ')';
+            if (*at++ != ')')
+                return no_cpus(list, cpus);
         }
-        if (slots < 1 || slots > AK_HOSTLIST_SLOTS || times < 1 || (*at && *at != ','))
-            break;
-        for (; times > 0 && next < list->count; times--)
+        if (slots < 1 || slots > AK_HOSTLIST_SLOTS || times < 1 ||
+            times > (int64_t)(list->count - next) || (*at && *at != ','))
+            return no_cpus(list, cpus);
+        for (; times > 0; times--)
             list->at[next++].slots = slots;
-        if (times)
-            break;
         at += *at == ',';
     }
-    if (*at || next < list->count)
-        return ak_fail(AKSSL_ERR_INVALID, "'%.80s' does not say the CPUs of %zu nodes", cpus,
-                       list->count);
-    return AKSSL_OK;
+    return next < list->count ? no_cpus(list, cpus) : AKSSL_OK;
 }
 
 akssl_status ak_hostlist_slurm(ak_hostlist *list, const char *nodes, const char *cpus)

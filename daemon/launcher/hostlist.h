@@ -15,10 +15,10 @@
 #include "proto/base/str.h"
 
 enum {
-    AK_HOSTLIST_MAX = 1024,      // hosts
-    AK_HOSTLIST_NAME = 254,      // bytes of a name, its end included
-    AK_HOSTLIST_SLOTS = 65536,   // of a host
-    AK_HOSTLIST_TEXT = 1 << 18,  // bytes of a list
+    AK_HOSTLIST_MAX = 1024,     // hosts
+    AK_HOSTLIST_NAME = 254,     // bytes of a name, its end included
+    AK_HOSTLIST_SLOTS = 65536,  // of a host
+    AK_HOSTLIST_TEXT = 1 << 18, // bytes of a list
 };
 
 typedef struct ak_hostlist_row {

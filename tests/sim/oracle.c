@@ -291,8 +291,8 @@ static void look_at_cores(const ak_daemon *d)
     for (size_t i = 0; i < d->jobs.count; i++)
         adopted |= d->jobs.at[i]->run && d->jobs.at[i]->run->adopted;
     if (!adopted && ak_run_cores(d, ak_launcher_find("local")) > d->config->slots)
-        sim_broken("runs have %" PRId64 " cores of %" PRId64, ak_run_cores(d, ak_launcher_find("local")),
-                   d->config->slots);
+        sim_broken("runs have %" PRId64 " cores of %" PRId64,
+                   ak_run_cores(d, ak_launcher_find("local")), d->config->slots);
 }
 
 void sim_oracle_look(void)

@@ -68,19 +68,20 @@ answers() { client --json catalogue | jq -e '.launchers[] | select(.name == "hos
 wait_for 30 answers || fail "the second host does not answer: $(client catalogue launchers)"
 client catalogue launchers
 
-run=("${small[@]}" --method moco_v2 --option K=96 --ranks 4 --epochs 40 --commit-every 40)
+run=("${small[@]}" --method moco_v2 --option K=96 --ranks 4 --epochs 3 --commit-every 2
+    --limit-images 128 --batch 32 --shards 4)
 submit "${run[@]}" --launcher local
 finish "$id"
 twin=$job
 
 # Cut off in the middle of a run.
 submit "${run[@]}"
-wait_for 60 steps 2 || fail "job $id does not start on two hosts"
+wait_for 60 committed "$id" 2 || fail "job $id does not start on two hosts"
 is_on 10.77.0.1:2,10.77.0.2:2 || fail "its ranks are on $(cat "$job"/run/*.hosts)"
 there || fail "no rank runs on the other host"
 link down
 wait_for 30 says "akssld has 2 cores" || fail "job $id does not go on without the lost host: $(field "$id" reason)"
-is_on 10.77.0.1:2 || fail "its ranks are on $(cat "$job"/run/*.hosts)"
+wait_for 20 is_on 10.77.0.1:2 || fail "its ranks are on $(cat "$job"/run/*.hosts)"
 grep -q "host '10.77.0.2' does not answer: it does not answer in time: it is left out" "$dir/daemon.log" ||
     fail "the log does not say that the host is lost"
 wait_for 20 not_there || fail "ranks of the run that is over live on the host that is cut off"
@@ -105,6 +106,7 @@ kill_daemon
 serve --uplink 10.77.0.1:7443
 finish "$id"
 [ -z "$(field "$id" restarts)" ] || [ "$(field "$id" restarts)" = 0 ] || fail "job $id was restarted"
+grep -q resizing "$dir/daemon.log" && fail "the run did not keep its places"
 same_run "$twin" "$job"
 say "job $id ran on both hosts again, through a kill of akssld, to the same bytes"
 pass
