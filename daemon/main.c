@@ -10,6 +10,7 @@
 #include "daemon/daemon.h"
 #include "daemon/files.h"
 #include "daemon/guard.h"
+#include "daemon/harden.h"
 #include "proto/base/error.h"
 
 enum { EXIT_USAGE = 2 };
@@ -37,6 +38,8 @@ static int serve(ak_config *config)
     akssl_status rc;
 
     umask(077);
+    if (!ak_harden())
+        ak_log_write(&log, AK_LOG_DEBUG, "this kernel cannot deny akssld alone to make code");
     if (config->init_tls)
         return init_tls(config);
     rc = ak_config_settle(config);
