@@ -37,7 +37,7 @@ if [ -z "${SOURCE_DATE_EPOCH:-}" ]; then
     export SOURCE_DATE_EPOCH
 fi
 
-build=build-package
+build="build-package"
 mkdir -p "$build"
 rm -f "$build"/*.deb
 {
