@@ -56,6 +56,8 @@ static const ak_option table[] = {
                      "for --init-tls: a name or address of this host; may be repeated"),
     AK_OPTION_STRING(ak_config, client, "", NULL,
                      "for --init-tls: make a caller's certificate of this name"),
+    AK_OPTION_STRING(ak_config, restore, "", NULL,
+                     "make the state folder, which is empty, of this backup, and end"),
     AK_OPTION_INT(ak_config, fair_share_half_life, 604800, 60, 315360000,
                   "seconds in which use of cores loses half its weight (default 604800)"),
     AK_OPTION_BOOL(ak_config, preempt, true,
@@ -85,6 +87,7 @@ void ak_config_help(FILE *out)
                  "              [--hosts LIST|FILE [--host-agent COMMAND] [--host-timeout S]]\n"
                  "              [--slurm-slots N [--slurm-options TEXT]] [--launcher NAME]\n"
                  "       akssld --state-dir DIR --init-tls [--host NAME]... [--client NAME]\n"
+                 "       akssld --state-dir DIR --restore BACKUP\n"
                  "       akssld --help | --version\n\n");
     for (const ak_option *row = table; row->name; row++) {
         char flag[48];

@@ -21,6 +21,7 @@ typedef struct ak_config {
     char *uplink_cert, *uplink_key;               // that they show; "": nothing
     char *data_root;                              // folders, a line each; "": none is named
     char *host, *client;                          // of --init-tls; host: a line each
+    char *restore;                                // a backup; "": serve
     int64_t rate;                                 // calls a second, for each person
     int64_t socket_mode;
     int64_t fair_share_half_life; // seconds

@@ -22,6 +22,7 @@
 #include "daemon/hosts.h"
 #include "daemon/lock.h"
 #include "daemon/meter.h"
+#include "daemon/restore.h"
 #include "daemon/run.h"
 #include "proto/base/clock.h"
 #include "proto/base/error.h"
@@ -203,8 +204,16 @@ static akssl_status open_store(ak_daemon *d)
 {
     char *jobs = ak_path("%s/jobs", d->config->state_dir);
     char *path = ak_path("%s/akssld.db", d->config->state_dir);
+    char *mark = ak_path("%s/" AK_RESTORE_MARK, d->config->state_dir);
     akssl_status rc = ak_files_make(jobs);
 
+    if (rc == AKSSL_OK && access(mark, F_OK) == 0)
+        rc = ak_fail(
+            AKSSL_ERR_STATE,
+            "state folder '%s' holds a restore that did not end: repeat it with --restore, or "
+            "empty the folder",
+            d->config->state_dir);
+    free(mark);
     if (rc == AKSSL_OK)
         rc = ak_store_open(&d->store, path);
     free(path);

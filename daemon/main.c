@@ -1,5 +1,6 @@
 // daemon/main.c -- akssld: the coordinator.
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,7 @@
 #include "daemon/files.h"
 #include "daemon/guard.h"
 #include "daemon/harden.h"
+#include "daemon/restore.h"
 #include "proto/base/error.h"
 
 enum { EXIT_USAGE = 2 };
@@ -32,6 +34,20 @@ static int init_tls(const ak_config *config)
     return rc < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
+static int restore(const ak_config *config)
+{
+    ak_restored done;
+
+    if (ak_restore(config->restore, config->state_dir, &done) < 0) {
+        fprintf(stderr, "akssld: --restore: %s\n", ak_error_text());
+        return EXIT_FAILURE;
+    }
+    printf("%s: %" PRId64 " files, %" PRId64 " bytes, %" PRId64 " commits, of which %" PRId64
+           " are damaged\n",
+           config->state_dir, done.files, done.bytes, done.commits, done.damaged);
+    return EXIT_SUCCESS;
+}
+
 static int serve(ak_config *config)
 {
     ak_log log = { "akssld", (ak_log_level)ak_log_level_parse(config->log_level) };
@@ -42,6 +58,8 @@ static int serve(ak_config *config)
         ak_log_write(&log, AK_LOG_DEBUG, "this kernel cannot deny akssld alone to make code");
     if (config->init_tls)
         return init_tls(config);
+    if (config->restore[0])
+        return restore(config);
     rc = ak_config_settle(config);
     if (rc == AKSSL_OK)
         ak_roots_announce(config);

@@ -30,6 +30,7 @@
 #ifndef AKSSL_AKSSL_H
 #define AKSSL_AKSSL_H
 
+#include <akssl/backup.h>
 #include <akssl/client.h>
 #include <akssl/job.h>
 #include <akssl/status.h>
