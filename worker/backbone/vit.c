@@ -157,21 +157,38 @@ static void build(vit *v, ak_model *m, const char *prefix, int64_t image_size, i
 
 // ---- forward
 
+// x + dp(f(y) w^T + bias), f GELU or none.
+static ak_tensor *add_branch(ak_graph *g, ak_tensor *x, ak_tensor *y, ak_dense_layer layer,
+                             double drop)
+{
+    layer.base = drop == 0 ? x : NULL;
+    y = ak_dense_of(g, y, &layer);
+    return layer.base ? y : ak_residual(g, x, y, drop);
+}
+
 static ak_tensor *apply_block(const vit *v, int index, ak_graph *g, ak_tensor *x)
 {
     const block *b = &v->blocks[index];
     double drop = v->target ? 0 : v->drop_path * index / fmax((double)v->depth - 1, 1);
-    ak_tensor *y = ak_layer_norm(g, x, b->norm1_w, b->norm1_b);
+    ak_tensor *y = ak_dense_of(g, x,
+                               &(ak_dense_layer){ .norm_w = b->norm1_w,
+                                                  .norm_b = b->norm1_b,
+                                                  .w = b->qkv_w,
+                                                  .bias = b->qkv_b });
 
-    y = ak_attention(g, ak_linear(g, y, b->qkv_w, b->qkv_b), v->heads);
+    y = ak_attention(g, y, v->heads);
     if (index == v->depth - 1) {
         x = ak_first_token(g, x);
         y = ak_first_token(g, y);
     }
-    x = ak_residual(g, x, ak_linear(g, y, b->proj_w, b->proj_b), drop);
-    y = ak_layer_norm(g, x, b->norm2_w, b->norm2_b);
-    y = ak_gelu(g, ak_linear(g, y, b->fc1_w, b->fc1_b));
-    return ak_residual(g, x, ak_linear(g, y, b->fc2_w, b->fc2_b), drop);
+    x = add_branch(g, x, y, (ak_dense_layer){ .w = b->proj_w, .bias = b->proj_b }, drop);
+    y = ak_dense_of(g, x,
+                    &(ak_dense_layer){ .norm_w = b->norm2_w,
+                                       .norm_b = b->norm2_b,
+                                       .w = b->fc1_w,
+                                       .bias = b->fc1_b });
+    return add_branch(
+        g, x, y, (ak_dense_layer){ .gelu = true, .w = b->fc2_w, .bias = b->fc2_b }, drop);
 }
 
 static ak_tensor *apply(const void *self, ak_graph *g, ak_tensor *x)

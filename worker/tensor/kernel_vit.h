@@ -11,10 +11,16 @@
 
 // ---- layer norm over rows of `width`
 
+#define AK_KERNEL_NORM_EPS 1e-6
+
 // y = (x - mean) * inverse * w + b; stats[2r] and stats[2r+1] become row r's mean and inverse
 // standard deviation.
 void ak_kernel_layer_norm(float *y, float *stats, const float *x, const float *w, const float *b,
                           int64_t rows, int64_t width, double eps, int threads);
+
+// The same y again, from the stats.
+void ak_kernel_layer_norm_again(float *y, const float *x, const float *stats, const float *w,
+                                const float *b, int64_t rows, int64_t width);
 
 // dx; with sums also [2][width]: the sums of dy * xhat and of dy.  room:
 // ak_kernel_layer_norm_room floats.

@@ -28,6 +28,17 @@ ak_tensor *ak_max_pool(ak_graph *g, ak_tensor *x);  // 3x3, stride 2, padding 1
 ak_tensor *ak_mean_pool(ak_graph *g, ak_tensor *x); // (n,h,w,C) to (n,C)
 // y (...,out) = x w^T + bias; x (...,in), w [out,in]; bias may be NULL.
 ak_tensor *ak_linear(ak_graph *g, ak_tensor *x, ak_param *w, ak_param *bias);
+
+// ak_dense_of: the same with what stands around it, in one pass: y = (base +) f(x) w^T + bias, f
+// the layer norm with norm_w and norm_b (as ak_layer_norm), GELU (as ak_gelu), or x itself; base is
+// as y, or NULL.
+typedef struct ak_dense_layer {
+    ak_param *w, *bias, *norm_w, *norm_b;
+    bool gelu;
+    ak_tensor *base;
+} ak_dense_layer;
+ak_tensor *ak_dense_of(ak_graph *g, ak_tensor *x, const ak_dense_layer *layer);
+
 ak_tensor *ak_relu(ak_graph *g, ak_tensor *x);
 ak_tensor *ak_l2norm(ak_graph *g, ak_tensor *x); // rows of length 1
 // The same with rows shorter than `least` (above 0) only divided by it; ak_l2norm's is 1e-12.

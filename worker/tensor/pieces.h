@@ -14,19 +14,27 @@
 #define CLONES
 #endif
 
-// PIECES runs `call` for [lo, hi) in pieces of `size`, shared among the threads.
+// PIECES runs `call` for [lo, hi) in pieces of `size`, shared among the threads; one thread alone
+// does not ask OpenMP, which would take longer than a small piece.
 #define PRAGMA(text) _Pragma(#text)
+#define PIECE_AT(index, total, size, call)                                                         \
+    do {                                                                                           \
+        int64_t lo = (index) * (size);                                                             \
+        int64_t hi = lo + (size) < (total) ? lo + (size) : (total);                                \
+        (void)hi;                                                                                  \
+        call;                                                                                      \
+    } while (0)
 #define PIECES(total, size, threads, call)                                                         \
     do {                                                                                           \
         int64_t pieces_ = ((total) + (size)-1) / (size);                                           \
-        PRAGMA(omp parallel for num_threads(threads) if (threads > 1 && pieces_ > 1))              \
-        for (int64_t piece_ = 0; piece_ < pieces_; piece_++) {                                     \
-            int64_t lo = piece_ * (size);                                                          \
-            int64_t hi = lo + (size) < (total) ? lo + (size) : (total);                            \
-            (void)hi;                                                                              \
-            call;                                                                                  \
+        if ((threads) > 1 && pieces_ > 1) {                                                        \
+            PRAGMA(omp parallel for num_threads(threads))                                          \
+            for (int64_t piece_ = 0; piece_ < pieces_; piece_++)                                   \
+                PIECE_AT(piece_, total, size, call);                                               \
+        } else {                                                                                   \
+            for (int64_t piece_ = 0; piece_ < pieces_; piece_++)                                   \
+                PIECE_AT(piece_, total, size, call);                                               \
         }                                                                                          \
-        (void)(threads);                                                                           \
     } while (0)
 
 #endif

@@ -12,8 +12,6 @@
 #include "worker/tensor/op.h"
 #include "worker/tensor/ops.h"
 
-static const double epsilon = 1e-6;
-
 typedef struct layer_norm {
     ak_param *w, *bias;
     int64_t rows, width;
@@ -37,7 +35,7 @@ static void forward(ak_op *op, ak_graph *g)
     for (int s = 0; s < g->world.local; s++)
         ak_kernel_layer_norm(ak_value(g, op->out, s), l->stats + s * l->rows * 2,
                              ak_value(g, op->in[0], s), l->w->value, l->bias->value, l->rows,
-                             l->width, epsilon, g->world.threads);
+                             l->width, AK_KERNEL_NORM_EPS, g->world.threads);
 }
 
 static void backward(ak_op *op, ak_graph *g)

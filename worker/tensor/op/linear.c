@@ -1,78 +1,134 @@
-// worker/tensor/op/linear.c -- y = x w^T + bias.
+// worker/tensor/op/linear.c -- y = (base +) f(x) w^T + bias, f the identity, a layer norm or GELU.
 //
-// x (...,in), w [out,in], y (...,out): all axes but the last are rows.  dx = dy w, dw = dy^T x,
-// dbias = column sums of dy.
+// x (...,in), w [out,in], y (...,out): all axes but the last are rows.  With u = f(x):
+// du = dy w, dx = f'(x) du, dw = dy^T u, dbias = column sums of dy, dbase = dy; the layer norm's as
+// in op/layer_norm.c.
 
+#include <stdlib.h>
 #include <string.h>
 
-#include "worker/tensor/gemm.h"
-#include "worker/tensor/kernel.h"
+#include "proto/base/alloc.h"
+#include "worker/tensor/dense.h"
+#include "worker/tensor/kernel_vit.h"
 #include "worker/tensor/op.h"
 #include "worker/tensor/ops.h"
 
 typedef struct linear {
-    ak_param *w, *bias;
+    ak_dense_layer layer;
     int64_t rows, in, out;
+    float *stats; // [local][rows][2] of the layer norm; NULL: none
 } linear;
+
+static ak_dense dense_of(const linear *l, const ak_graph *g)
+{
+    const ak_dense_layer *y = &l->layer;
+
+    return (ak_dense){ .rows = l->rows,
+                       .in = l->in,
+                       .out = l->out,
+                       .w = y->w->value,
+                       .bias = y->bias ? y->bias->value : NULL,
+                       .norm_w = y->norm_w ? y->norm_w->value : NULL,
+                       .norm_b = y->norm_b ? y->norm_b->value : NULL,
+                       .gelu = y->gelu,
+                       .threads = g->world.threads };
+}
+
+static float *stats_of(const linear *l, int s)
+{
+    return l->stats ? l->stats + s * l->rows * 2 : NULL;
+}
 
 static akssl_status plan(ak_op *op, ak_graph *g)
 {
     linear *l = op->self;
+    ak_dense d = dense_of(l, g);
 
-    ak_op_leaf(g, l->in * l->out);
-    ak_op_scratch(g, op->in[0]->numel);
-    ak_op_scratch(g, ak_kernel_columns_room(l->rows, l->out));
-    return AKSSL_OK;
+    ak_op_leaf(g, l->in * l->out + l->out + 2 * l->in);
+    ak_op_scratch(g, ak_dense_room(&d));
+    if (!l->layer.norm_w)
+        return AKSSL_OK;
+    l->stats = ak_try_alloc((size_t)(g->world.local * l->rows), 2 * sizeof(float));
+    return l->stats ? AKSSL_OK : AKSSL_ERR_NO_MEMORY;
 }
 
 static void forward(ak_op *op, ak_graph *g)
 {
-    linear *l = op->self;
+    const linear *l = op->self;
+    ak_dense d = dense_of(l, g);
 
-    for (int s = 0; s < g->world.local; s++) {
-        ak_gemm_nt(ak_value(g, op->out, s), ak_value(g, op->in[0], s), l->w->value, l->rows, l->out,
-                   l->in, 1);
-        if (l->bias)
-            ak_kernel_add_bias(ak_value(g, op->out, s), l->bias->value, l->rows, l->out,
-                               g->world.threads);
-    }
+    ak_dense_load(&d, false, g->scratch);
+    for (int s = 0; s < g->world.local; s++)
+        ak_dense_forward(&d, ak_value(g, op->out, s), stats_of(l, s), ak_value(g, op->in[0], s),
+                         op->in[1] ? ak_value(g, op->in[1], s) : NULL, g->scratch);
 }
 
-static void weight_gradient(ak_op *op, ak_graph *g)
+static void keep(ak_graph *g, const ak_op *op, const ak_param *param, const float *gradient)
 {
-    linear *l = op->self;
+    if (param)
+        memcpy(ak_op_gradient(g, op, param), gradient, (size_t)param->numel * sizeof(float));
+}
+
+// A leaf holds dw and dbias.
+static void weight_gradient(ak_op *op, ak_graph *g, const ak_dense *d)
+{
+    const linear *l = op->self;
+    int64_t size = l->in * l->out;
+    const float *total;
 
     for (int s = 0; s < g->world.local; s++) {
-        ak_gemm_tn(ak_tree_leaf(&g->tree), ak_grad(g, op->out, s), ak_value(g, op->in[0], s),
-                   l->out, l->in, l->rows);
-        ak_tree_push(&g->tree, l->out * l->in, g->world.threads);
+        float *leaf = ak_tree_leaf(&g->tree);
+
+        ak_dense_weights(d, leaf, l->layer.bias ? leaf + size : NULL, ak_grad(g, op->out, s),
+                         ak_value(g, op->in[0], s), stats_of(l, s), g->scratch);
+        ak_tree_push(&g->tree, size + (l->layer.bias ? l->out : 0), g->world.threads);
     }
-    memcpy(ak_op_gradient(g, op, l->w), ak_tree_total(&g->tree),
-           (size_t)(l->out * l->in) * sizeof(float));
-    if (!l->bias)
+    total = ak_tree_total(&g->tree);
+    keep(g, op, l->layer.w, total);
+    keep(g, op, l->layer.bias, total + size);
+}
+
+static void input_gradient(ak_op *op, ak_graph *g, const ak_dense *d)
+{
+    const linear *l = op->self;
+    ak_tensor *x = op->in[0];
+    bool norm = op->trains && l->layer.norm_w;
+    const float *total;
+
+    if (!x->needs_grad && !norm)
         return;
+    ak_dense_load(d, true, g->scratch);
     for (int s = 0; s < g->world.local; s++) {
-        ak_kernel_column_sums(ak_tree_leaf(&g->tree), g->scratch, ak_grad(g, op->out, s), l->rows,
-                              l->out, g->world.threads);
-        ak_tree_push(&g->tree, l->out, g->world.threads);
+        ak_dense_backward(d, x->needs_grad ? ak_grad(g, x, s) : NULL, x->grad_written,
+                          norm ? ak_tree_leaf(&g->tree) : NULL, ak_grad(g, op->out, s),
+                          ak_value(g, x, s), stats_of(l, s), g->scratch);
+        if (norm)
+            ak_tree_push(&g->tree, 2 * l->in, g->world.threads);
     }
-    memcpy(ak_op_gradient(g, op, l->bias), ak_tree_total(&g->tree), (size_t)l->out * sizeof(float));
+    if (!norm)
+        return;
+    total = ak_tree_total(&g->tree);
+    keep(g, op, l->layer.norm_w, total);
+    keep(g, op, l->layer.norm_b, total + l->in);
 }
 
 static void backward(ak_op *op, ak_graph *g)
 {
-    linear *l = op->self;
-    ak_tensor *x = op->in[0];
+    const linear *l = op->self;
+    ak_tensor *base = op->in[1];
+    ak_dense d = dense_of(l, g);
 
     if (op->trains)
-        weight_gradient(op, g);
-    for (int s = 0; s < g->world.local && x->needs_grad; s++) {
-        float *dx = x->grad_written ? g->scratch : ak_grad(g, x, s);
+        weight_gradient(op, g, &d);
+    input_gradient(op, g, &d);
+    for (int s = 0; s < g->world.local && base && base->needs_grad; s++)
+        ak_kernel_scale_rows(ak_grad(g, base, s), ak_grad(g, op->out, s), NULL, l->rows, l->out,
+                             base->grad_written, g->world.threads);
+}
 
-        ak_gemm(dx, ak_grad(g, op->out, s), l->w->value, l->rows, l->in, l->out, 1, 0);
-        if (x->grad_written)
-            ak_kernel_add(ak_grad(g, x, s), ak_grad(g, x, s), dx, x->numel, g->world.threads);
-    }
+static void fini(ak_op *op)
+{
+    free(((linear *)op->self)->stats);
 }
 
 static const ak_op_kind kind = {
@@ -82,20 +138,29 @@ static const ak_op_kind kind = {
     .plan = plan,
     .forward = forward,
     .backward = backward,
+    .fini = fini,
 };
 
-ak_tensor *ak_linear(ak_graph *g, ak_tensor *x, ak_param *w, ak_param *bias)
+ak_tensor *ak_dense_of(ak_graph *g, ak_tensor *x, const ak_dense_layer *layer)
 {
-    int64_t y[4], in = w->shape[1];
+    int64_t y[4], in = layer->w->shape[1];
     ak_op *op;
 
     memcpy(y, x->shape, sizeof y);
-    y[x->dims - 1] = w->shape[0];
-    op = ak_op_record(g, &kind, x, NULL, x->dims, y);
+    y[x->dims - 1] = layer->w->shape[0];
+    op = ak_op_record(g, &kind, x, layer->base, x->dims, y);
     if (op)
-        *(linear *)op->self =
-            (linear){ .w = w, .bias = bias, .rows = x->numel / in, .in = in, .out = w->shape[0] };
-    ak_op_param(g, op, w);
-    ak_op_param(g, op, bias);
+        *(linear *)op->self = (linear){
+            .layer = *layer, .rows = x->numel / in, .in = in, .out = layer->w->shape[0]
+        };
+    ak_op_param(g, op, layer->w);
+    ak_op_param(g, op, layer->bias);
+    ak_op_param(g, op, layer->norm_w);
+    ak_op_param(g, op, layer->norm_b);
     return ak_op_result(g, op);
+}
+
+ak_tensor *ak_linear(ak_graph *g, ak_tensor *x, ak_param *w, ak_param *bias)
+{
+    return ak_dense_of(g, x, &(ak_dense_layer){ .w = w, .bias = bias });
 }

@@ -16,22 +16,9 @@
 #define TABLE ak_winograd_plain
 #endif
 
-#define INLINE static inline __attribute__((always_inline))
+#include "worker/tensor/lanes.h"
 
 enum { VECTORS = COLUMNS / LANES };
-
-typedef float vec __attribute__((vector_size(4 * LANES)));
-typedef float loose __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
-
-INLINE vec get(const float *at)
-{
-    return *(const loose *)at;
-}
-
-INLINE void put(float *at, vec v)
-{
-    *(loose *)at = v;
-}
 
 // ---- one dimension: to[] from from[]
 

@@ -1,0 +1,257 @@
+// worker/tensor/dense/kernels.h -- the loops of dense.h, for one file an instruction set.
+//
+// The file says LANES (floats in a vector), ROWS x VECTORS (vectors of a product that stay in
+// registers), TURN(M) (M(0), M(1), ... M(LANES - 1)) and TABLE (the table's name) before it
+// includes this; without, it gets those of any CPU.
+
+#include <string.h>
+
+#include "worker/tensor/dense/dense.h"
+
+#ifndef LANES
+#define LANES 4
+#define ROWS 4
+#define VECTORS 2
+#define TURN(M) M(0), M(1), M(2), M(3)
+#define TABLE ak_dense_plain
+#endif
+
+#include "worker/tensor/lanes.h"
+
+enum { PANEL = VECTORS * LANES };
+
+#define LOOP _Pragma("GCC unroll 16") for
+
+// Vectors that a panel of the columns from j has, of n.
+static int vectors_at(int64_t j, int64_t n)
+{
+    int64_t vectors = (n - j + LANES - 1) / LANES;
+
+    return vectors < VECTORS ? (int)vectors : VECTORS;
+}
+
+// ---- packing
+
+INLINE vec get_some(const float *at, int64_t count)
+{
+    vec v = { 0 };
+
+    if (count >= LANES)
+        return get(at);
+    for (int64_t i = 0; i < count; i++)
+        v[i] = at[i];
+    return v;
+}
+
+// Lane j of row i and lane i of row j change places, in steps of powers of two.
+#define LOW_OF(step, j) ((j) & (step) ? LANES + (j) - (step) : (j))
+#define HIGH_OF(step, j) ((j) & (step) ? LANES + (j) : (j) + (step))
+#define LOW1(j) LOW_OF(1, j)
+#define LOW2(j) LOW_OF(2, j)
+#define LOW4(j) LOW_OF(4, j)
+#define LOW8(j) LOW_OF(8, j)
+#define HIGH1(j) HIGH_OF(1, j)
+#define HIGH2(j) HIGH_OF(2, j)
+#define HIGH4(j) HIGH_OF(4, j)
+#define HIGH8(j) HIGH_OF(8, j)
+
+#define EXCHANGE(step)                                                                             \
+    if (step < LANES)                                                                              \
+    LOOP(int i = 0; i < LANES; i++) if (!(i & step))                                               \
+    {                                                                                              \
+        vec low = x[i], high = x[i + step];                                                        \
+                                                                                                   \
+        x[i] = __builtin_shufflevector(low, high, TURN(LOW##step));                                \
+        x[i + step] = __builtin_shufflevector(low, high, TURN(HIGH##step));                        \
+    }
+
+INLINE void turn(vec *x)
+{
+    EXCHANGE(1)
+    EXCHANGE(2)
+#if LANES > 4
+    EXCHANGE(4)
+#endif
+#if LANES > 8
+    EXCHANGE(8)
+#endif
+}
+
+static void pack_panel(float *to, const float *b, int64_t row, int64_t k, int64_t n, int vectors)
+{
+    for (int64_t i = 0; i < k; i++, b += row)
+        for (int v = 0; v < vectors; v++, to += LANES)
+            put(to, get_some(b + v * LANES, n - v * LANES));
+}
+
+// A panel of b^T: b [n][k].
+static void pack_turned(float *to, const float *b, int64_t row, int64_t k, int64_t n, int vectors)
+{
+    for (int64_t i = 0; i < k; i += LANES)
+        for (int v = 0; v < vectors; v++) {
+            vec x[LANES];
+
+            LOOP(int l = 0; l < LANES; l++)
+            x[l] = v * LANES + l < n ? get_some(b + (v * LANES + l) * row + i, k - i) : (vec){ 0 };
+            turn(x);
+            LOOP(int l = 0; l < LANES; l++)
+            if (i + l < k) put(to + ((i + l) * vectors + v) * LANES, x[l]);
+        }
+}
+
+static void pack(float *to, const float *b, int64_t row, bool turned, int64_t k, int64_t n)
+{
+    for (int64_t j = 0; j < n; j += PANEL) {
+        if (turned)
+            pack_turned(to + j * k, b + j * row, row, k, n - j, vectors_at(j, n));
+        else
+            pack_panel(to + j * k, b + j, row, k, n - j, vectors_at(j, n));
+    }
+}
+
+// Columns of a at a time, so that what is written stays in the first cache.
+enum { ACROSS = 8 };
+
+typedef float part __attribute__((vector_size(4 * ROWS)));
+typedef float loose_part __attribute__((vector_size(4 * ROWS), aligned(4), may_alias));
+
+INLINE void pack_blocks(float *to, float *sums, const float *a, int64_t row, int64_t k, int blocks)
+{
+    part sum[ACROSS];
+
+    LOOP(int i = 0; i < blocks; i++) sum[i] = (part){ 0 };
+    for (int64_t r = 0; r < k; r++)
+        LOOP(int i = 0; i < blocks; i++)
+        {
+            part v = *(const loose_part *)(a + r * row + i * ROWS);
+
+            sum[i] += v;
+            *(loose_part *)(to + (i * k + r) * ROWS) = v;
+        }
+    LOOP(int i = 0; i < blocks; i++) *(loose_part *)(sums + i * ROWS) = sum[i];
+}
+
+static void pack_left(float *to, float *sums, const float *a, int64_t row, int64_t k, int64_t m)
+{
+    int64_t i = 0;
+
+    for (; i + ACROSS * ROWS <= m; i += ACROSS * ROWS)
+        pack_blocks(to + i * k, sums + i, a + i, row, k, ACROSS);
+    for (; i + ROWS <= m; i += ROWS)
+        pack_blocks(to + i * k, sums + i, a + i, row, k, 1);
+    for (int64_t j = i; j < m; j++) {
+        sums[j] = 0;
+        for (int64_t r = 0; r < k; r++) {
+            to[i * k + r * ROWS + j - i] = a[r * row + j];
+            sums[j] += a[r * row + j];
+        }
+    }
+}
+
+// ---- products
+
+// A tile whose last vector reaches over the n columns left.
+static void put_ragged(const ak_dense_product *p, int64_t i, int64_t j, const vec *sum, int rows,
+                       int vectors)
+{
+    for (int r = 0; r < rows; r++)
+        for (int64_t q = 0; q < p->n - j; q++) {
+            float value = sum[r * vectors + q / LANES][q % LANES];
+            float *c = p->c + (i + r) * p->c_row + j + q;
+
+            if (p->base)
+                value += p->base[(i + r) * p->base_row + j + q];
+            *c = value;
+        }
+}
+
+INLINE void tile(const ak_dense_product *p, int64_t i, int64_t j, int rows, int vectors)
+{
+    const float *a = p->a + i * (p->a_packed ? p->k : p->a_row), *b = p->b + j * p->k;
+    int64_t row = p->a_packed ? 1 : p->a_row, step = p->a_packed ? ROWS : p->a_column;
+    vec sum[ROWS * VECTORS], right[VECTORS];
+
+    LOOP(int v = 0; v < vectors; v++)
+    {
+        right[v] = p->bias ? get(p->bias + j + v * LANES) : (vec){ 0 };
+        LOOP(int r = 0; r < rows; r++) sum[r * vectors + v] = right[v];
+    }
+    for (int64_t k = 0; k < p->k; k++, a += step, b += vectors * LANES) {
+        LOOP(int v = 0; v < vectors; v++) right[v] = get(b + v * LANES);
+        LOOP(int r = 0; r < rows; r++)
+        LOOP(int v = 0; v < vectors; v++)
+        sum[r * vectors + v] += a[r * row] * right[v];
+    }
+    if (j + vectors * LANES > p->n) {
+        put_ragged(p, i, j, sum, rows, vectors);
+        return;
+    }
+    LOOP(int r = 0; r < rows; r++)
+    LOOP(int v = 0; v < vectors; v++)
+    {
+        if (p->base)
+            sum[r * vectors + v] += get(p->base + (i + r) * p->base_row + j + v * LANES);
+        put(p->c + (i + r) * p->c_row + j + v * LANES, sum[r * vectors + v]);
+    }
+}
+
+INLINE void column(const ak_dense_product *p, int64_t j, int vectors)
+{
+    int64_t i = 0;
+
+    for (; i + ROWS <= p->m; i += ROWS)
+        tile(p, i, j, ROWS, vectors);
+    switch (p->m - i) {
+#if ROWS > 4
+    case 7:
+        tile(p, i, j, 7, vectors);
+        break;
+    case 6:
+        tile(p, i, j, 6, vectors);
+        break;
+    case 5:
+        tile(p, i, j, 5, vectors);
+        break;
+    case 4:
+        tile(p, i, j, 4, vectors);
+        break;
+#endif
+    case 3:
+        tile(p, i, j, 3, vectors);
+        break;
+    case 2:
+        tile(p, i, j, 2, vectors);
+        break;
+    case 1:
+        tile(p, i, j, 1, vectors);
+        break;
+    default:
+        break;
+    }
+}
+
+static void product(const ak_dense_product *p)
+{
+    for (int64_t j = 0; j < p->n; j += PANEL)
+        switch (vectors_at(j, p->n)) {
+#if VECTORS > 2
+        case 3:
+            column(p, j, 3);
+            break;
+#endif
+        case 2:
+            column(p, j, 2);
+            break;
+        default:
+            column(p, j, 1);
+        }
+}
+
+const ak_dense_kernels TABLE = {
+    .lanes = LANES,
+    .rows = ROWS,
+    .panel = PANEL,
+    .pack = pack,
+    .pack_left = pack_left,
+    .product = product,
+};

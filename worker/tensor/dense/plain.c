@@ -1,0 +1,3 @@
+// worker/tensor/dense/plain.c -- products for any CPU.
+
+#include "worker/tensor/dense/kernels.h"
