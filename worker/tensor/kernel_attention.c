@@ -2,117 +2,54 @@
 // head.
 //
 // A head's scores never leave the cache: a block of queries at a time meets all keys, and backward
-// makes the softmax again from the logarithms that forward kept.  K^T and V^T are copied in rows of
-// `tokens` padded to whole vectors; Q, K, V, their gradients and y are used where they lie, d of
-// their row's 3 D (or D) numbers.
+// makes the softmax again from the logarithms that forward kept.  A product's right-hand matrix is
+// packed (dense/dense.h), each once a head or a block; everything else is used where it lies, d of
+// its row's 3 D (or D) numbers.
 
 #include <math.h>
-#include <string.h>
+#include <stddef.h>
 
+#include "worker/tensor/dense.h"
 #include "worker/tensor/exp.h"
 #include "worker/tensor/kernel_vit.h"
 #include "worker/tensor/pieces.h"
 
-enum { LANES = 16, TILE_ROWS = 4, TILE = 2 * LANES, QUERIES = 128 };
-
-typedef float lanes __attribute__((vector_size(4 * LANES), aligned(4)));
-
-// ---- c[i][j] = sum_k a[i][k] b[k][j] (+ c[i][j] if add)
-
-typedef struct matrix {
-    const float *at;
-    int64_t row, column; // strides
-} matrix;
-
-typedef struct product {
-    matrix a;
-    const float *b;
-    int64_t b_row;
-    float *c;
-    int64_t c_row, m, n, k;
-    bool add;
-} product;
-
-static inline __attribute__((always_inline)) void tile(const product *p, int64_t i, int64_t j,
-                                                       int rows, int vectors)
-{
-    const float *a = p->a.at + i * p->a.row, *b = p->b + j;
-    float *c = p->c + i * p->c_row + j;
-    lanes sum[TILE_ROWS][2];
-
-    for (int r = 0; r < rows; r++)
-        for (int v = 0; v < vectors; v++)
-            sum[r][v] = p->add ? *(const lanes *)(c + r * p->c_row + v * LANES) : (lanes){ 0 };
-    for (int64_t k = 0; k < p->k; k++, a += p->a.column, b += p->b_row)
-        for (int r = 0; r < rows; r++) {
-            float factor = a[r * p->a.row];
-
-            for (int v = 0; v < vectors; v++)
-                sum[r][v] += factor * *(const lanes *)(b + v * LANES);
-        }
-    for (int r = 0; r < rows; r++)
-        for (int v = 0; v < vectors; v++)
-            *(lanes *)(c + r * p->c_row + v * LANES) = sum[r][v];
-}
-
-// Fewer columns than a vector has.
-static inline void narrow(const product *p, int64_t i, int64_t j)
-{
-    for (int64_t q = j; q < p->n; q++) {
-        float *c = p->c + i * p->c_row + q, sum = p->add ? *c : 0;
-
-        for (int64_t k = 0; k < p->k; k++)
-            sum += p->a.at[i * p->a.row + k * p->a.column] * p->b[k * p->b_row + q];
-        *c = sum;
-    }
-}
-
-CLONES static void multiply(const product *p)
-{
-    int64_t wide = p->n / TILE * TILE, whole = p->n / LANES * LANES, i = 0;
-
-    for (; i + TILE_ROWS <= p->m; i += TILE_ROWS) {
-        for (int64_t j = 0; j < wide; j += TILE)
-            tile(p, i, j, TILE_ROWS, 2);
-        if (wide < whole)
-            tile(p, i, wide, TILE_ROWS, 1);
-    }
-    for (; i < p->m; i++) {
-        for (int64_t j = 0; j < wide; j += TILE)
-            tile(p, i, j, 1, 2);
-        if (wide < whole)
-            tile(p, i, wide, 1, 1);
-    }
-    for (i = 0; i < p->m && whole < p->n; i++)
-        narrow(p, i, whole);
-}
+enum { LANES = 16, QUERIES = 96 }; // queries of a block, at most
 
 // ---- one image and head
 
 typedef struct head {
+    const ak_dense_kernels *kernels;
     const float *q, *k, *v; // rows of 3 D
     int64_t tokens, padded, d, row, y_row;
+    int64_t block; // queries at a time
     float scale;
-    float *keys, *values; // K^T / sqrt(d) and V^T, [d][padded]
-    float *scores, *down; // [QUERIES][padded]
+    float *turned, *turned_v; // K^T and V^T, packed [d][tokens]
+    float *right, *other;     // packed [tokens][d]
+    float *scores, *down;     // [block][padded]
 } head;
 
-static int64_t padded_of(int64_t tokens)
+static int64_t padded_of(int64_t n)
 {
-    return (tokens + LANES - 1) / LANES * LANES;
+    return (n + LANES - 1) / LANES * LANES;
 }
 
+// turned, turned_v, right, other, scores, down
 int64_t ak_kernel_attention_room(const ak_heads *a)
 {
-    return (2 * (a->width / a->heads) + 2 * QUERIES) * padded_of(a->tokens);
+    int64_t d = a->width / a->heads, padded = padded_of(a->tokens);
+
+    return 2 * d * padded + 2 * a->tokens * padded_of(d) + 2 * QUERIES * padded;
 }
 
 static head head_of(const float *qkv, const ak_heads *a, int64_t item, float *room)
 {
     int64_t d = a->width / a->heads, padded = padded_of(a->tokens);
+    int64_t blocks = (a->tokens + QUERIES - 1) / QUERIES, wide = a->tokens * padded_of(d);
     const float *q = qkv + item / a->heads * a->tokens * 3 * a->width + item % a->heads * d;
 
-    return (head){ .q = q,
+    return (head){ .kernels = ak_dense_kernels_of_cpu(),
+                   .q = q,
                    .k = q + a->width,
                    .v = q + 2 * a->width,
                    .tokens = a->tokens,
@@ -120,34 +57,31 @@ static head head_of(const float *qkv, const ak_heads *a, int64_t item, float *ro
                    .d = d,
                    .row = 3 * a->width,
                    .y_row = a->width,
+                   .block = (a->tokens + blocks - 1) / blocks,
                    .scale = (float)(1 / sqrt((double)d)),
-                   .keys = room,
-                   .values = room + d * padded,
-                   .scores = room + 2 * d * padded,
-                   .down = room + (2 * d + QUERIES) * padded };
+                   .turned = room,
+                   .turned_v = room + d * padded,
+                   .right = room + 2 * d * padded,
+                   .other = room + 2 * d * padded + wide,
+                   .scores = room + 2 * d * padded + 2 * wide,
+                   .down = room + 2 * d * padded + 2 * wide + QUERIES * padded };
 }
 
-CLONES static void transpose(float *out, const float *x, const head *h, float scale)
+// to [count][padded] = x times the packed `keys`, x rows of d; zeros follow up to a whole vector.
+static void meet(const head *h, float *to, const float *x, int64_t x_row, const float *keys,
+                 int64_t count)
 {
-    for (int64_t k = 0; k < h->d; k++) {
-        for (int64_t t = 0; t < h->tokens; t++)
-            out[k * h->padded + t] = x[t * h->row + k] * scale;
-        for (int64_t t = h->tokens; t < h->padded; t++)
-            out[k * h->padded + t] = 0;
-    }
-}
+    int64_t lanes = h->kernels->lanes;
 
-// scores = Q K^T / sqrt(d) of the queries [first, first + count).
-static void score(const head *h, int64_t first, int64_t count)
-{
-    multiply(&(product){ .a = { h->q + first * h->row, h->row, 1 },
-                         .b = h->keys,
-                         .b_row = h->padded,
-                         .c = h->scores,
-                         .c_row = h->padded,
-                         .m = count,
-                         .n = h->padded,
-                         .k = h->d });
+    h->kernels->product(&(ak_dense_product){ .c = to,
+                                             .c_row = h->padded,
+                                             .a = x,
+                                             .a_row = x_row,
+                                             .a_column = 1,
+                                             .b = keys,
+                                             .m = count,
+                                             .n = (h->tokens + lanes - 1) / lanes * lanes,
+                                             .k = h->d });
 }
 
 static inline float largest_of(const float *x, int64_t n)
@@ -167,19 +101,19 @@ static inline float largest_of(const float *x, int64_t n)
     return most;
 }
 
-// x = exp(x - shift); returns the sum of the first n; the padding is of no account.
-static inline float exp_row(float *x, int64_t n, float shift)
+// x = exp(scale x - shift); returns their sum.
+static inline float exp_row(float *x, int64_t n, float scale, float shift)
 {
     float sums[LANES] = { 0 }, sum = 0;
     int64_t i = 0;
 
     for (; i + LANES <= n; i += LANES)
         for (int k = 0; k < LANES; k++) {
-            x[i + k] = ak_exp_of(x[i + k] - shift);
+            x[i + k] = ak_exp_of(x[i + k] * scale - shift);
             sums[k] += x[i + k];
         }
     for (; i < n; i++) {
-        x[i] = ak_exp_of(x[i] - shift);
+        x[i] = ak_exp_of(x[i] * scale - shift);
         sum += x[i];
     }
     for (int k = 0; k < LANES; k++)
@@ -187,12 +121,13 @@ static inline float exp_row(float *x, int64_t n, float shift)
     return sum;
 }
 
-// Rows become exp(x - the largest); inverse: 1 / their sums; logs: the softmax's denominators'.
+// Rows become exp(scale (x - the largest)); inverse: 1 / their sums; logs: the softmax's
+// denominators'.
 CLONES static void soften(const head *h, int64_t count, float *inverse, float *logs)
 {
     for (int64_t r = 0; r < count; r++) {
-        float *x = h->scores + r * h->padded, most = largest_of(x, h->tokens);
-        float sum = exp_row(x, h->tokens, most);
+        float *x = h->scores + r * h->padded, most = largest_of(x, h->tokens) * h->scale;
+        float sum = exp_row(x, h->tokens, h->scale, most);
 
         inverse[r] = 1 / sum;
         logs[r] = most + logf(sum);
@@ -214,20 +149,22 @@ static void forward_item(float *y, float *logs, const float *qkv, const ak_heads
 
     y += item / a->heads * a->tokens * a->width + item % a->heads * h.d;
     logs += item * a->tokens;
-    transpose(h.keys, h.k, &h, h.scale);
-    for (int64_t first = 0; first < h.tokens; first += QUERIES) {
-        int64_t count = h.tokens - first < QUERIES ? h.tokens - first : QUERIES;
+    h.kernels->pack(h.turned, h.k, h.row, true, h.d, h.tokens);
+    h.kernels->pack(h.right, h.v, h.row, false, h.tokens, h.d);
+    for (int64_t first = 0; first < h.tokens; first += h.block) {
+        int64_t count = h.tokens - first < h.block ? h.tokens - first : h.block;
 
-        score(&h, first, count);
+        meet(&h, h.scores, h.q + first * h.row, h.row, h.turned, count);
         soften(&h, count, inverse, logs + first);
-        multiply(&(product){ .a = { h.scores, h.padded, 1 },
-                             .b = h.v,
-                             .b_row = h.row,
-                             .c = y + first * h.y_row,
-                             .c_row = h.y_row,
-                             .m = count,
-                             .n = h.d,
-                             .k = h.tokens });
+        h.kernels->product(&(ak_dense_product){ .c = y + first * h.y_row,
+                                                .c_row = h.y_row,
+                                                .a = h.scores,
+                                                .a_row = h.padded,
+                                                .a_column = 1,
+                                                .b = h.right,
+                                                .m = count,
+                                                .n = h.d,
+                                                .k = h.tokens });
         scale_rows(y + first * h.y_row, inverse, count, h.d, h.y_row);
     }
 }
@@ -240,7 +177,7 @@ CLONES static void soften_back(const head *h, int64_t count, const float *logs)
         float sums[LANES] = { 0 }, sum = 0;
         int64_t i = 0;
 
-        (void)exp_row(x, h->tokens, logs[r]);
+        (void)exp_row(x, h->tokens, h->scale, logs[r]);
         for (; i + LANES <= h->tokens; i += LANES)
             for (int k = 0; k < LANES; k++)
                 sums[k] += x[i + k] * d[i + k];
@@ -253,45 +190,51 @@ CLONES static void soften_back(const head *h, int64_t count, const float *logs)
     }
 }
 
-// dq, dk, dv: where the gradients of this head's rows begin; add: to what they hold.
+// Adds x^T times the packed rows in `right` to `to`, x [count][padded]; only written if !add.
+static void gather(const head *h, float *to, const float *x, int64_t count, bool add)
+{
+    h->kernels->product(&(ak_dense_product){ .c = to,
+                                             .c_row = h->row,
+                                             .a = x,
+                                             .a_row = 1,
+                                             .a_column = h->padded,
+                                             .b = h->right,
+                                             .m = h->tokens,
+                                             .n = h->d,
+                                             .k = count,
+                                             .base = add ? to : NULL,
+                                             .base_row = h->row });
+}
+
+// dq, dk, dv: where the gradients of this head's rows begin; add: to what they hold.  `other` is K.
 static void backward_block(const head *h, float *dq, float *dk, float *dv, const float *dy,
                            int64_t first, int64_t count, bool add, const float *logs)
 {
-    product p = { .n = h->d, .c_row = h->row };
+    bool more = add || first > 0;
 
-    score(h, first, count);
-    multiply(&(product){ .a = { dy + first * h->y_row, h->y_row, 1 },
-                         .b = h->values,
-                         .b_row = h->padded,
-                         .c = h->down,
-                         .c_row = h->padded,
-                         .m = count,
-                         .n = h->padded,
-                         .k = h->d });
+    dq += first * h->row;
+    dy += first * h->y_row;
+    meet(h, h->scores, h->q + first * h->row, h->row, h->turned, count);
+    meet(h, h->down, dy, h->y_row, h->turned_v, count);
     soften_back(h, count, logs + first);
     // dQ = dS K
-    p.a = (matrix){ h->down, h->padded, 1 };
-    p.b = h->k;
-    p.b_row = h->row;
-    p.c = dq + first * h->row;
-    p.m = count;
-    p.k = h->tokens;
-    p.add = add;
-    multiply(&p);
+    h->kernels->product(&(ak_dense_product){ .c = dq,
+                                             .c_row = h->row,
+                                             .a = h->down,
+                                             .a_row = h->padded,
+                                             .a_column = 1,
+                                             .b = h->other,
+                                             .m = count,
+                                             .n = h->d,
+                                             .k = h->tokens,
+                                             .base = add ? dq : NULL,
+                                             .base_row = h->row });
     // dK += dS^T Q
-    p.a = (matrix){ h->down, 1, h->padded };
-    p.b = h->q + first * h->row;
-    p.c = dk;
-    p.m = h->tokens;
-    p.k = count;
-    p.add = add || first > 0;
-    multiply(&p);
+    h->kernels->pack(h->right, h->q + first * h->row, h->row, false, count, h->d);
+    gather(h, dk, h->down, count, more);
     // dV += P^T dy
-    p.a = (matrix){ h->scores, 1, h->padded };
-    p.b = dy + first * h->y_row;
-    p.b_row = h->y_row;
-    p.c = dv;
-    multiply(&p);
+    h->kernels->pack(h->right, dy, h->y_row, false, count, h->d);
+    gather(h, dv, h->scores, count, more);
 }
 
 static void backward_item(float *dqkv, const float *dy, const float *qkv, const float *logs,
@@ -302,10 +245,11 @@ static void backward_item(float *dqkv, const float *dy, const float *qkv, const 
 
     dy += item / a->heads * a->tokens * a->width + item % a->heads * h.d;
     logs += item * a->tokens;
-    transpose(h.keys, h.k, &h, h.scale);
-    transpose(h.values, h.v, &h, 1);
-    for (int64_t first = 0; first < h.tokens; first += QUERIES) {
-        int64_t count = h.tokens - first < QUERIES ? h.tokens - first : QUERIES;
+    h.kernels->pack(h.turned, h.k, h.row, true, h.d, h.tokens);
+    h.kernels->pack(h.turned_v, h.v, h.row, true, h.d, h.tokens);
+    h.kernels->pack(h.other, h.k, h.row, false, h.tokens, h.d);
+    for (int64_t first = 0; first < h.tokens; first += h.block) {
+        int64_t count = h.tokens - first < h.block ? h.tokens - first : h.block;
 
         backward_block(&h, dq, dq + a->width, dq + 2 * a->width, dy, first, count, add, logs);
     }

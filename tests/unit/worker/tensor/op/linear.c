@@ -1,8 +1,8 @@
 // tests/unit/worker/tensor/op/linear.c -- tests worker/tensor/op/linear.c.
 
-#include "tests/unit/worker/tensor/op/probe.h"
+#include "tests/unit/worker/tensor/op/differences.h"
 
-enum { ROWS = 20, IN = 37, OUT = 19 };
+enum { ROWS = 20, FEW = 8, IN = 37, OUT = 19 };
 
 typedef struct layer {
     ak_param *w, *bias;
@@ -50,7 +50,6 @@ static void check_on(bool bias, bool target, bool constant, int dims)
                    .shape = { { dims == 3 ? 4 : ROWS, dims == 3 ? ROWS / 4 : IN, IN } },
                    .y_numel = ROWS * OUT,
                    .constant = { constant },
-                   .inexact = true,
                    .mode.training = true,
                    .tolerance = 2e-6 };
 
@@ -100,5 +99,92 @@ START_TEST(of_a_momentum_network)
 }
 END_TEST
 
+// ---- with what stands around it
+
+static ak_tensor *record_surrounded(const ak_probe *p, ak_graph *g, ak_tensor *const x[])
+{
+    ak_dense_layer l = *(const ak_dense_layer *)p->ctx;
+
+    l.base = x[1];
+    return ak_dense_of(g, x[0], &l);
+}
+
+static double of_row(const ak_dense_layer *l, const double *x, const double *trained, int i)
+{
+    double mean = 0, var = 0;
+
+    if (l->gelu)
+        return 0.5 * x[i] * erfc(-x[i] / sqrt(2));
+    for (int k = 0; k < IN; k++)
+        mean += x[k] / IN;
+    for (int k = 0; k < IN; k++)
+        var += (x[k] - mean) * (x[k] - mean) / IN;
+    return (x[i] - mean) / sqrt(var + 1e-6) * trained[l->norm_w->offset + i] +
+           trained[l->norm_b->offset + i];
+}
+
+static void surrounded_formula(const ak_probe *p, double *const x[], const double *trained,
+                               double *y)
+{
+    const ak_dense_layer *l = p->ctx;
+
+    for (int r = 0; r < FEW; r++) {
+        double u[IN];
+
+        for (int i = 0; i < IN; i++)
+            u[i] = of_row(l, x[0] + r * IN, trained, i);
+        for (int o = 0; o < OUT; o++) {
+            y[r * OUT + o] = x[1][r * OUT + o] + trained[l->bias->offset + o];
+            for (int i = 0; i < IN; i++)
+                y[r * OUT + o] += trained[l->w->offset + o * IN + i] * u[i];
+        }
+    }
+}
+
+static void surrounded_naive(const ak_probe *p, int shards, ak_probe_want *want)
+{
+    (void)shards;
+    ak_differences(p, surrounded_formula, want);
+}
+
+static void check_surrounded(bool norm)
+{
+    const int64_t w[2] = { OUT, IN }, b[1] = { OUT }, n[1] = { IN };
+    ak_dense_layer l = { .gelu = !norm };
+    ak_probe p = { .record = record_surrounded,
+                   .naive = surrounded_naive,
+                   .ctx = &l,
+                   .inputs = 2,
+                   .dims = 2,
+                   .shape = { { FEW, IN }, { FEW, OUT } },
+                   .y_numel = FEW * OUT,
+                   .mode.training = true,
+                   .tolerance = 2e-6 };
+
+    ak_model_init(&p.model);
+    l.w = ak_model_param(&p.model, "l", "weight", AK_ROLE_TRAINED, 2, w, AK_INIT_ZERO, 0);
+    l.bias = ak_model_param(&p.model, "l", "bias", AK_ROLE_TRAINED, 1, b, AK_INIT_ZERO, 0);
+    if (norm) {
+        l.norm_w =
+            ak_model_param(&p.model, "n", "weight", AK_ROLE_TRAINED, 1, n, AK_INIT_ZERO, 0);
+        l.norm_b =
+            ak_model_param(&p.model, "n", "bias", AK_ROLE_TRAINED, 1, n, AK_INIT_ZERO, 0);
+    }
+    ak_probe_model(&p);
+    ak_probe_check(&p);
+}
+
+START_TEST(behind_a_layer_norm)
+{
+    check_surrounded(true);
+}
+END_TEST
+
+START_TEST(behind_gelu)
+{
+    check_surrounded(false);
+}
+END_TEST
+
 AK_TEST_MAIN(AK_CASE(of_tokens), AK_CASE(with_bias), AK_CASE(without_bias), AK_CASE(constant_input),
-             AK_CASE(of_a_momentum_network))
+             AK_CASE(of_a_momentum_network), AK_CASE(behind_a_layer_norm), AK_CASE(behind_gelu))
