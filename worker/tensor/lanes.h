@@ -1,9 +1,13 @@
 // worker/tensor/lanes.h -- vectors of LANES floats, for the files of one instruction set.
 //
-// The file says LANES before it includes this.
+// The file says LANES before it includes this; without, it gets what any CPU has.
 
 #ifndef AK_TENSOR_LANES_H
 #define AK_TENSOR_LANES_H
+
+#ifndef LANES
+#define LANES 4
+#endif
 
 #define INLINE static inline __attribute__((always_inline))
 
