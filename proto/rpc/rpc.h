@@ -7,6 +7,7 @@
 
 #include "akssl.pb-c.h"
 #include "health.pb-c.h"
+#include "reflection.pb-c.h"
 
 #include "akssl/status.h"
 #include "proto/spec/spec.h"

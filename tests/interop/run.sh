@@ -1,6 +1,6 @@
 #!/bin/sh
 # tests/interop/run.sh -- what others make, beside us: the official safetensors reader and gRPC's
-# own health client read what we write; our losses agree with lightly's; a table says where ak-ssl
+# own clients of health and reflection read what we write; our losses agree with lightly's; a table says where ak-ssl
 # departs from the papers.  All from PyPI, in a virtual environment of their own (PyTorch: Debian's).
 #
 #     tests/interop/run.sh [BIN_DIR]      default build/bin
@@ -30,7 +30,7 @@ skip() {
 "$python" -m venv "$dir/venv" >"$dir/log" 2>&1 ||
     skip "$python makes no virtual environment here (Debian's package python3-venv)"
 "$dir/venv/bin/pip" install --quiet --disable-pip-version-check \
-    numpy safetensors grpcio grpcio-health-checking >"$dir/log" 2>&1 ||
+    numpy safetensors grpcio grpcio-health-checking grpcio-reflection >"$dir/log" 2>&1 ||
     skip "PyPI's packages cannot be installed: $(tail -n 1 "$dir/log")"
 
 export AKSSL_SERVER="unix:$dir/s"
@@ -49,6 +49,9 @@ job=$("$bin/akssl-client" submit --method moco_v2 --dataset fashion-mnist --limi
 "$dir/venv/bin/python" - "$dir/s" "$dir/state/jobs/$job" <<'PYTHON'
 import glob, sys
 import grpc, numpy
+from google.protobuf.descriptor_pool import DescriptorPool
+from google.protobuf.message_factory import GetMessageClass
+from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from safetensors import safe_open
 from safetensors.numpy import load_file
@@ -70,7 +73,20 @@ print("interop: the official safetensors reader agrees on", len(model) + len(opt
 with grpc.insecure_channel("unix:" + socket) as channel:
     reply = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(service="akssl.v1.Lab"), timeout=10)
     assert reply.status == health_pb2.HealthCheckResponse.SERVING
-print("interop: gRPC's own health client finds akssl.v1.Lab serving")
+    watch = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest(service="akssl.v1.Run"), timeout=10)
+    assert next(watch).status == health_pb2.HealthCheckResponse.SERVING
+    watch.cancel()
+    print("interop: gRPC's own health client finds akssl.v1.Lab and akssl.v1.Run serving")
+
+    database = ProtoReflectionDescriptorDatabase(channel)
+    assert {"akssl.v1.Lab", "akssl.v1.Run", "grpc.health.v1.Health"} <= set(database.get_services())
+    pool = DescriptorPool(database)
+    method = pool.FindServiceByName("akssl.v1.Lab").FindMethodByName("List")
+    call = channel.unary_unary("/akssl.v1.Lab/List", request_serializer=lambda m: m.SerializeToString(),
+                               response_deserializer=GetMessageClass(method.output_type).FromString)
+    reply = call(GetMessageClass(method.input_type)(limit=3), timeout=10)
+    assert [job.state for job in reply.jobs] == ["SUCCEEDED"] and reply.jobs[0].spec.method == "moco_v2"
+    print("interop: gRPC's own reflection client finds", len(database.get_services()), "services, and lists jobs by them")
 PYTHON
 
 # ---- losses: lightly's on random tensors, as cases for our numerics tests; then ak-ssl's
