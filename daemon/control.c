@@ -144,7 +144,9 @@ static akssl_status make_folder(ak_daemon *d, const char *folder, const char *ya
     if (rc == AKSSL_OK && seed && rename(seed, seeded) < 0)
         rc = ak_fail_errno(errno, "file '%s' cannot be made", seeded);
     if (rc == AKSSL_OK)
-        rc = ak_files_write(path, yaml, strlen(yaml)); // and flushes the folder
+        rc = ak_files_create(path, yaml, strlen(yaml));
+    if (rc == AKSSL_OK)
+        rc = ak_files_sync(folder);
     if (rc < 0) {
         unlink(seeded);
         unlink(path);

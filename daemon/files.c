@@ -94,16 +94,29 @@ static int write_all(int fd, const char *data, size_t size)
     return fsync(fd) < 0 ? errno : 0;
 }
 
+static int write_file(const char *path, int flags, const void *data, size_t size)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | flags, 0600);
+    int error = fd < 0 ? errno : write_all(fd, data, size);
+
+    if (fd >= 0 && close(fd) < 0 && !error)
+        error = errno;
+    return error;
+}
+
+akssl_status ak_files_create(const char *path, const void *data, size_t size)
+{
+    int error = write_file(path, O_EXCL, data, size);
+
+    return error ? ak_fail_errno(error, "file '%s' cannot be written", path) : AKSSL_OK;
+}
+
 akssl_status ak_files_write(const char *path, const void *data, size_t size)
 {
     char *temporary = ak_path("%s.tmp", path);
     akssl_status rc = AKSSL_OK;
-    int fd, error;
+    int error = write_file(temporary, O_TRUNC, data, size);
 
-    fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    error = fd < 0 ? errno : write_all(fd, data, size);
-    if (fd >= 0 && close(fd) < 0 && !error)
-        error = errno;
     if (!error && rename(temporary, path) < 0)
         error = errno;
     if (error)

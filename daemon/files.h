@@ -23,6 +23,10 @@ akssl_status ak_files_make(const char *folder) AKSSL_MUST_CHECK;
 // ak_files_write makes path hold exactly these bytes, durably, mode 0600.
 akssl_status ak_files_write(const char *path, const void *data, size_t size) AKSSL_MUST_CHECK;
 
+// ak_files_create is the same for a new file in a folder of which nobody knows yet: it is not
+// written beside its place first, and ak_files_sync of the folder is the caller's.
+akssl_status ak_files_create(const char *path, const void *data, size_t size) AKSSL_MUST_CHECK;
+
 // ak_files_read appends a file of at most limit bytes to text.
 akssl_status ak_files_read(const char *path, size_t limit, ak_str *text) AKSSL_MUST_CHECK;
 

@@ -1,9 +1,18 @@
 // worker/command/check.c -- `akssl-worker check --spec FILE [--state FILE]`: prints the resolved
 // spec, or says what is wrong with it.
+//
+// Its first lines are comments: what the job takes, and which files were opened to find out, so
+// that akssld knows how long the answer holds (daemon/verdicts.h).  More than MAX_OPENED bytes of
+// these, or a name in other letters than ASCII's, and none is named.
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
+#include "proto/base/confine.h"
 #include "proto/base/error.h"
 #include "proto/spec/spec.h"
 #include "worker/command/command.h"
@@ -21,7 +30,39 @@ static const ak_option options[] = {
     AK_OPTION_END,
 };
 
-static akssl_status print(const ak_spec *spec, int64_t images)
+enum { MAX_OPENED = 16 << 10 };
+
+// listen_to_opens has every file that is opened noted; -1: it cannot be.
+static int listen_to_opens(void)
+{
+    int fd = memfd_create("opened", MFD_CLOEXEC);
+    char number[16];
+
+    snprintf(number, sizeof number, "%d", fd);
+    if (fd >= 0)
+        setenv(AK_CONFINE_OPENED, number, 1);
+    return fd;
+}
+
+static void append_opened(int fd, ak_str *out)
+{
+    char text[MAX_OPENED + 1], *rest = NULL;
+    ssize_t n = fd >= 0 ? pread(fd, text, sizeof text, 0) : -1;
+
+    unsetenv(AK_CONFINE_OPENED);
+    if (fd >= 0)
+        close(fd);
+    if (n <= 0 || n == (ssize_t)sizeof text)
+        return;
+    text[n] = '\0';
+    for (char *c = text; *c; c++)
+        if ((*c < ' ' || *c > '~') && *c != '\n')
+            return;
+    for (char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
+        ak_str_format(out, "# %s\n", line);
+}
+
+static akssl_status print(const ak_spec *spec, int64_t images, int opened)
 {
     ak_str text = AK_STR_INIT;
     akssl_status rc;
@@ -29,6 +70,7 @@ static akssl_status print(const ak_spec *spec, int64_t images)
     ak_str_append(&text, "# estimate: ");
     rc = ak_estimate(spec, images, &text);
     ak_str_append(&text, "\n");
+    append_opened(opened, &text);
     if (rc == AKSSL_OK)
         rc = ak_spec_write_yaml(spec, &text);
     if (rc == AKSSL_OK && fputs(text.text, stdout) < 0)
@@ -41,6 +83,7 @@ static int run(void *self)
 {
     check *c = self;
     int64_t images = 0;
+    int opened = listen_to_opens();
     akssl_status rc;
     ak_spec spec;
 
@@ -56,7 +99,7 @@ static int run(void *self)
     if (rc == AKSSL_OK && c->state[0])
         rc = ak_seed_check(&spec, c->state);
     if (rc == AKSSL_OK)
-        rc = print(&spec, images);
+        rc = print(&spec, images, opened);
     ak_spec_fini(&spec);
     if (rc == AKSSL_ERR_PERMISSION)
         return AK_EXIT_NOT_PERMITTED;
