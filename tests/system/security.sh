@@ -63,6 +63,8 @@ sleep 1.2
 refused 1 'expired' "$dir/as" short list
 refused 1 'may only read' "$dir/as" reader submit "${small[@]}" --method simclr
 refused 1 'may only submit' "$dir/as" alice token list
+refused 1 'may only submit' "$dir/as" alice admin backup "$dir/stolen"
+[ ! -e "$dir/stolen" ] && [ ! -e "$dir/stolen.part" ] || fail "a refused backup leaves a folder"
 as root token list | grep -q erin || fail "an administrator's token lists no tokens"
 refused 3 'no CA signed' "$bin/akssl-client" --server "127.0.0.1:$port" --token-file "$dir/alice" list
 refused 3 'cannot be reached' "$bin/akssl-client" --server "plaintext:127.0.0.1:$port" --token-file "$dir/alice" list
