@@ -8,13 +8,14 @@
 #include "client/cli/json.h"
 #include "client/cli/line.h"
 #include "client/cli/monitor.h"
+#include "client/cli/recipe.h"
 #include "client/cli/signals.h"
 #include "client/cli/sweep.h"
 #include "client/cli/text.h"
 
 typedef struct submit {
     bool wait, watch, parsable, dry_run, hold, requeue, no_requeue;
-    const char *dependency, *array, *partition;
+    const char *recipe, *dependency, *array, *partition;
     ak_texts sweep;
 } submit;
 
@@ -26,6 +27,8 @@ static const ak_flag flags[] = {
             "print the resolved spec and an estimate; queue nothing"),
     AK_FLAG(submit, dry_run, "test-only", 0, SWITCH, NULL, "the same"),
     AK_FLAG(submit, hold, "hold", 'H', SWITCH, NULL, "do not start it until it is released"),
+    AK_FLAG(submit, recipe, "recipe", 0, TEXT, "NAME",
+            "begin with a published run's spec, as solo-cifar/byol"),
     AK_FLAG(submit, sweep, "sweep", 0, MANY, "KEY=A,B",
             "a job for each value; several: for each combination"),
     AK_FLAG(submit, array, "array", 'a', TEXT, "0-15[%4]",
@@ -58,8 +61,12 @@ static int check_flags(const ak_cli *cli, const submit *s)
 // Whatever is wrong with a spec is a matter of usage, an unreadable file too.
 static int read_spec(const ak_args *args, akssl_job_spec *spec)
 {
+    const submit *s = args->self;
     akssl_status rc;
+    int code = s->recipe ? ak_recipe_load(s->recipe, spec) : AK_EXIT_DONE;
 
+    if (code != AK_EXIT_DONE)
+        return code;
     if (args->word_count > 0) {
         rc = akssl_job_spec_load_yaml(spec, args->words[0]);
         if (rc < 0) {
@@ -290,7 +297,7 @@ const ak_cmd ak_cmd_submit = {
     .name = "submit",
     .summary = "submit a job, by flags or by a YAML file of the same names",
     .synopsis = "[SPEC.yaml]",
-    .details = "A flag wins over the file.  --option and --augment may be repeated.\n"
+    .details = "A flag wins over the file, and the file over a recipe.  --option and --augment may be repeated.\n"
                "The job's number is printed once the daemon has it on its disk.\n",
     .flags = flags,
     .self_size = sizeof(submit),
