@@ -79,26 +79,30 @@ akssl_status ak_files_make(const char *folder)
     return error ? ak_fail_errno(error, "folder '%s' cannot be made", folder) : AKSSL_OK;
 }
 
-static int write_all(int fd, const char *data, size_t size)
+int ak_files_put(int fd, const void *data, size_t size)
 {
+    const char *at = data;
+
     while (size) {
-        ssize_t n = write(fd, data, size);
+        ssize_t n = write(fd, at, size);
 
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
             return errno;
-        data += n;
+        at += n;
         size -= (size_t)n;
     }
-    return fsync(fd) < 0 ? errno : 0;
+    return 0;
 }
 
 static int write_file(const char *path, int flags, const void *data, size_t size)
 {
     int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | flags, 0600);
-    int error = fd < 0 ? errno : write_all(fd, data, size);
+    int error = fd < 0 ? errno : ak_files_put(fd, data, size);
 
+    if (!error && fsync(fd) < 0)
+        error = errno;
     if (fd >= 0 && close(fd) < 0 && !error)
         error = errno;
     return error;

@@ -64,19 +64,6 @@ static akssl_status make_room(const restore *r)
 
 // ---- files
 
-static akssl_status write_all(int fd, const char *path, const char *data, size_t size)
-{
-    while (size) {
-        ssize_t n = write(fd, data, size);
-
-        if (n < 0 && errno != EINTR)
-            return ak_fail_errno(errno, "file '%s' cannot be written", path);
-        data += n > 0 ? n : 0;
-        size -= n > 0 ? (size_t)n : 0;
-    }
-    return AKSSL_OK;
-}
-
 static akssl_status pump(restore *r, int from, int to, const ak_backup_file *file, const char *path)
 {
     ak_digest *digest = ak_digest_new();
@@ -84,14 +71,17 @@ static akssl_status pump(restore *r, int from, int to, const ak_backup_file *fil
     uint64_t size = 0;
     akssl_status rc = AKSSL_OK;
     ssize_t n = 0;
+    int error = 0;
 
-    while (rc == AKSSL_OK && (n = read(from, r->block, sizeof r->block)) > 0) {
+    while (!error && (n = read(from, r->block, sizeof r->block)) > 0) {
         ak_digest_add(digest, r->block, (size_t)n);
         size += (uint64_t)n;
-        rc = write_all(to, path, r->block, (size_t)n);
+        error = ak_files_put(to, r->block, (size_t)n);
     }
     ak_digest_end(digest, found);
-    if (rc == AKSSL_OK && n < 0)
+    if (error)
+        rc = ak_fail_errno(error, "file '%s' cannot be written", path);
+    else if (n < 0)
         rc = ak_fail_errno(errno, "file '%s/%s'", r->folder, file->path);
     if (rc == AKSSL_OK && (size != file->size || strcmp(found, file->digest) != 0))
         rc = ak_fail(AKSSL_ERR_CORRUPT,

@@ -14,7 +14,7 @@ version=
 while [ $# -gt 0 ]; do
     case $1 in
     --version) version=${2:?package.sh: --version needs one} ;;
-    --output) output=$(realpath "${2:?package.sh: --output needs a folder}") ;;
+    --output) output=$(realpath -m "${2:?package.sh: --output needs a folder}") ;;
     *)
         echo "usage: deploy/package.sh [--version VERSION] [--output DIR]" >&2
         exit 2

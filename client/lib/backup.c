@@ -92,15 +92,7 @@ static akssl_status add(backup *b, const uint8_t *bytes, size_t size)
     if (b->fd < 0)
         return ak_fail(AKSSL_ERR_CORRUPT, "the daemon sent bytes of no file: ask again");
     b->bytes += (int64_t)size;
-    while (size > 0) {
-        ssize_t n = write(b->fd, bytes, size);
-
-        if (n < 0 && errno != EINTR)
-            return write_failed(b);
-        bytes += n > 0 ? n : 0;
-        size -= n > 0 ? (size_t)n : 0;
-    }
-    return AKSSL_OK;
+    return ak_client_write(b->fd, b->path.text, bytes, size);
 }
 
 static akssl_status take(backup *b, const Akssl__V1__BackupPiece *piece)

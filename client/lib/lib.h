@@ -42,6 +42,10 @@ akssl_status ak_client_call(akssl_client *client, ak_rpc_id rpc, const ProtobufC
 // returns rc, whatever it is.
 akssl_status ak_client_unreachable(const akssl_client *client, akssl_status rc);
 
+// ak_client_write writes all of it to a file; path is for the sentence (save.c).
+akssl_status ak_client_write(int fd, const char *path, const uint8_t *bytes,
+                             size_t size) AKSSL_MUST_CHECK;
+
 // ak_follow keeps one server stream going through losses of the daemon.
 typedef struct ak_follow {
     akssl_client *client;

@@ -43,20 +43,25 @@ static akssl_status take_head(save *s, const Akssl__V1__StatePiece *piece)
     return s->fd < 0 ? write_failed(s) : AKSSL_OK;
 }
 
+akssl_status ak_client_write(int fd, const char *path, const uint8_t *bytes, size_t size)
+{
+    while (size > 0) {
+        ssize_t n = write(fd, bytes, size);
+
+        if (n < 0 && errno != EINTR)
+            return ak_fail_errno(errno, "file '%s' cannot be written", path);
+        bytes += n > 0 ? n : 0;
+        size -= n > 0 ? (size_t)n : 0;
+    }
+    return AKSSL_OK;
+}
+
 static akssl_status take_bytes(save *s, const uint8_t *bytes, size_t size)
 {
     if ((uint64_t)size > (uint64_t)s->left)
         return broken();
     s->left -= (int64_t)size;
-    while (size > 0) {
-        ssize_t n = write(s->fd, bytes, size);
-
-        if (n < 0 && errno != EINTR)
-            return write_failed(s);
-        bytes += n > 0 ? n : 0;
-        size -= n > 0 ? (size_t)n : 0;
-    }
-    return AKSSL_OK;
+    return ak_client_write(s->fd, s->part.text, bytes, size);
 }
 
 static akssl_status receive(save *s, const akssl_client *client, ak_stream *stream)
