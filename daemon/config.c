@@ -60,6 +60,9 @@ static const ak_option table[] = {
                      "make the state folder, which is empty, of this backup, and end"),
     AK_OPTION_INT(ak_config, fair_share_half_life, 604800, 60, 315360000,
                   "seconds in which use of cores loses half its weight (default 604800)"),
+    AK_OPTION_BOOL(ak_config, deny_code, true,
+                   "whether akssld denies itself to make code in memory (default true; false for "
+                   "valgrind)"),
     AK_OPTION_BOOL(ak_config, preempt, true,
                    "whether runs make way for jobs of a higher priority (default true)"),
     AK_OPTION_STRING(ak_config, launcher, "", "|local|hosts|slurm",

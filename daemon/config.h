@@ -25,7 +25,7 @@ typedef struct ak_config {
     int64_t rate;                                 // calls a second, for each person
     int64_t socket_mode;
     int64_t fair_share_half_life; // seconds
-    bool preempt;
+    bool preempt, deny_code;
     char *launcher;       // of jobs that say none
     char *hosts;          // list of hosts, or its file; "": none
     char *host_agent;     // a remote shell and its arguments

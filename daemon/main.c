@@ -54,7 +54,7 @@ static int serve(ak_config *config)
     akssl_status rc;
 
     umask(077);
-    if (!ak_harden())
+    if (config->deny_code && !ak_harden())
         ak_log_write(&log, AK_LOG_DEBUG, "this kernel cannot deny akssld alone to make code");
     if (config->init_tls)
         return init_tls(config);
