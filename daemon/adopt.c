@@ -61,9 +61,47 @@ static void on_look(uv_timer_t *timer)
 
 // ---- the lease
 
+static void start_lease(ak_run *run);
+
 static void on_lease_over(uv_timer_t *timer)
 {
-    ak_run_end(timer->data, "its rank 0 did not join akssld when that was started again");
+    ak_run *run = timer->data;
+
+    if (run->waits) // in its launcher's queue
+        start_lease(run);
+    else
+        ak_run_end(run, "its rank 0 did not join akssld when that was started again");
+}
+
+static void start_lease(ak_run *run)
+{
+    uv_timer_start(&run->timer, on_lease_over, (uint64_t)run->d->config->adopt_timeout * 1000, 0);
+}
+
+// ---- a command that has died, while what it follows goes on
+
+static void on_ended(uv_process_t *process, int64_t code, int signal)
+{
+    (void)process; // on_look finds it out, as of one that an earlier daemon has started
+    (void)code;
+    (void)signal;
+}
+
+// follow_again gives a launcher's command again; true when there is one now.
+static bool follow_again(ak_run *run)
+{
+    char *path = ak_launch_file(run, "exit");
+    bool ended = access(path, F_OK) == 0;
+    akssl_status rc = AKSSL_OK;
+
+    free(path);
+    if (ended || !ak_launcher_of(run->job)->follow || ak_process_signal_guard(run->id, 0))
+        return false;
+    rc = ak_launch_again(run, on_ended);
+    ak_log_write(run->d->log, rc < 0 ? AK_LOG_ERROR : AK_LOG_INFO,
+                 "job %" PRId64 " run %s: its %s is followed again%s%s", run->job->id, run->id,
+                 ak_launcher_of(run->job)->name, rc < 0 ? ": " : "", rc < 0 ? ak_error_text() : "");
+    return rc == AKSSL_OK;
 }
 
 static void on_exit_late(uv_timer_t *timer)
@@ -77,6 +115,8 @@ void ak_adopt(ak_daemon *d, ak_job *job)
     int left = ak_process_signal(run->id, 0);
     akssl_status rc = ak_launch_read(run);
 
+    if (rc == AKSSL_OK)
+        left += follow_again(run);
     uv_timer_start(&run->watch, on_look, 0, LOOK_MS);
     if (!left)
         return; // the first look concludes
@@ -91,7 +131,8 @@ void ak_adopt(ak_daemon *d, ak_job *job)
         run->not_counted = true;
         ak_run_end(run, ak_error_text());
     } else {
-        uv_timer_start(&run->timer, on_lease_over, (uint64_t)d->config->adopt_timeout * 1000, 0);
+        start_lease(run);
+        ak_run_follow(run);
     }
 }
 

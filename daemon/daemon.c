@@ -122,6 +122,7 @@ static void on_tick(uv_timer_t *timer)
     ak_daemon *d = timer->data;
 
     ak_control_retry(d);
+    each_run(d, ak_run_follow);
     ak_meter_tick(d);
     ak_elastic_tick(d);
     ak_hosts_tick(d->hosts);

@@ -19,7 +19,7 @@
 #include "proto/base/clock.h"
 #include "proto/base/error.h"
 
-enum { GRACE_MS = 4000, LEFTOVER_MS = 1500, MAX_EXIT = 64 };
+enum { GRACE_S = 4, MAX_GRACE_S = 600, LEFTOVER_MS = 1500, MAX_EXIT = 64 };
 
 // ---- the scratch folder: OpenMPI 4.1's names, then 5.0's
 
@@ -112,6 +112,16 @@ static bool reap(pid_t child, int *status)
     return found;
 }
 
+static int64_t grace_ns(void)
+{
+    const char *text = getenv("AKSSL_GRACE");
+    long seconds = text ? strtol(text, NULL, 10) : 0;
+
+    if (seconds < 1 || seconds > MAX_GRACE_S)
+        seconds = GRACE_S;
+    return seconds * INT64_C(1000000000);
+}
+
 static int wait_for(pid_t child, const sigset_t *signals)
 {
     const struct timespec pause = { .tv_nsec = 200 * 1000000L };
@@ -123,7 +133,7 @@ static int wait_for(pid_t child, const sigset_t *signals)
 
         if (signal > 0 && signal != SIGCHLD && !kill_at) {
             kill(child, SIGTERM);
-            kill_at = ak_clock_ns() + GRACE_MS * INT64_C(1000000);
+            kill_at = ak_clock_ns() + grace_ns();
         }
         if (kill_at && ak_clock_ns() > kill_at)
             kill(child, SIGKILL);

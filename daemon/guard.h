@@ -9,6 +9,9 @@
 // into FILE, durably, how mpirun ended, for a daemon that comes later.  mpirun is told by the
 // kernel when the guard dies, and the ranks watch mpirun (worker/leash.h).
 //
+// mpirun has 4 s to end after SIGTERM, or as many as AKSSL_GRACE says: a launcher's command may
+// have others to ask.
+//
 // A killed mpirun leaves its session folder and its ranks' shared memory behind: both are kept in a
 // folder of the run's, which the guard makes and removes.
 

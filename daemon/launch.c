@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -13,6 +14,7 @@
 #include "daemon/fallback.h"
 #include "daemon/files.h"
 #include "daemon/guard.h"
+#include "daemon/launcher/follow.h"
 #include "daemon/launcher/launcher.h"
 #include "daemon/seed.h"
 #include "daemon/work.h"
@@ -242,6 +244,7 @@ static akssl_status make_command(ak_run *run, bool again, ak_args *argv, ak_args
                                .ranks = run->job->ranks,
                                .places = &run->places,
                                .again = again };
+    const ak_launcher *launcher = ak_launcher_of(run->job);
     akssl_status rc;
 
     ak_args_add(argv, "%s", run->d->config->self); // guard.h
@@ -249,7 +252,13 @@ static akssl_status make_command(ak_run *run, bool again, ak_args *argv, ak_args
     ak_args_add(argv, "%s", exit_file);
     for (char **at = environ; *at; at++)
         ak_args_add(env, "%s", *at);
-    rc = ak_launcher_of(run->job)->command(&launch, argv, env);
+    rc = launcher->command(&launch, argv, env);
+    if (launcher->grace_s) {
+        char grace[24];
+
+        snprintf(grace, sizeof grace, "%" PRId64, launcher->grace_s);
+        ak_args_set(env, "AKSSL_GRACE", grace); // guard.h
+    }
     free(exit_file);
     free(secret);
     return rc;
@@ -312,6 +321,18 @@ akssl_status ak_launch_spawn(ak_run *run, uv_exit_cb exited)
 akssl_status ak_launch_again(ak_run *run, uv_exit_cb exited)
 {
     return launch(run, true, exited);
+}
+
+char *ak_launch_look(const ak_run *run, bool *runs)
+{
+    char *path = ak_launch_file(run, "status");
+    ak_str text = AK_STR_INIT;
+    akssl_status rc = ak_follow_read(path, runs, &text);
+    char *sentence = rc == AKSSL_OK ? ak_str_take(&text) : NULL;
+
+    ak_str_fini(&text);
+    free(path);
+    return sentence;
 }
 
 // ---- the log's last words

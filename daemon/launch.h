@@ -29,6 +29,10 @@ akssl_status ak_launch_spawn(ak_run *run, uv_exit_cb exited) AKSSL_MUST_CHECK;
 // ak_launch_again does so for a run whose command has died: it takes up what is there.
 akssl_status ak_launch_again(ak_run *run, uv_exit_cb exited) AKSSL_MUST_CHECK;
 
+// ak_launch_look reads how the run stands in its launcher's queue: *runs, and a sentence, which is
+// yours to free; NULL when nothing is known.
+char *ak_launch_look(const ak_run *run, bool *runs);
+
 // ak_launch_read reads secret and places of a run that an earlier daemon has started.
 akssl_status ak_launch_read(ak_run *run) AKSSL_MUST_CHECK;
 

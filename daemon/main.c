@@ -70,6 +70,17 @@ static int serve(ak_config *config)
     return rc < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
+static int follow(char **argv)
+{
+    const ak_launcher *launcher = ak_launcher_find(argv[0]);
+
+    if (!launcher || !launcher->follow) {
+        fprintf(stderr, "akssld: --follow is for akssld alone\n");
+        return EXIT_USAGE;
+    }
+    return launcher->follow(argv + 1);
+}
+
 int main(int argc, char **argv)
 {
     ak_config config;
@@ -77,6 +88,8 @@ int main(int argc, char **argv)
 
     if (argc > 1 && strcmp(argv[1], "--guard") == 0)
         return ak_guard(argv + 2);
+    if (argc > 2 && strcmp(argv[1], "--follow") == 0)
+        return follow(argv + 2);
     if (ak_config_parse(&config, argc, argv) < 0) {
         fprintf(stderr, "akssld: %s\n", ak_error_text());
         code = EXIT_USAGE;

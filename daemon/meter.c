@@ -40,7 +40,9 @@ void ak_meter_charge(ak_run *run)
 {
     int64_t now = ak_clock_ns(), took = now - run->charged_ns;
 
-    if (run->charged_ns) {
+    if (run->waits) {
+        run->charged_ns = now;
+    } else if (run->charged_ns) {
         run->job->elapsed_ms += took / 1000000;
         took -= took % 1000000;
         ak_usage_add(&run->d->usage, run->job->owner, (double)took / 1e9 * (double)run->cores);

@@ -21,7 +21,8 @@ enum {
     SWEEP_KILL = 20,     // ticks until what is left is killed: ranks leave by themselves in 1 s
     SWEEP_GIVE_UP = 150, // ticks until a process that cannot be killed is reported and left
     STORE_PAUSE_MS = 10000,
-    COLLECT_MS = 1000, // between tries to record what the run has committed alone
+    GONE_PAUSE_MS = 10000, // after a launcher has lost the cores
+    COLLECT_MS = 1000,     // between tries to record what the run has committed alone
 };
 
 static void conclude(ak_run *run);
@@ -94,11 +95,44 @@ static void on_join_late(uv_timer_t *timer)
     ak_run_end(timer->data, "rank 0 did not join within 60 s");
 }
 
+void ak_run_follow(ak_run *run)
+{
+    ak_job *job = run->job;
+    bool runs = false;
+    char *text = NULL;
+
+    if (ak_launcher_of(job)->follow &&
+        (run->phase == AK_RUN_LAUNCHED || run->phase == AK_RUN_ADOPTING))
+        text = ak_launch_look(run, &runs);
+    if (!text)
+        return;
+    if (run->waits && runs && run->phase == AK_RUN_LAUNCHED)
+        uv_timer_start(&run->timer, on_join_late, AK_RUN_JOIN_MS, 0);
+    run->waits = !runs;
+    if (!job->outcome && strcmp(job->reason, text) != 0) {
+        ak_text_set(&job->reason, text);
+        ak_watches_changed(run->d->watches, job, true);
+    }
+    free(text);
+}
+
+// note_gone tells a launcher's word that the cores were taken away from a crash.
+static void note_gone(ak_run *run)
+{
+    if (run->exit_code != AK_LAUNCHER_GONE || !ak_launcher_of(run->job)->follow || run->why[0])
+        return;
+    free(run->why);
+    run->why = ak_launch_last_words(run);
+    run->not_counted = true;
+    run->pause_ms = GONE_PAUSE_MS;
+}
+
 void ak_run_gone(ak_run *run, int code, int signal)
 {
     run->alive = false;
     run->exit_code = code;
     run->exit_signal = signal;
+    note_gone(run);
     ak_log_write(run->d->log, AK_LOG_DEBUG,
                  "job %" PRId64 " run %s: mpirun ended: code %d signal %d", run->job->id, run->id,
                  code, signal);
@@ -129,7 +163,9 @@ static void on_prepared(ak_run *run, akssl_status rc, const char *error)
         return;
     }
     run->phase = AK_RUN_LAUNCHED;
-    uv_timer_start(&run->timer, on_join_late, AK_RUN_JOIN_MS, 0);
+    run->waits = ak_launcher_of(run->job)->follow != NULL;
+    if (!run->waits)
+        uv_timer_start(&run->timer, on_join_late, AK_RUN_JOIN_MS, 0);
     ak_log_write(
         run->d->log, AK_LOG_INFO,
         "job %" PRId64 " run %s: %" PRId64 " ranks on %" PRId64 " cores from step %" PRId64,
@@ -221,7 +257,7 @@ ak_run *ak_run_take_up(ak_daemon *d, ak_job *job)
 void ak_run_joined(ak_run *run)
 {
     run->phase = AK_RUN_JOINED;
-    run->lost = false;
+    run->lost = run->waits = false;
     uv_timer_stop(&run->timer);
     if (run->job->state == AK_JOB_STARTING)
         move_on(run->d, run->job, AK_JOB_JOIN, run->note);
@@ -317,7 +353,8 @@ void ak_run_end(ak_run *run, const char *why)
         uv_process_kill(&run->process, SIGTERM);
     else if (!ak_process_signal_guard(run->id, SIGTERM))
         ak_process_signal(run->id, SIGKILL); // nobody is left who would take it
-    uv_timer_start(&run->timer, on_grace_over, AK_RUN_GRACE_MS, 0);
+    uv_timer_start(&run->timer, on_grace_over,
+                   AK_RUN_GRACE_MS + (uint64_t)ak_launcher_of(run->job)->grace_s * 1000, 0);
 }
 
 static void end_as(ak_run *run, ak_job_state outcome, const char *why)

@@ -9,7 +9,8 @@
 //   a later daemon: adopt -> ADOPTING --Hello--> JOINED, or --Finish--> FINISHED, or end
 //
 // PREPARING   the newest commit that is whole is looked for, and its state read (thread pool)
-// LAUNCHED    mpirun runs; rank 0 has AK_RUN_JOIN_MS to join
+// LAUNCHED    mpirun runs; rank 0 has AK_RUN_JOIN_MS to join, from when its launcher's queue, if
+//             there is one, has let it run
 // JOINED      rank 0 has joined: it streams (uplink.h), and may commit (committer.h); a stream that
 //             is lost has config->adopt_timeout seconds to come back
 // ADOPTING    another daemon has started it; it has as long to join this one (adopt.h)
@@ -111,6 +112,11 @@ bool ak_run_start(ak_daemon *d, ak_job *job, int64_t cores);
 // ak_run_take_up makes the run of a job that an earlier daemon has started: ADOPTING, on cores that
 // are taken, with its secret still to be read.
 ak_run *ak_run_take_up(ak_daemon *d, ak_job *job);
+
+// ak_run_follow looks how a run that has not joined stands in its launcher's queue, and says so as
+// its job's reason; every second.  It has its time to join from when it runs there, and waits
+// uncharged until then.
+void ak_run_follow(ak_run *run);
 
 // ak_run_gone is told that mpirun has ended.
 void ak_run_gone(ak_run *run, int code, int signal);

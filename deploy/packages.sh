@@ -17,7 +17,8 @@ names() {
         libssl-dev libyaml-dev libjansson-dev zlib1g-dev libpng-dev libjpeg-dev libwebp-dev \
         libxxhash-dev ;;
     run) echo openmpi-bin dataset-fashion-mnist ;;
-    test) echo check jq openssl python3-grpcio python3-protobuf python3-jsonschema ;;
+    test) echo check jq openssl python3-grpcio python3-protobuf python3-jsonschema \
+        iproute2 munge slurmctld slurmd slurm-client ;;
     analyse) echo clang libclang-rt-dev clang-format shellcheck ;;
     peers) echo python3-torch python3-torchvision python3-numpy ;;
     *)

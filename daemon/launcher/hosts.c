@@ -26,15 +26,6 @@ static bool place(const ak_daemon *d, const ak_job *job, int64_t *ranks, ak_host
     return ak_hosts_place(d, job->spec.threads_per_shard, ranks, places);
 }
 
-// The session folders of other hosts are nobody's here to make or remove: OpenMPI's own places.
-static void set_folders(ak_args *env)
-{
-    ak_args_set(env, "OMPI_MCA_orte_tmpdir_base", "/tmp");
-    ak_args_set(env, "PRTE_MCA_prte_tmpdir_base", "/tmp");
-    ak_args_set(env, "OMPI_MCA_btl_vader_backing_directory", "/dev/shm");
-    ak_args_set(env, "OMPI_MCA_btl_sm_backing_directory", "/dev/shm");
-}
-
 static akssl_status command(const ak_launch *l, ak_args *argv, ak_args *env)
 {
     static const char *const handed_on[] = { "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS",
@@ -59,7 +50,7 @@ static akssl_status command(const ak_launch *l, ak_args *argv, ak_args *env)
         ak_args_set(env, "SLURM_OVERLAP", "1"); // several jobs' steps on one node
     else
         ak_mpirun_agent(l->config->host_agent, env);
-    set_folders(env);
+    ak_mpirun_elsewhere(env);
     return AKSSL_OK;
 }
 

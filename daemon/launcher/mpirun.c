@@ -87,3 +87,11 @@ void ak_mpirun_environment(const ak_launch *l, ak_args *env)
         ak_args_set(env, "PRTE_ALLOW_RUN_AS_ROOT_CONFIRM", "1");
     }
 }
+
+void ak_mpirun_elsewhere(ak_args *env)
+{
+    ak_args_set(env, "OMPI_MCA_orte_tmpdir_base", "/tmp");
+    ak_args_set(env, "PRTE_MCA_prte_tmpdir_base", "/tmp");
+    ak_args_set(env, "OMPI_MCA_btl_vader_backing_directory", "/dev/shm");
+    ak_args_set(env, "OMPI_MCA_btl_sm_backing_directory", "/dev/shm");
+}

@@ -16,6 +16,10 @@ void ak_mpirun_worker(const ak_launch *launch, ak_args *argv);
 // ak_mpirun_environment sets what mpirun and ranks on this host need.
 void ak_mpirun_environment(const ak_launch *launch, ak_args *env);
 
+// ak_mpirun_elsewhere keeps mpirun's session folders in OpenMPI's own places: those of other hosts
+// are nobody's here to make or remove (guard.h).
+void ak_mpirun_elsewhere(ak_args *env);
+
 // ak_mpirun_agent sets the remote shell; "/bin/false" where none is needed, since both look for
 // one, and OpenMPI 4 gives up when ssh is not installed.
 void ak_mpirun_agent(const char *agent, ak_args *env);

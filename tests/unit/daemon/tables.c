@@ -28,8 +28,9 @@ static bool has(const ak_args *args, const char *text)
 
 START_TEST(every_launcher_names_run_and_secret)
 {
-    char worker[] = "/opt/akssl-worker", uplink[] = "unix:/run/s.sock", agent[] = "ssh";
-    ak_config config = { .worker = worker, .uplink = uplink, .host_agent = agent };
+    char worker[] = "/opt/akssl-worker", uplink[] = "unix:/run/s.sock", agent[] = "ssh",
+         self[] = "/bin/true";
+    ak_config config = { .worker = worker, .uplink = uplink, .host_agent = agent, .self = self };
     const ak_launcher *l;
     ak_spec spec;
     ak_job *job;
@@ -97,8 +98,8 @@ END_TEST
 
 START_TEST(no_mpirun_is_told)
 {
-    char worker[] = "/w", uplink[] = "unix:/s", agent[] = "ssh";
-    ak_config config = { .worker = worker, .uplink = uplink, .host_agent = agent };
+    char worker[] = "/w", uplink[] = "unix:/s", agent[] = "ssh", self[] = "/bin/true";
+    ak_config config = { .worker = worker, .uplink = uplink, .host_agent = agent, .self = self };
     ak_args argv = { 0 }, env = { 0 };
     ak_job job = { .id = 1 };
     const ak_launch launch = {

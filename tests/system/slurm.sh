@@ -1,0 +1,167 @@
+#!/bin/bash
+# tests/system/slurm.sh BIN_DIR -- launcher `slurm` on a real Slurm: a run ends with the bytes of a local one, though
+# akssld, its follower and slurmctld are killed and started again on the way; one that waits says why and
+# is cancelled; and akssld inside an allocation runs jobs on its node.
+#
+# munged, slurmctld and slurmd are the test's own, with one node, in its folder.  Needs root.
+
+# shellcheck source=tests/system/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+[ "$(id -u)" -eq 0 ] || skip "needs root, to start munged and slurmd"
+PATH=$PATH:/usr/sbin:/sbin
+for program in munged slurmctld slurmd sbatch; do
+    command -v $program >/dev/null || skip "no $program: deploy/packages.sh test installs it"
+done
+
+slurm_processes() {
+    local folder comm
+    for folder in /proc/[0-9]*; do
+        { read -r comm <"$folder/comm"; } 2>/dev/null || continue
+        case $comm in munged | slurm* | sbatch | scancel | squeue) ;; *) continue ;; esac
+        grep -qsF -- "$dir" "$folder/cmdline" "$folder/environ" && echo "${folder#/proc/}"
+    done
+}
+
+stop_slurm() {
+    local left
+    for _ in 1 2 3; do
+        left=$(slurm_processes)
+        [ -n "$left" ] || break
+        # shellcheck disable=SC2086 # a list
+        kill -KILL $left 2>/dev/null
+        sleep 0.2
+    done
+}
+trap 'stop_slurm; cleanup' EXIT
+
+export SLURM_CONF=$dir/slurm/slurm.conf
+unset SLURM_JOB_ID SLURM_JOB_NODELIST
+node=$(hostname -s)
+port=$((20000 + $$ % 10000 * 2))
+mkdir -p "$dir/slurm/state" "$dir/slurm/spool"
+head -c 128 /dev/urandom >"$dir/slurm/key"
+chmod 600 "$dir/slurm/key"
+cat >"$SLURM_CONF" <<END
+ClusterName=lab
+SlurmctldHost=$node(127.0.0.1)
+SlurmctldPort=$port
+SlurmdParameters=config_overrides
+SlurmdPort=$((port + 1))
+SlurmUser=root
+SlurmdUser=root
+AuthType=auth/munge
+AuthInfo=socket=$dir/slurm/munge
+CredType=cred/munge
+ProctrackType=proctrack/linuxproc
+TaskPlugin=task/none
+JobAcctGatherType=jobacct_gather/none
+MpiDefault=none
+SelectType=select/cons_tres
+SelectTypeParameters=CR_Core
+SchedulerType=sched/backfill
+ReturnToService=2
+KillWait=2
+MinJobAge=60
+SlurmctldPidFile=$dir/slurm/slurmctld.pid
+SlurmdPidFile=$dir/slurm/slurmd.pid
+SlurmctldLogFile=$dir/slurm/slurmctld.log
+SlurmdLogFile=$dir/slurm/slurmd.log
+SlurmdSpoolDir=$dir/slurm/spool
+StateSaveLocation=$dir/slurm/state
+NodeName=$node NodeAddr=127.0.0.1 CPUs=4 Boards=1 SocketsPerBoard=1 CoresPerSocket=4 ThreadsPerCore=1 RealMemory=1000 State=UNKNOWN
+PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE State=UP OverSubscribe=FORCE:4
+END
+case $(slurmctld -V) in *' 22.'*) ;; *) echo CgroupPlugin=disabled >"$dir/slurm/cgroup.conf" ;; esac
+munged --force --foreground --socket="$dir/slurm/munge" --key-file="$dir/slurm/key" --num-threads=2 \
+    --pid-file="$dir/slurm/munge.pid" --seed-file="$dir/slurm/seed" --log-file="$dir/slurm/munge.log" 2>"$dir/slurm/munged" &
+disown # whose end is not news
+wait_for 15 test -S "$dir/slurm/munge" || skip "munged does not start: $(tail -n 1 "$dir/slurm/munged")"
+
+start_slurmctld() { # [FLAG]
+    slurmctld -D "$@" >/dev/null 2>&1 &
+    slurmctld=$!
+    disown
+}
+idle() { sinfo -h -o %T | grep -qE 'idle|mixed|allocated'; }
+start_slurmctld -c
+slurmd -D -N "$node" >/dev/null 2>&1 &
+disown
+wait_for 30 idle || skip "Slurm does not start here: $(tail -n 3 "$dir"/slurm/slurm*.log)"
+
+start_daemon --slurm-slots 4 --slurm-options "--time 30 --partition main" --adopt-timeout 120
+
+says() { [[ $(field "$id" reason) == *"$1"* ]]; }
+slurm_state() { squeue -h -t all -n "akssl-$1" -o %T; }
+run_id() { basename "$job"/run/*.secret .secret; }
+no_slurm_job() { [ -z "$(squeue -h -t PENDING,RUNNING,COMPLETING)" ]; }
+unrestarted() { [ -z "$(field "$1" restarts)" ] || [ "$(field "$1" restarts)" = 0 ]; }
+
+spec=("${small[@]}" --method moco_v2 --option K=96 --ranks 2 --epochs 4 --commit-every 2
+    --limit-images 128 --batch 32 --shards 4)
+submit "${spec[@]}" --launcher local
+finish "$id"
+twin=$job
+refused 2 'no such name: give one of local, slurm' "$bin/akssl-client" submit "${spec[@]}" --launcher pbs
+refused 2 'was started without' "$bin/akssl-client" submit "${spec[@]}" --launcher hosts
+
+# follower: the processes of this host that stand for the run.
+follower() { # COMMAND-LINE-WORD
+    local pid
+    for pid in $(processes akssld); do
+        tr '\0' ' ' <"/proc/$pid/cmdline" | grep -q -- "^[^ ]* $1 " && echo "$pid"
+    done
+}
+
+submit "${spec[@]}"
+wait_for 60 committed "$id" 2 || fail "job $id does not run under Slurm: $(field "$id" reason)"
+run=$(run_id)
+[ "$(slurm_state "$run")" = RUNNING ] || fail "Slurm says '$(slurm_state "$run")' of run $run"
+kill_daemon
+guard=$(follower --guard)
+kill -STOP "$guard" # so that it does not see what comes
+kill -KILL "$(follower --follow)"
+kill -KILL "$guard"
+kill -KILL "$slurmctld"
+start_daemon --slurm-slots 4 --adopt-timeout 120
+grep -q 'its slurm is followed again' "$dir/daemon.log" || fail "akssld does not follow the run again"
+start_slurmctld
+finish "$id"
+unrestarted "$id" || fail "job $id was restarted: $(field "$id" reason)"
+same_run "$twin" "$job"
+[ "$(squeue -h -t all -n "akssl-$run" -o %i | wc -l)" = 1 ] || fail "run $run was submitted more than once"
+wait_for 30 no_slurm_job || fail "Slurm still has $(squeue)"
+say "job $id ran under Slurm, through the ends of akssld, its follower and slurmctld, to the local run's bytes"
+
+# One that Slurm does not let run.
+scontrol update PartitionName=main State=DOWN
+submit "${small[@]}" --method simclr --ranks 2
+wait_for 30 says "is PENDING: PartitionDown" || fail "job $id does not say why it waits: $(field "$id" reason)"
+say "a job that waits in Slurm: $(field "$id" reason)"
+run=$(run_id)
+client cancel "$id" >/dev/null
+finish "$id" CANCELLED
+[ "$(slurm_state "$run")" = CANCELLED ] || fail "Slurm says '$(slurm_state "$run")' of a cancelled run"
+scontrol update PartitionName=main State=UP
+stop_daemon
+
+# akssld inside an allocation.
+cat >"$dir/inside" <<END
+#!/bin/sh
+exec "$bin/akssld" --state-dir "$state" --socket "$dir/s" >>"$dir/daemon.log" 2>&1
+END
+inside=$(sbatch --parsable -n 2 -o /dev/null "$dir/inside")
+wait_for 30 client list || fail "akssld does not start inside an allocation: $(squeue)"
+client --json catalogue | jq -e '.launchers[] | select(.name == "hosts") | .slots == 2' >/dev/null ||
+    fail "akssld does not know its allocation: $(client catalogue launchers)"
+submit "${small[@]}" --method moco_v2 --option K=96 --ranks 2 --epochs 4 --commit-every 2 \
+    --limit-images 128 --batch 32 --shards 4
+wait_for 60 committed "$id" 2 || fail "job $id does not run inside the allocation"
+[ "$(cat "$job"/run/*.hosts)" = "$node:2" ] || fail "its ranks are on '$(cat "$job"/run/*.hosts)'"
+finish "$id"
+same_run "$twin" "$job"
+scancel "$inside"
+wait_for 30 no_slurm_job || fail "Slurm still has $(squeue)"
+say "job $id ran inside an allocation of Slurm, to the same bytes"
+stop_slurm
+pass
