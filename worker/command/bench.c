@@ -12,13 +12,16 @@
 #include "proto/base/clock.h"
 #include "proto/base/error.h"
 #include "worker/command/command.h"
+#include "worker/command/trace.h"
 #include "worker/rng/rng.h"
 #include "worker/train/check.h"
 #include "worker/train/agree.h"
 #include "worker/train/loader.h"
 
+enum { TRACED = 3 }; // steps of a profile
+
 typedef struct bench {
-    char *method, *backbone, *dataset, *batch_norm, *option, *augment, *convolution;
+    char *method, *backbone, *dataset, *batch_norm, *option, *augment, *convolution, *profile;
     int64_t image_size, batch, shards, threads_per_shard;
     double seconds;
     bool ready_views;
@@ -41,6 +44,8 @@ static const ak_option options[] = {
     AK_OPTION_FLOAT(bench, seconds, 10, 0.1, 86400, "how long to measure"),
     AK_OPTION_BOOL(bench, ready_views, false,
                    "random views made beforehand: no data, no augmentation"),
+    AK_OPTION_STRING(bench, profile, "", NULL,
+                     "file for a Chrome trace of three more steps, each operation (of rank 0)"),
     AK_OPTION_END,
 };
 
@@ -151,6 +156,29 @@ static void print(const ak_trainer *t, const ak_loader *loader, const ak_spec *s
     json_decref(line);
 }
 
+// Some more steps, with the times of each operation of rank 0.
+static akssl_status trace_steps(const bench *b, ak_trainer *t, ak_loader *loader, int64_t *step)
+{
+    akssl_status rc = AKSSL_OK, closed;
+    ak_trace *trace = NULL;
+
+    if (ak_comm_rank(t->world.comm) == 0)
+        rc = ak_trace_open(&trace, b->profile);
+    rc = ak_agree(t->world.comm, rc);
+    if (trace)
+        ak_graph_watch(t->graph, ak_trace_op, trace);
+    for (int i = 0; i < TRACED && rc == AKSSL_OK; i++) {
+        int64_t from = ak_clock_ns();
+
+        rc = one_step(t, loader, step);
+        if (trace)
+            ak_trace_add(trace, "step", "step", NULL, from, ak_clock_ns());
+    }
+    ak_graph_watch(t->graph, NULL, NULL);
+    closed = ak_trace_close(trace);
+    return rc == AKSSL_OK ? closed : rc;
+}
+
 // Two steps warm up; their time counts in the table, not in the rate.
 static akssl_status measure(const bench *b, ak_trainer *t, ak_loader *loader, const ak_spec *spec)
 {
@@ -172,6 +200,8 @@ static akssl_status measure(const bench *b, ak_trainer *t, ak_loader *loader, co
     if (rc == AKSSL_OK && ak_comm_rank(t->world.comm) == 0)
         print(t, loader, spec, step - first, seconds, (double)(ak_clock_ns() - start) * 1e-9,
               resident_kib() - resident);
+    if (rc == AKSSL_OK && b->profile[0])
+        rc = trace_steps(b, t, loader, &step);
     return rc;
 }
 

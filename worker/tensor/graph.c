@@ -379,13 +379,28 @@ float *ak_grad(const ak_graph *g, const ak_tensor *t, int s)
     return g->arena + s * g->arena_size + t->grad_at;
 }
 
+void ak_graph_watch(ak_graph *g, ak_graph_watcher *watch, void *ctx)
+{
+    g->watch = watch;
+    g->watch_ctx = ctx;
+}
+
+static void took(ak_graph *g, ak_op *op, bool back, int64_t start)
+{
+    int64_t end = ak_clock_ns();
+
+    op->seconds += (double)(end - start) * 1e-9;
+    if (g->watch)
+        g->watch(g->watch_ctx, op->kind->name, op->out, back, start, end);
+}
+
 void ak_graph_forward(ak_graph *g)
 {
     for (int i = 0; i < g->op_count; i++) {
         int64_t start = ak_clock_ns();
 
         g->ops[i]->kind->forward(g->ops[i], g);
-        g->ops[i]->seconds += (double)(ak_clock_ns() - start) * 1e-9;
+        took(g, g->ops[i], false, start);
     }
 }
 
@@ -423,7 +438,7 @@ void ak_graph_backward(ak_graph *g)
         for (int k = 0; k < AK_OP_INPUTS && op->in[k]; k++)
             if (differentiates(op, k))
                 op->in[k]->grad_written = true;
-        op->seconds += (double)(ak_clock_ns() - start) * 1e-9;
+        took(g, op, true, start);
     }
 }
 

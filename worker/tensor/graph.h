@@ -79,6 +79,12 @@ void ak_graph_backward(ak_graph *g);
 float *ak_value(const ak_graph *g, const ak_tensor *t, int s);
 float *ak_grad(const ak_graph *g, const ak_tensor *t, int s);
 
+// ak_graph_watch has `watch` called behind each operation of forward and backward, with its kind,
+// its output and when it began and ended (ak_clock_ns); NULL: none.  ctx is borrowed.
+typedef void ak_graph_watcher(void *ctx, const char *kind, const ak_tensor *out, bool backward,
+                              int64_t from_ns, int64_t to_ns);
+void ak_graph_watch(ak_graph *g, ak_graph_watcher *watch, void *ctx);
+
 const ak_world *ak_graph_world(const ak_graph *g);
 int64_t ak_graph_bytes(const ak_graph *g); // activations and gradients, all shards of this rank
 

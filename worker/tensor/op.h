@@ -65,6 +65,8 @@ struct ak_graph {
     int64_t leaf_size;
     ak_tree tree; // for parameters' gradients
     ak_conv_engine *engine;
+    ak_graph_watcher *watch;
+    void *watch_ctx;
 };
 
 // ak_op_record adds an operation whose output has this shape; in1 may be NULL.  It returns the
