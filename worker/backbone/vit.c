@@ -170,11 +170,10 @@ static ak_tensor *apply_block(const vit *v, int index, ak_graph *g, ak_tensor *x
 {
     const block *b = &v->blocks[index];
     double drop = v->target ? 0 : v->drop_path * index / fmax((double)v->depth - 1, 1);
-    ak_tensor *y = ak_dense_of(g, x,
-                               &(ak_dense_layer){ .norm_w = b->norm1_w,
-                                                  .norm_b = b->norm1_b,
-                                                  .w = b->qkv_w,
-                                                  .bias = b->qkv_b });
+    ak_tensor *y = ak_dense_of(
+        g, x,
+        &(ak_dense_layer){
+            .norm_w = b->norm1_w, .norm_b = b->norm1_b, .w = b->qkv_w, .bias = b->qkv_b });
 
     y = ak_attention(g, y, v->heads);
     if (index == v->depth - 1) {
@@ -182,13 +181,12 @@ static ak_tensor *apply_block(const vit *v, int index, ak_graph *g, ak_tensor *x
         y = ak_first_token(g, y);
     }
     x = add_branch(g, x, y, (ak_dense_layer){ .w = b->proj_w, .bias = b->proj_b }, drop);
-    y = ak_dense_of(g, x,
-                    &(ak_dense_layer){ .norm_w = b->norm2_w,
-                                       .norm_b = b->norm2_b,
-                                       .w = b->fc1_w,
-                                       .bias = b->fc1_b });
-    return add_branch(
-        g, x, y, (ak_dense_layer){ .gelu = true, .w = b->fc2_w, .bias = b->fc2_b }, drop);
+    y = ak_dense_of(
+        g, x,
+        &(ak_dense_layer){
+            .norm_w = b->norm2_w, .norm_b = b->norm2_b, .w = b->fc1_w, .bias = b->fc1_b });
+    return add_branch(g, x, y, (ak_dense_layer){ .gelu = true, .w = b->fc2_w, .bias = b->fc2_b },
+                      drop);
 }
 
 static ak_tensor *apply(const void *self, ak_graph *g, ak_tensor *x)

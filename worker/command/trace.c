@@ -9,12 +9,13 @@
 #include <string.h>
 
 #include "proto/base/alloc.h"
+#include "proto/base/clock.h"
 #include "proto/base/error.h"
 
 struct ak_trace {
     FILE *file;
     char *path;
-    int64_t origin; // the first event's beginning: trace times start at 0
+    int64_t origin; // when it was opened: trace times start there
     bool begun;
 };
 
@@ -28,6 +29,7 @@ akssl_status ak_trace_open(ak_trace **out, const char *path)
     *out = ak_alloc(1, sizeof **out);
     (*out)->file = file;
     (*out)->path = ak_strdup(path);
+    (*out)->origin = ak_clock_ns();
     return AKSSL_OK;
 }
 
@@ -39,8 +41,6 @@ static double microseconds(int64_t ns)
 void ak_trace_add(ak_trace *trace, const char *name, const char *category, const ak_tensor *out,
                   int64_t from_ns, int64_t to_ns)
 {
-    if (!trace->begun)
-        trace->origin = from_ns;
     fprintf(trace->file, "%s{\"name\":\"%s\",\"cat\":\"%s\",\"ph\":\"X\",\"pid\":0,\"tid\":0,",
             trace->begun ? ",\n" : "[\n", name, category);
     fprintf(trace->file, "\"ts\":%.3f,\"dur\":%.3f,\"args\":{\"shape\":[",
@@ -68,8 +68,8 @@ akssl_status ak_trace_close(ak_trace *trace)
     failed = ferror(trace->file) != 0;
     failed = fclose(trace->file) != 0 || failed;
     if (failed)
-        rc = ak_fail(AKSSL_ERR_IO,
-                     "profile '%s' could not all be written: make room on its disk", trace->path);
+        rc = ak_fail(AKSSL_ERR_IO, "profile '%s' could not all be written: make room on its disk",
+                     trace->path);
     free(trace->path);
     free(trace);
     return rc;

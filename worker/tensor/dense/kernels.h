@@ -57,13 +57,13 @@ INLINE vec get_some(const float *at, int64_t count)
 
 #define EXCHANGE(step)                                                                             \
     if (step < LANES)                                                                              \
-    LOOP(int i = 0; i < LANES; i++) if (!(i & step))                                               \
-    {                                                                                              \
-        vec low = x[i], high = x[i + step];                                                        \
+        LOOP(int i = 0; i < LANES; i++) if (!(i & step))                                           \
+        {                                                                                          \
+            vec low = x[i], high = x[i + step];                                                    \
                                                                                                    \
-        x[i] = __builtin_shufflevector(low, high, TURN(LOW##step));                                \
-        x[i + step] = __builtin_shufflevector(low, high, TURN(HIGH##step));                        \
-    }
+            x[i] = __builtin_shufflevector(low, high, TURN(LOW##step));                            \
+            x[i + step] = __builtin_shufflevector(low, high, TURN(HIGH##step));                    \
+        }
 
 INLINE void turn(vec *x)
 {
@@ -95,7 +95,8 @@ static void pack_turned(float *to, const float *b, int64_t row, int64_t k, int64
             x[l] = v * LANES + l < n ? get_some(b + (v * LANES + l) * row + i, k - i) : (vec){ 0 };
             turn(x);
             LOOP(int l = 0; l < LANES; l++)
-            if (i + l < k) put(to + ((i + l) * vectors + v) * LANES, x[l]);
+            if (i + l < k)
+                put(to + ((i + l) * vectors + v) * LANES, x[l]);
         }
 }
 
@@ -128,7 +129,7 @@ INLINE void pack_blocks(float *to, float *sums, const float *a, int64_t row, int
             sum[i] += v;
             *(loose_part *)(to + (i * k + r) * ROWS) = v;
         }
-    LOOP(int i = 0; i < blocks; i++) *(loose_part *)(sums + i * ROWS) = sum[i];
+    LOOP(int i = 0; i < blocks; i++) * (loose_part *)(sums + i * ROWS) = sum[i];
 }
 
 static void pack_left(float *to, float *sums, const float *a, int64_t row, int64_t k, int64_t m)

@@ -150,9 +150,8 @@ ak_tensor *ak_dense_of(ak_graph *g, ak_tensor *x, const ak_dense_layer *layer)
     y[x->dims - 1] = layer->w->shape[0];
     op = ak_op_record(g, &kind, x, layer->base, x->dims, y);
     if (op)
-        *(linear *)op->self = (linear){
-            .layer = *layer, .rows = x->numel / in, .in = in, .out = layer->w->shape[0]
-        };
+        *(linear *)op->self =
+            (linear){ .layer = *layer, .rows = x->numel / in, .in = in, .out = layer->w->shape[0] };
     ak_op_param(g, op, layer->w);
     ak_op_param(g, op, layer->bias);
     ak_op_param(g, op, layer->norm_w);

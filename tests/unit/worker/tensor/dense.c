@@ -103,8 +103,7 @@ static void apply(const layer *l, wanted *w, int64_t r)
         w->slope[r * in + i] =
             l->d.gelu ? below + at * exp(-at * at / 2) / sqrt(2 * acos(-1.0)) : 1;
         if (l->d.norm_w)
-            w->u[r * in + i] =
-                (at - mean) * inverse * (double)l->norm_w[i] + (double)l->norm_b[i];
+            w->u[r * in + i] = (at - mean) * inverse * (double)l->norm_w[i] + (double)l->norm_b[i];
     }
 }
 

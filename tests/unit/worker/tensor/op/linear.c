@@ -165,10 +165,8 @@ static void check_surrounded(bool norm)
     l.w = ak_model_param(&p.model, "l", "weight", AK_ROLE_TRAINED, 2, w, AK_INIT_ZERO, 0);
     l.bias = ak_model_param(&p.model, "l", "bias", AK_ROLE_TRAINED, 1, b, AK_INIT_ZERO, 0);
     if (norm) {
-        l.norm_w =
-            ak_model_param(&p.model, "n", "weight", AK_ROLE_TRAINED, 1, n, AK_INIT_ZERO, 0);
-        l.norm_b =
-            ak_model_param(&p.model, "n", "bias", AK_ROLE_TRAINED, 1, n, AK_INIT_ZERO, 0);
+        l.norm_w = ak_model_param(&p.model, "n", "weight", AK_ROLE_TRAINED, 1, n, AK_INIT_ZERO, 0);
+        l.norm_b = ak_model_param(&p.model, "n", "bias", AK_ROLE_TRAINED, 1, n, AK_INIT_ZERO, 0);
     }
     ak_probe_model(&p);
     ak_probe_check(&p);

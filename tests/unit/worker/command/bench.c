@@ -1,0 +1,96 @@
+// tests/unit/worker/command/bench.c -- runs `akssl-worker bench --profile` and reads the trace.
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "tests/check.h"
+
+static char folder[256], trace[300];
+
+static void setup(void)
+{
+    const char *base = getenv("TMPDIR");
+
+    snprintf(folder, sizeof folder, "%.200s/akssl-bench-XXXXXX", base ? base : "/tmp");
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+    snprintf(trace, sizeof trace, "%s/trace.json", folder);
+}
+
+static void teardown(void)
+{
+    (void)unlink(trace);
+    ck_assert_int_eq(rmdir(folder), 0);
+}
+
+static int bench(const char *path)
+{
+    pid_t child = fork();
+    int status;
+
+    if (child == 0) {
+        (void)!freopen("/dev/null", "w", stdout);
+        (void)!freopen("/dev/null", "w", stderr);
+        execl(TEST_BIN_DIR "/akssl-worker", "akssl-worker", "bench", "--ready-views", "--backbone",
+              "vit_tiny:patch_size=8,depth=1", "--image-size", "16", "--batch", "4",
+              "--threads-per-shard", "1", "--seconds", "0.1", "--profile", path, (char *)NULL);
+        _exit(127);
+    }
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static int count(const json_t *events, const char *name, const char *category)
+{
+    const json_t *event;
+    size_t i;
+    int n = 0;
+
+    json_array_foreach(events, i, event) n +=
+        strcmp(json_string_value(json_object_get(event, "name")), name) == 0 &&
+        strcmp(json_string_value(json_object_get(event, "cat")), category) == 0;
+    return n;
+}
+
+START_TEST(a_profile_has_each_operation_of_three_steps)
+{
+    const json_t *event;
+    json_error_t error;
+    json_t *events;
+    size_t i;
+
+    setup();
+    ck_assert_int_eq(bench(trace), 0);
+    events = json_load_file(trace, 0, &error);
+    ck_assert_msg(events != NULL, "%s", error.text);
+    ck_assert_int_eq(count(events, "step", "step"), 3);
+    ck_assert_int_eq(count(events, "attention", "forward"), 3);
+    ck_assert_int_eq(count(events, "attention", "backward"), 3);
+    ck_assert_int_eq(count(events, "linear", "forward"), count(events, "linear", "backward"));
+    json_array_foreach(events, i, event)
+    {
+        ck_assert_str_eq(json_string_value(json_object_get(event, "ph")), "X");
+        ck_assert(json_real_value(json_object_get(event, "ts")) >= 0);
+        ck_assert(json_real_value(json_object_get(event, "dur")) >= 0);
+    }
+    json_decref(events);
+    teardown();
+}
+END_TEST
+
+START_TEST(a_profile_that_cannot_be_written_is_an_error)
+{
+    char path[400];
+
+    setup();
+    snprintf(path, sizeof path, "%s/none/trace.json", folder);
+    ck_assert_int_eq(bench(path), 1);
+    teardown();
+}
+END_TEST
+
+AK_TEST_MAIN(AK_CASE(a_profile_has_each_operation_of_three_steps),
+             AK_CASE(a_profile_that_cannot_be_written_is_an_error))
