@@ -28,7 +28,7 @@ if ! command -v dpkg >/dev/null; then
     exit 1
 fi
 
-deploy/packages.sh build
+deploy/packages.sh build package
 [ -n "$version" ] || version=$(sed -n 's/^project(akssl VERSION \([0-9.]*\).*/\1/p' CMakeLists.txt)
 # Packages of Debian 12 are older than those of 13, so that an upgrade of Debian takes the latter.
 revision=1~deb$(cut -d. -f1 /etc/debian_version)

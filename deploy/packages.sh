@@ -4,7 +4,7 @@
 #     deploy/packages.sh build run          install what is missing, as root or through sudo
 #     deploy/packages.sh --list build run   print the names, one a line
 #
-# Groups: build (compile it), run (start jobs), test (the default suite), analyse (a second
+# Groups: build (compile it), package (as Debian packages), run (start jobs), test (the default suite), analyse (a second
 # compiler, linters), peers (PyTorch, for the tests that compare with it).
 
 set -eu
@@ -16,13 +16,14 @@ names() {
         libopenmpi-dev libopenblas-dev libdnnl-dev \
         libssl-dev libyaml-dev libjansson-dev zlib1g-dev libpng-dev libjpeg-dev libwebp-dev \
         libxxhash-dev ;;
+    package) echo dpkg-dev file ;;
     run) echo openmpi-bin dataset-fashion-mnist ;;
     test) echo check jq openssl python3-grpcio python3-protobuf python3-jsonschema \
         iproute2 munge slurmctld slurmd slurm-client ;;
     analyse) echo clang libclang-rt-dev clang-format shellcheck ;;
     peers) echo python3-torch python3-torchvision python3-numpy ;;
     *)
-        echo "packages.sh: no group '$1': give build, run, test, analyse or peers" >&2
+        echo "packages.sh: no group '$1': give build, package, run, test, analyse or peers" >&2
         exit 2
         ;;
     esac

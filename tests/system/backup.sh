@@ -6,7 +6,7 @@
 # shellcheck source=tests/system/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-long=("${small[@]}" --method moco_v2 --option K=96 --epochs 5 --ranks 2 --commit-every 2 --keep 1)
+long=("${small[@]}" --method moco_v2 --backbone resnet20 --option K=96 --epochs 12 --ranks 2 --commit-every 4 --keep 1)
 copy=$dir/backup
 akssld() { timeout 60 "$bin/akssld" "$@"; }
 
