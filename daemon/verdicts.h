@@ -3,10 +3,10 @@
 //
 // A check opens the data set and plans the network: a quarter of a second of a core.  Its answer
 // names the files that it opened ("# opened ...", worker/command/check.c).  It is given again for
-// the same text, for a minute, as long as each of these files, and the worker, is the one that it
-// was (number, size, times), and each that was missing still is.  Refusals are not kept, nor is an
-// answer about files that changed within two seconds before it, whose next change their times may
-// not tell, nor one about more than AK_VERDICT_FILES files.  Loop thread only.
+// the same text, for ten minutes, as long as each of these files, and the worker, is the one that
+// it was (number, size, times), and each that was missing still is.  Refusals are not kept, nor is
+// an answer about files that changed within two seconds before it, whose next change their times
+// may not tell, nor one about more than AK_VERDICT_FILES files.  Loop thread only.
 
 #ifndef AK_DAEMON_VERDICTS_H
 #define AK_DAEMON_VERDICTS_H
@@ -16,7 +16,7 @@
 enum {
     AK_VERDICTS = 64,
     AK_VERDICT_FILES = 32,
-    AK_VERDICT_MS = 60000,
+    AK_VERDICT_MS = 600000,
     AK_VERDICT_SETTLED_MS = 2000
 };
 
