@@ -374,11 +374,11 @@ akssl_status ak_queue_hold(ak_daemon *d, int64_t id, bool hold,
     ak_job *job;
     akssl_status rc = ak_control_active(d, id, &job);
 
-    if (rc == AKSSL_OK && job->state != AK_JOB_QUEUED)
+    if (rc == AKSSL_OK && job->state != AK_JOB_QUEUED && job->state != AK_JOB_PAUSED)
         rc = ak_fail(AKSSL_ERR_STATE,
-                     "job %" PRId64 " is %s: only a QUEUED job is held or released; a running one "
-                     "is paused",
-                     id, ak_job_state_text(job->state));
+                     "job %" PRId64 " is %s: only one that waits, QUEUED or PAUSED, is held or "
+                     "released; `akssl-client pause %" PRId64 "` stops one that runs",
+                     id, ak_job_state_text(job->state), id);
     if (rc == AKSSL_OK)
         rc = wish(d, job, &job->held, hold);
     if (rc < 0)

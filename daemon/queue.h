@@ -8,7 +8,8 @@
 
 #include "daemon/control.h"
 
-// ak_queue_hold keeps a QUEUED job from starting (hold), or lets it go.  ERR_STATE for others.
+// ak_queue_hold keeps a QUEUED job from starting (hold), or lets it go; a PAUSED one is held, or
+// not, once it is resumed.  ERR_STATE for others.
 akssl_status ak_queue_hold(ak_daemon *d, int64_t id, bool hold,
                            void (*seen)(void *ctx, const ak_job *job), void *ctx) AKSSL_MUST_CHECK;
 

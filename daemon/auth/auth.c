@@ -231,6 +231,17 @@ akssl_status ak_auth_check_owner(const ak_caller *caller, const char *what, cons
                    owner, ak_caller_name(caller));
 }
 
+akssl_status ak_auth_check_priority(const ak_caller *caller, int64_t priority, int64_t before)
+{
+    if (caller->access == AK_ACCESS_ADMIN || priority <= 0 || priority <= before)
+        return AKSSL_OK;
+    return ak_fail(AKSSL_ERR_PERMISSION,
+                   "priority %" PRId64
+                   ": only administrators raise one above 0: give 0 or less, or "
+                   "ask one of them",
+                   priority);
+}
+
 const char *ak_caller_name(const ak_caller *caller)
 {
     return caller->person ? caller->person->name : "";

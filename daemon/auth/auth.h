@@ -58,6 +58,12 @@ void ak_auth_leave(ak_auth *auth, ak_caller *caller); // NULL-safe
 akssl_status ak_auth_check_owner(const ak_caller *caller, const char *what,
                                  const char *owner) AKSSL_MUST_CHECK;
 
+// ak_auth_check_priority: may the caller give a job this priority, in place of before?  Anybody may
+// lower it; above 0, where jobs take the cores of others, only administrators raise it.
+// ERR_PERMISSION.
+akssl_status ak_auth_check_priority(const ak_caller *caller, int64_t priority,
+                                    int64_t before) AKSSL_MUST_CHECK;
+
 const char *ak_caller_name(const ak_caller *caller); // "" when there is no person
 
 // ak_auth_end_token ends the calls under way of a token that was revoked; ak_auth_end_expired those

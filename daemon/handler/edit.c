@@ -80,6 +80,8 @@ static akssl_status merge(const edit *e, const ak_job *job, ak_spec *spec)
         rc = check_keys(job, &given);
     if (rc == AKSSL_OK)
         rc = ak_roots_check(e->d->config, caller->access == AK_ACCESS_ADMIN, &given);
+    if (rc == AKSSL_OK && e->given->has_priority)
+        rc = ak_auth_check_priority(caller, given.priority, job->spec.priority);
     ak_spec_fini(&given);
     ak_spec_copy(spec, &job->spec);
     if (rc == AKSSL_OK)

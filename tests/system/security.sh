@@ -81,6 +81,12 @@ for verb in cancel pause resume hold release requeue "resize --ranks 1"; do
     # shellcheck disable=SC2086 # words
     refused 1 "job $id is alice's" "$dir/as" bob $verb "$id"
 done
+refused 1 'only administrators raise' "$dir/as" bob submit "${small[@]}" --method simclr --priority 1
+ranked=$(as alice submit --parsable "${small[@]}" --method simclr -H --priority -3) || fail "alice cannot submit"
+refused 1 'only administrators raise' "$dir/as" alice edit "$ranked" --priority 1
+as root edit "$ranked" --priority 7 >/dev/null && as alice edit "$ranked" --priority 5 >/dev/null ||
+    fail "alice cannot lower what an administrator has raised"
+as alice cancel "$ranked" >/dev/null || fail "alice cannot cancel her job"
 as alice pause "$id" >/dev/null || fail "alice cannot pause her job"
 
 # A watch ends when its token is revoked.
