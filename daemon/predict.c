@@ -91,47 +91,85 @@ static record find_record(ak_daemon *d, const ak_job *job)
     return best;
 }
 
-static char *start_text(ak_daemon *d, const ak_job *job)
+static void note(ak_prediction *p, const char *name, double value)
+{
+    p->values[p->count].name = name;
+    p->values[p->count++].value = value;
+}
+
+static char *start_text(ak_daemon *d, const ak_job *job, ak_prediction *p)
 {
     int64_t when = ak_queue_forecast(d, job);
     char time[32];
 
-    if (when == 0)
-        return ak_path("would start at once");
     if (when == AK_SCHEDULE_NEVER)
         return ak_path("when it would start depends on jobs without a time limit");
+    note(p, "start_in_s", (double)when / 1000);
+    if (when == 0)
+        return ak_path("would start at once");
     ak_terms_time_text(when, time);
     return ak_path("would start in %s at the latest, as things stand", time);
 }
 
-static char *speed_text(const record *r, int64_t images)
+static char *speed_text(const record *r, int64_t images, ak_prediction *p)
 {
+    double seconds;
     char time[32];
 
     if (!r->job || r->images_per_s <= 0)
         return ak_path("no recorded run to tell its speed by");
-    ak_terms_time_text((int64_t)((double)images / r->images_per_s * 1000), time);
+    seconds = (double)images / r->images_per_s;
+    note(p, "images_per_s", r->images_per_s);
+    note(p, "training_s", seconds);
+    note(p, "by_job", (double)r->job);
+    note(p, "same_shape", r->same);
+    ak_terms_time_text((int64_t)(seconds * 1000), time);
     return ak_path("about %.4g images/s and %s of training (%s job %" PRId64 ")", r->images_per_s,
                    time, r->same ? "as" : "by the pixels and cores of", r->job);
 }
 
-char *ak_predict(ak_daemon *d, const ak_spec *spec, const char *owner, const char *estimate)
+// note_estimate reads the worker's own figures; returns the steps, 0 when it does not say them.
+static int64_t note_estimate(ak_prediction *p, const char *estimate)
+{
+    double millions, memory;
+    int64_t steps;
+    int read = sscanf(estimate, "%" SCNd64 " steps, %lf million parameters, about %lf GiB", &steps,
+                      &millions, &memory);
+
+    if (read < 1)
+        return 0;
+    note(p, "steps", (double)steps);
+    if (read < 3)
+        return steps;
+    note(p, "parameters", millions * 1e6);
+    note(p, "memory_gib", memory);
+    return steps;
+}
+
+void ak_predict(ak_daemon *d, const ak_spec *spec, const char *owner, const char *estimate,
+                ak_prediction *out)
 {
     ak_job *job = ak_job_new(spec, "");
-    char *speed, *start, *text;
-    int64_t steps = 0;
+    char *speed, *start;
+    int64_t steps;
     record r;
 
+    *out = (ak_prediction){ 0 };
     ak_text_set(&job->owner, owner);
-    if (ak_terms_parse(&job->terms, spec->time, spec->after) < 0 ||
-        sscanf(estimate, "%" SCNd64 " steps", &steps) != 1)
+    steps = note_estimate(out, estimate);
+    if (ak_terms_parse(&job->terms, spec->time, spec->after) < 0)
         steps = 0;
     r = find_record(d, job);
-    speed = speed_text(&r, steps * spec->batch);
-    start = start_text(d, job);
-    text = ak_path("%s; %s; %s", estimate, speed, start);
+    speed = speed_text(&r, steps * spec->batch, out);
+    start = start_text(d, job, out);
+    out->sentence = ak_path("%s; %s; %s", estimate, speed, start);
     free(start);
     free(speed);
     ak_job_free(job);
-    return text;
+}
+
+void ak_prediction_fini(ak_prediction *prediction)
+{
+    if (prediction)
+        free(prediction->sentence);
 }

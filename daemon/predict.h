@@ -9,8 +9,23 @@
 
 #include "daemon/daemon.h"
 
-// ak_predict gives a sentence that continues estimate, the worker's, which starts with the number
-// of steps.  Yours to free.  Loop thread only.
-char *ak_predict(ak_daemon *d, const ak_spec *spec, const char *owner, const char *estimate);
+enum { AK_PREDICT_VALUES = 8 };
+
+// What is known of steps, parameters, memory_gib (over all ranks), images_per_s, training_s, by_job
+// (whose run tells the speed), same_shape (1: without scaling) and start_in_s.
+typedef struct ak_prediction {
+    char *sentence; // on the heap
+    int count;
+    struct {
+        const char *name;
+        double value;
+    } values[AK_PREDICT_VALUES];
+} ak_prediction;
+
+// ak_predict fills in a prediction whose sentence continues estimate, the worker's, which starts
+// with steps, parameters and memory.  Loop thread only.
+void ak_predict(ak_daemon *d, const ak_spec *spec, const char *owner, const char *estimate,
+                ak_prediction *out);
+void ak_prediction_fini(ak_prediction *prediction); // NULL-safe
 
 #endif

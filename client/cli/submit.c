@@ -121,8 +121,8 @@ static int put_flags(const submit *s, akssl_job_spec *spec)
 static int dry_run(const ak_cli *cli, akssl_client *client, const akssl_job_spec *spec)
 {
     akssl_job_spec *resolved = NULL;
-    char *estimate = NULL;
-    akssl_status rc = akssl_client_dry_run(client, spec, &resolved, &estimate);
+    akssl_prediction *prediction = NULL;
+    akssl_status rc = akssl_client_predict(client, spec, &resolved, &prediction);
     const char *yaml;
     json_t *object;
 
@@ -132,15 +132,17 @@ static int dry_run(const ak_cli *cli, akssl_client *client, const akssl_job_spec
         object = json_object();
         json_object_set_new(object, "dry_run", json_true());
         json_object_set_new(object, "spec", ak_json_spec(resolved));
-        json_object_set_new(object, "estimate", json_string(estimate));
+        json_object_set_new(object, "estimate", json_string(prediction->sentence));
+        json_object_set_new(object, "prediction",
+                            ak_json_values(prediction->values, prediction->value_count));
         ak_json_print(stdout, object);
     } else {
         yaml = akssl_job_spec_yaml(resolved);
         printf("%s# estimate: ", yaml ? yaml : "");
-        ak_text_put(stdout, estimate);
+        ak_text_put(stdout, prediction->sentence);
         putchar('\n');
     }
-    akssl_free(estimate);
+    akssl_prediction_free(prediction);
     akssl_job_spec_free(resolved);
     return AK_EXIT_DONE;
 }

@@ -3,6 +3,7 @@
 #include "akssl/client.h"
 
 #include <stdio.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -142,6 +143,62 @@ akssl_status akssl_client_dry_run(akssl_client *client, const akssl_job_spec *sp
         *estimate = ak_strdup(reply->estimate ? reply->estimate : "");
     akssl__v1__submit_reply__free_unpacked(reply, NULL);
     return rc;
+}
+
+// A prediction, and the reply that it points into.
+typedef struct prediction {
+    akssl_prediction seen; // first
+    Akssl__V1__SubmitReply *reply;
+    akssl_value values[];
+} prediction;
+
+static prediction *prediction_take(Akssl__V1__SubmitReply *reply)
+{
+    prediction *p = calloc(1, sizeof *p + reply->n_prediction * sizeof *p->values);
+
+    if (!p)
+        return NULL;
+    for (size_t i = 0; i < reply->n_prediction; i++) {
+        const Akssl__V1__Metric *value = reply->prediction[i];
+
+        p->values[i].name = value->name ? value->name : "";
+        p->values[i].value = value->has_value ? value->value : (double)NAN;
+    }
+    p->seen.sentence = reply->estimate ? reply->estimate : "";
+    p->seen.value_count = reply->n_prediction;
+    p->seen.values = p->values;
+    p->reply = reply;
+    return p;
+}
+
+akssl_status akssl_client_predict(akssl_client *client, const akssl_job_spec *spec,
+                                  akssl_job_spec **resolved, akssl_prediction **out)
+{
+    Akssl__V1__SubmitReply *reply = NULL;
+    akssl_status rc = submit(client, spec, SUBMIT_DRY, &reply);
+    prediction *p;
+
+    if (rc < 0)
+        return rc;
+    p = prediction_take(reply);
+    rc = p ? give_resolved(reply, resolved) : ak_fail(AKSSL_ERR_NO_MEMORY, "predict: no memory");
+    if (rc < 0) {
+        free(p);
+        akssl__v1__submit_reply__free_unpacked(reply, NULL);
+        return rc;
+    }
+    *out = &p->seen;
+    return AKSSL_OK;
+}
+
+void akssl_prediction_free(akssl_prediction *seen)
+{
+    prediction *p = (prediction *)seen;
+
+    if (!p)
+        return;
+    akssl__v1__submit_reply__free_unpacked(p->reply, NULL);
+    free(p);
 }
 
 // ---- list, show, cancel, pause, resume, resize

@@ -92,21 +92,40 @@ static akssl_status resolve_from_job(ak_daemon *d, ak_spec *spec, const Akssl__V
     return rc;
 }
 
+static void predict(submission *s, const ak_check_result *result)
+{
+    Akssl__V1__SubmitReply message = AKSSL__V1__SUBMIT_REPLY__INIT;
+    Akssl__V1__Metric values[AK_PREDICT_VALUES], *at[AK_PREDICT_VALUES];
+    ak_prediction p;
+
+    ak_predict(s->d, result->spec, ak_caller_name(ak_call_caller(s->call)), result->estimate, &p);
+    for (int i = 0; i < p.count; i++) {
+        at[i] = &values[i];
+        akssl__v1__metric__init(at[i]);
+        values[i].name = (char *)p.values[i].name;
+        values[i].has_value = 1;
+        values[i].value = p.values[i].value;
+    }
+    message.has_id = 1; // 0: there is no job
+    message.spec = ak_rpc_spec_encode(result->spec);
+    message.estimate = p.sentence;
+    message.prediction = at;
+    message.n_prediction = (size_t)p.count;
+    ak_call_reply(s->call, &message.base);
+    akssl__v1__job_spec__free_unpacked(message.spec, NULL);
+    ak_prediction_fini(&p);
+}
+
 static void reply(submission *s, int64_t id, const ak_check_result *result)
 {
     Akssl__V1__SubmitReply message = AKSSL__V1__SUBMIT_REPLY__INIT;
-    char *prediction = s->dry_run
-                           ? ak_predict(s->d, result->spec, ak_caller_name(ak_call_caller(s->call)),
-                                        result->estimate)
-                           : NULL;
 
     message.has_id = 1;
     message.id = id;
     message.spec = ak_rpc_spec_encode(result->spec);
-    message.estimate = prediction ? prediction : (char *)result->estimate;
+    message.estimate = (char *)result->estimate;
     ak_call_reply(s->call, &message.base);
     akssl__v1__job_spec__free_unpacked(message.spec, NULL);
-    free(prediction);
 }
 
 static void on_checked(void *ctx, const ak_check_result *result)
@@ -131,6 +150,10 @@ static void on_checked(void *ctx, const ak_check_result *result)
     }
     if (rc < 0) {
         ak_call_fail(s->call, rc, sentence);
+        return;
+    }
+    if (s->dry_run) {
+        predict(s, result);
         return;
     }
     reply(s, id, result);
@@ -166,6 +189,8 @@ static akssl_status start_submission(submission *s, const Akssl__V1__JobSpec *gi
         rc = ak_terms_parse(&terms, s->spec.time, s->spec.after);
     if (rc == AKSSL_OK)
         rc = ak_queue_check_after(s->d, &terms, 0);
+    if (rc == AKSSL_OK)
+        rc = ak_auth_check_priority(caller, s->spec.priority, 0);
     if (rc == AKSSL_OK)
         rc = ak_launcher_settle(s->d, &s->spec);
     if (rc == AKSSL_OK)

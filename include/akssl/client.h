@@ -2,8 +2,11 @@
 //
 // Every call that fails leaves its sentence in akssl_last_error() and its outputs untouched.
 // ERR_UNAVAILABLE means that no daemon could be reached, ERR_DEADLINE that it did not answer in
-// time; the other codes are the daemon's own judgement.  A client may be used by several threads
-// at once, but for open, close and the two set calls.
+// time; the other codes are the daemon's own judgement (ERR_INVALID of what was asked for,
+// ERR_NOT_FOUND of a job, ERR_STATE of what it is doing, ERR_PERMISSION and ERR_UNAUTHENTICATED of
+// who asks, ERR_LIMIT, and ERR_IO or ERR_NO_SPACE of its disk).  Each call but watch, wait, logs,
+// save_state and verify blocks its thread for the timeout at most.  A client may be used by several
+// threads at once, but for open, close and the two set calls.
 
 #ifndef AKSSL_CLIENT_H
 #define AKSSL_CLIENT_H
@@ -76,6 +79,24 @@ AKSSL_API akssl_status akssl_client_dry_run(akssl_client *client, const akssl_jo
                                             akssl_job_spec **resolved,
                                             char **estimate) AKSSL_MUST_CHECK;
 
+// akssl_prediction is what a job would take, by what the daemon knows.
+typedef struct akssl_prediction {
+    const char *sentence;      // all of it, for people
+    size_t value_count;        // how many figures are known
+    const akssl_value *values; // steps, parameters, memory_gib (over all ranks), images_per_s,
+                               // training_s, by_job (whose run tells the speed), same_shape (1:
+                               // that run had the job's shape), start_in_s (at the latest)
+} akssl_prediction;
+
+// akssl_client_predict is akssl_client_dry_run with the figures.  resolved may be NULL.  Free *out
+// with akssl_prediction_free.
+AKSSL_API akssl_status akssl_client_predict(akssl_client *client, const akssl_job_spec *spec,
+                                            akssl_job_spec **resolved,
+                                            akssl_prediction **out) AKSSL_MUST_CHECK;
+
+// akssl_prediction_free frees a prediction and all it points to; NULL is fine.
+AKSSL_API void akssl_prediction_free(akssl_prediction *prediction);
+
 // akssl_client_list gives the jobs that are in one of the states (count 0: in any), newest first,
 // at most limit (0: the daemon's own limit).  Free *out with akssl_job_list_free.
 AKSSL_API akssl_status akssl_client_list(akssl_client *client, const akssl_job_state *states,
@@ -130,8 +151,9 @@ AKSSL_API akssl_status akssl_client_restart(akssl_client *client, int64_t id,
 AKSSL_API akssl_status akssl_client_resize(akssl_client *client, int64_t id, int64_t ranks,
                                            akssl_job **out) AKSSL_MUST_CHECK;
 
-// akssl_client_hold keeps a queued job from starting, akssl_client_release lets it go.  out (may be
-// NULL) gets the job as it stands then.  ERR_STATE: it is not QUEUED.
+// akssl_client_hold keeps a queued job from starting, akssl_client_release lets it go; a paused job
+// is held, or not, once it is resumed.  out (may be NULL) gets the job as it stands then.
+// ERR_STATE: it is neither QUEUED nor PAUSED.
 AKSSL_API akssl_status akssl_client_hold(akssl_client *client, int64_t id,
                                          akssl_job **out) AKSSL_MUST_CHECK;
 AKSSL_API akssl_status akssl_client_release(akssl_client *client, int64_t id,

@@ -6,6 +6,9 @@
 //
 // Text is UTF-8, NUL-terminated and never NULL ("" when there is nothing to say).  A number that
 // nobody knows yet is NAN (double) or -1 (int64_t).
+//
+// Nothing here waits, and any thread may call it; but one spec, and one job, by one thread at a
+// time.
 
 #ifndef AKSSL_JOB_H
 #define AKSSL_JOB_H

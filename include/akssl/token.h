@@ -1,4 +1,7 @@
 // akssl/token.h -- tokens: how an administrator lets others in over TCP.
+//
+// Threads, timeouts and codes are as in client.h.  For all three calls ERR_PERMISSION means that
+// the caller is no administrator.
 
 #ifndef AKSSL_TOKEN_H
 #define AKSSL_TOKEN_H
@@ -41,6 +44,7 @@ AKSSL_API akssl_status akssl_client_list_tokens(akssl_client *client,
                                                 akssl_token_list **out) AKSSL_MUST_CHECK;
 
 // akssl_client_revoke_token ends a token: calls with it fail from now on, and those under way end.
+// ERR_NOT_FOUND: there is none of that id.
 AKSSL_API akssl_status akssl_client_revoke_token(akssl_client *client, int64_t id) AKSSL_MUST_CHECK;
 
 // akssl_token_list_free frees a list and its tokens; NULL is fine.

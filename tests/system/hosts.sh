@@ -1,38 +1,12 @@
 #!/bin/bash
 # tests/system/hosts.sh BIN_DIR -- launcher `hosts`: a job over two hosts ends with the bytes of a local run;
 # a host that is cut off is left out, its jobs go on without it, and it is used again when it is back.
-#
-# Two hosts are two network namespaces with addresses and names of their own: akssld and mpirun in one; into
-# the other only the agent leads, while the link is up.  Processes there run as another user, so that akssld
-# cannot find and end them, as it could not on a real host; they share the disk alone.  Needs root.
 
 # shellcheck source=tests/system/lib.sh
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/system/two_hosts.sh
+. "$(dirname "$0")/two_hosts.sh"
 
-two_hosts
-link() { ip -n "$there" link set "v$there" "$1"; }
-
-# A remote shell of the site's own.  Without a link it waits, as ssh does.
-cat >"$dir/agent" <<END
-#!/bin/sh
-[ "\$1" = 10.77.0.2 ] || { echo "agent: no host '\$1'" >&2; exit 255; }
-shift
-[ "\$(cat /sys/class/net/v$here/carrier)" = 1 ] || sleep 1000
-exec ip netns exec $there unshare --uts sh -c 'hostname $there; exec setpriv --reuid 65534 --regid 65534 \\
-    --clear-groups --inh-caps +dac_override --ambient-caps +dac_override sh -c "\$*"' agent "\$@"
-END
-chmod 755 "$dir/agent" "$dir"
-
-# serve [FLAG...] starts akssld on the first host.
-serve() {
-    OMPI_MCA_btl_tcp_if_include=10.77.0.0/24 OMPI_MCA_oob_tcp_if_include=10.77.0.0/24 \
-        ip netns exec "$here" unshare --uts sh -c 'hostname "$0"; exec "$@"' "$here" \
-        "$bin/akssld" --state-dir "$state" --socket "$dir/s" --slots 4 --listen 10.77.0.1:7443 \
-        --hosts 10.77.0.1:2,10.77.0.2:2 --host-agent "$dir/agent" --host-timeout 4 "$@" >>"$dir/daemon.log" 2>&1 &
-    daemon=$!
-    wait_for 30 client list || fail "the daemon does not answer"
-}
-"$bin/akssld" --state-dir "$state" --init-tls --host 10.77.0.1 >/dev/null || fail "no certificates"
 refused 1 'cannot reach.*--uplink' ip netns exec "$here" "$bin/akssld" --state-dir "$state" --hosts 10.77.0.2
 refused 1 'hosts.*say NAME:SLOTS' "$bin/akssld" --state-dir "$state" --hosts 'a:b:c'
 serve --uplink 10.77.0.1:7443

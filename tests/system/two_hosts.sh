@@ -1,0 +1,46 @@
+# shellcheck shell=bash disable=SC2154,SC2034
+# tests/system/two_hosts.sh -- two hosts for launcher `hosts`; sourced behind lib.sh.
+#
+# They are two network namespaces with addresses and names of their own: akssld and mpirun in one; into the
+# other only the agent leads, while the link is up.  Processes there run as another user, so that akssld
+# cannot find and end them, as it could not on a real host; they share the disk alone.  Needs root.
+
+[ "$(id -u)" -eq 0 ] && command -v ip setpriv unshare >/dev/null || skip "needs root, iproute2 and util-linux"
+here=akh$$ there=aki$$
+
+drop_hosts() {
+    ip netns del "$here" 2>/dev/null
+    ip netns del "$there" 2>/dev/null
+}
+trap 'cleanup; drop_hosts' EXIT
+ip netns add "$here" 2>/dev/null && ip netns add "$there" || skip "no network namespaces here"
+ip link add "v$here" netns "$here" type veth peer name "v$there" netns "$there" || skip "no veth pairs here"
+ip -n "$here" addr add 10.77.0.1/24 dev "v$here"
+ip -n "$there" addr add 10.77.0.2/24 dev "v$there"
+for host in "$here" "$there"; do
+    ip -n "$host" link set lo up
+    ip -n "$host" link set "v$host" up
+done
+link() { ip -n "$there" link set "v$there" "$1"; }
+
+# A remote shell of the site's own.  Without a link it waits, as ssh does.
+cat >"$dir/agent" <<END
+#!/bin/sh
+[ "\$1" = 10.77.0.2 ] || { echo "agent: no host '\$1'" >&2; exit 255; }
+shift
+[ "\$(cat /sys/class/net/v$here/carrier)" = 1 ] || sleep 1000
+exec ip netns exec $there unshare --uts sh -c 'hostname $there; exec setpriv --reuid 65534 --regid 65534 \\
+    --clear-groups --inh-caps +dac_override --ambient-caps +dac_override sh -c "\$*"' agent "\$@"
+END
+chmod 755 "$dir/agent" "$dir"
+
+# serve [FLAG...] starts akssld on the first host.
+serve() {
+    OMPI_MCA_btl_tcp_if_include=10.77.0.0/24 OMPI_MCA_oob_tcp_if_include=10.77.0.0/24 \
+        ip netns exec "$here" unshare --uts sh -c 'hostname "$0"; exec "$@"' "$here" \
+        "${akssld:-$bin/akssld}" --state-dir "$state" --socket "$dir/s" --slots 4 --listen 10.77.0.1:7443 \
+        --hosts 10.77.0.1:2,10.77.0.2:2 --host-agent "$dir/agent" --host-timeout 4 "$@" >>"$dir/daemon.log" 2>&1 &
+    daemon=$!
+    wait_for 30 client list || fail "the daemon does not answer"
+}
+"$bin/akssld" --state-dir "$state" --init-tls --host 10.77.0.1 >/dev/null || fail "no certificates"
