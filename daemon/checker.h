@@ -2,9 +2,9 @@
 //
 // The daemon knows the keys of a spec and their ranges, not what they mean: the one judge is the
 // program that will run the job.  At most AK_CHECKER_RUNNING are asked at once; more wait.  Specs
-// that differ in what only scheduling looks at (name, priority, time, after) are one question, which
-// is asked once at a time, and whose answer is kept for a while (verdicts.h).
-// Loop thread only.
+// that differ in what only scheduling looks at (name, priority, time, after) are one question,
+// which is asked once at a time, and whose answer is kept for a while (verdicts.h). Loop thread
+// only.
 
 #ifndef AK_DAEMON_CHECKER_H
 #define AK_DAEMON_CHECKER_H

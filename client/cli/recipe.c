@@ -51,8 +51,8 @@ static void list_names(const char *folder, FILE *out)
         struct dirent **files = NULL;
         int file_count;
 
-        if (entries[i]->d_name[0] != '.' &&
-            (size_t)snprintf(path, sizeof path, "%s/%s", folder, entries[i]->d_name) < sizeof path) {
+        if (entries[i]->d_name[0] != '.' && (size_t)snprintf(path, sizeof path, "%s/%s", folder,
+                                                             entries[i]->d_name) < sizeof path) {
             file_count = scandir(path, &files, NULL, alphasort);
             for (int j = 0; j < file_count; j++) {
                 const char *end = strrchr(files[j]->d_name, '.');

@@ -299,7 +299,8 @@ const ak_cmd ak_cmd_submit = {
     .name = "submit",
     .summary = "submit a job, by flags or by a YAML file of the same names",
     .synopsis = "[SPEC.yaml]",
-    .details = "A flag wins over the file, and the file over a recipe.  --option and --augment may be repeated.\n"
+    .details = "A flag wins over the file, and the file over a recipe.  --option and --augment may "
+               "be repeated.\n"
                "The job's number is printed once the daemon has it on its disk.\n",
     .flags = flags,
     .self_size = sizeof(submit),

@@ -52,9 +52,9 @@ akssl_status ak_commit_check_extra(const ak_commit *commit, const char *folder) 
 
 // ak_commit_choose looks through a job's commits, newest first, for one that is whole: *chosen is
 // its index, *state its state (yours).  What is wrong with those before it is appended to wrong.  A
-// file that is missing or is not what was committed is damage; any other failure (a disk that fails,
-// permissions, memory) is returned at once: it may pass, and no commit is given up for it.  ERR_CORRUPT, with all that is wrong, when
-// none is whole.  Any thread.
+// file that is missing or is not what was committed is damage; any other failure (a disk that
+// fails, permissions, memory) is returned at once: it may pass, and no commit is given up for it.
+// ERR_CORRUPT, with all that is wrong, when none is whole.  Any thread.
 akssl_status ak_commit_choose(const ak_commit *newest_first, int count, const char *commits_folder,
                               int *chosen, ak_state **state, ak_str *wrong) AKSSL_MUST_CHECK;
 
@@ -64,8 +64,8 @@ akssl_status ak_commit_choose(const ak_commit *newest_first, int count, const ch
 akssl_status ak_commit_set_aside(const char *commits_folder, int64_t step,
                                  char **name) AKSSL_MUST_CHECK;
 
-// ak_commit_sweep removes from the job's commits folder the step-N below `before` that are not among
-// the steps.  What was set aside stays.  Any thread.
+// ak_commit_sweep removes from the job's commits folder the step-N below `before` that are not
+// among the steps.  What was set aside stays.  Any thread.
 akssl_status ak_commit_sweep(const char *commits_folder, const int64_t *steps, int count,
                              int64_t before) AKSSL_MUST_CHECK;
 

@@ -58,8 +58,8 @@ void ak_spec_fini(ak_spec *spec);
 // are joined by commas).  Names may use '-' or '_'.  Failure leaves the spec unchanged.
 akssl_status ak_spec_set(ak_spec *spec, const char *name, const char *value) AKSSL_MUST_CHECK;
 
-// ak_spec_pair adds or replaces one pair; 1 to AK_SPEC_MAX_PAIRS.  In a key '-' and '_' are one, and
-// the first spelling stays; what is not UTF-8 is refused, here and in ak_spec_set.
+// ak_spec_pair adds or replaces one pair; 1 to AK_SPEC_MAX_PAIRS.  In a key '-' and '_' are one,
+// and the first spelling stays; what is not UTF-8 is refused, here and in ak_spec_set.
 akssl_status ak_spec_pair(ak_spec_pairs *pairs, const char *key,
                           const char *value) AKSSL_MUST_CHECK;
 

