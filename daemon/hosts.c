@@ -148,9 +148,9 @@ static void init_hosts(ak_hosts *h)
         ak_text_set(&host->why, "it has not answered yet");
         others |= !host->here;
     }
-    ak_log_write(h->d->log, AK_LOG_INFO, "%zu hosts%s", h->list.count,
-                 h->d->config->allocated ? " of the Slurm allocation"
-                 : others                ? ": they are asked whether they answer"
+    ak_log_write(h->d->log, AK_LOG_INFO, "hosts: %zu%s", h->list.count,
+                 h->d->config->allocated ? ", of the Slurm allocation"
+                 : others                ? ", which are asked whether they answer"
                                          : "");
 }
 
@@ -242,26 +242,10 @@ static void on_answer(void *ctx, ak_tool_result *result)
     free(why);
 }
 
-// What the host's shell takes as one word.
-static char *quoted(const char *text)
-{
-    ak_str out = AK_STR_INIT;
-
-    ak_str_append(&out, "'");
-    for (; *text; text++) {
-        if (*text == '\'')
-            ak_str_append(&out, "'\\''");
-        else
-            ak_str_append_n(&out, text, 1);
-    }
-    ak_str_append(&out, "'");
-    return ak_str_take(&out);
-}
-
 static void ask(ak_host *host)
 {
     ak_hosts *h = host->hosts;
-    char *worker = quoted(h->d->config->worker);
+    ak_str worker = AK_STR_INIT; // as the host's shell takes it for one word
     int64_t wait_ms = h->d->config->host_timeout * 500;
     ak_args argv = { 0 };
 
@@ -269,14 +253,15 @@ static void ask(ak_host *host)
         ak_args_add(&argv, "%s", h->agent.at[i]);
     ak_args_add(&argv, "%s", host->row->name);
     ak_args_add_words(&argv, "test -x");
-    ak_args_add(&argv, "%s", worker);
+    ak_args_quote(&worker, h->d->config->worker);
+    ak_args_add(&argv, "%s", worker.text);
     host->due_ns = ak_clock_ns() + timeout_ns(h) / 4;
     if (ak_tool_start(&host->tool, &h->d->loop, argv.at, (uint64_t)wait_ms, on_answer, host) < 0)
         note(host, ak_error_text());
     else
         h->asked++;
     ak_args_fini(&argv);
-    free(worker);
+    ak_str_fini(&worker);
 }
 
 // Mpirun would wait for its ranks there as long as it takes.

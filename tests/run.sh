@@ -25,6 +25,7 @@ echo "run.sh: built in $((built - start)) s"
 # What a test that is killed leaves behind goes with this folder.
 scratch=$(mktemp -d "${TMPDIR:-/tmp}/akssl-run.XXXXXX")
 trap 'rm -rf "$scratch"' EXIT
+chmod 755 "$scratch" # other users' programs are tested too
 status=0
 TMPDIR=$scratch ctest --test-dir build --output-on-failure --no-tests=error -j 2 "$@" || status=$?
 echo "run.sh: tests took $(($(date +%s) - built)) s; logs are in build/Testing/Temporary"

@@ -38,6 +38,9 @@ void ak_args_add_words(ak_args *args, const char *text);
 void ak_args_set(ak_args *args, const char *name, const char *value);
 void ak_args_fini(ak_args *args);
 
+// ak_args_quote appends word as a shell takes it for one.
+void ak_args_quote(ak_str *text, const char *word);
+
 // What a launcher is told; borrowed.
 typedef struct ak_launch {
     const ak_config *config;

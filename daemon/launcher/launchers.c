@@ -136,3 +136,15 @@ void ak_args_fini(ak_args *args)
     free(args->at);
     *args = (ak_args){ 0 };
 }
+
+void ak_args_quote(ak_str *text, const char *word)
+{
+    ak_str_append(text, "'");
+    for (; *word; word++) {
+        if (*word == '\'')
+            ak_str_append(text, "'\\''");
+        else
+            ak_str_append_n(text, word, 1);
+    }
+    ak_str_append(text, "'");
+}

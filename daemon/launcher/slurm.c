@@ -165,18 +165,6 @@ static int look(follower *f)
     return found;
 }
 
-static void put_quoted(ak_str *script, const char *word)
-{
-    ak_str_append(script, " '");
-    for (; *word; word++) {
-        if (*word == '\'')
-            ak_str_append(script, "'\\''");
-        else
-            ak_str_append_n(script, word, 1);
-    }
-    ak_str_append(script, "'");
-}
-
 // submit is true when Slurm may have taken it, or cannot be reached now; else it never will.
 static bool submit(follower *f)
 {
@@ -185,8 +173,10 @@ static bool submit(follower *f)
     int code;
 
     ak_str_append(&script, "#!/bin/sh\nexec");
-    for (char **word = f->ranks; *word; word++)
-        put_quoted(&script, *word);
+    for (char **word = f->ranks; *word; word++) {
+        ak_str_append(&script, " ");
+        ak_args_quote(&script, *word);
+    }
     ak_str_append(&script, "\n");
     ak_args_add(&argv, "sbatch");
     for (char **word = f->options; *word; word++)

@@ -89,6 +89,23 @@ describe() {
     done
 }
 
+# two_hosts makes two network namespaces, $here (10.77.0.1) and $there (10.77.0.2), with a link between them,
+# the interfaces v$here and v$there; skips where it cannot.
+two_hosts() {
+    local host
+    [ "$(id -u)" -eq 0 ] && command -v ip >/dev/null || skip "needs root and iproute2"
+    here=aka$$ there=akb$$
+    trap 'cleanup; ip netns del "$here"; ip netns del "$there"' EXIT
+    ip netns add "$here" 2>/dev/null && ip netns add "$there" || skip "no network namespaces here"
+    ip link add "v$here" netns "$here" type veth peer name "v$there" netns "$there" || skip "no veth pairs here"
+    ip -n "$here" addr add 10.77.0.1/24 dev "v$here"
+    ip -n "$there" addr add 10.77.0.2/24 dev "v$there"
+    for host in "$here" "$there"; do
+        ip -n "$host" link set lo up
+        ip -n "$host" link set "v$host" up
+    done
+}
+
 # wait_for SECONDS COMMAND... repeats a quiet command until it holds.
 wait_for() {
     local end=$((SECONDS + $1))

@@ -9,22 +9,7 @@
 . "$(dirname "$0")/lib.sh"
 
 cuts=${1:-2}
-[ "$(id -u)" -eq 0 ] && command -v ip >/dev/null || skip "needs root and iproute2"
-here=akl$$ there=akr$$
-
-drop_hosts() {
-    ip netns del "$here" 2>/dev/null
-    ip netns del "$there" 2>/dev/null
-}
-trap 'cleanup; drop_hosts' EXIT
-ip netns add "$here" 2>/dev/null && ip netns add "$there" || skip "no network namespaces here"
-ip link add "v$here" netns "$here" type veth peer name "v$there" netns "$there" || skip "no veth pairs here"
-ip -n "$here" addr add 10.77.0.1/24 dev "v$here"
-ip -n "$there" addr add 10.77.0.2/24 dev "v$there"
-for host in "$here" "$there"; do
-    ip -n "$host" link set lo up
-    ip -n "$host" link set "v$host" up
-done
+two_hosts
 
 # mpirun on the other host.
 mpirun=$(command -v mpirun) || skip "no mpirun"

@@ -1,9 +1,9 @@
 #!/bin/bash
 # tests/system/slurm.sh BIN_DIR -- launcher `slurm` on a real Slurm: a run ends with the bytes of a local one, though
 # akssld, its follower and slurmctld are killed and started again on the way; one that waits says why and
-# is cancelled; and akssld inside an allocation runs jobs on its node.
+# is cancelled; and akssld inside an allocation runs jobs on its nodes.
 #
-# munged, slurmctld and slurmd are the test's own, with one node, in its folder.  Needs root.
+# munged, slurmctld and slurmd are the test's own, in its folder, with two nodes on this machine.  Needs root.
 
 # shellcheck source=tests/system/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -38,8 +38,8 @@ trap 'stop_slurm; cleanup' EXIT
 export SLURM_CONF=$dir/slurm/slurm.conf
 unset SLURM_JOB_ID SLURM_JOB_NODELIST
 node=$(hostname -s)
-port=$((20000 + $$ % 10000 * 2))
-mkdir -p "$dir/slurm/state" "$dir/slurm/spool"
+port=$((20000 + $$ % 5000 * 4))
+mkdir -p "$dir/slurm/state"
 head -c 128 /dev/urandom >"$dir/slurm/key"
 chmod 600 "$dir/slurm/key"
 cat >"$SLURM_CONF" <<END
@@ -47,7 +47,6 @@ ClusterName=lab
 SlurmctldHost=$node(127.0.0.1)
 SlurmctldPort=$port
 SlurmdParameters=config_overrides
-SlurmdPort=$((port + 1))
 SlurmUser=root
 SlurmdUser=root
 AuthType=auth/munge
@@ -64,12 +63,14 @@ ReturnToService=2
 KillWait=2
 MinJobAge=60
 SlurmctldPidFile=$dir/slurm/slurmctld.pid
-SlurmdPidFile=$dir/slurm/slurmd.pid
+SlurmdPidFile=$dir/slurm/slurmd-%n.pid
 SlurmctldLogFile=$dir/slurm/slurmctld.log
-SlurmdLogFile=$dir/slurm/slurmd.log
-SlurmdSpoolDir=$dir/slurm/spool
+SlurmdLogFile=$dir/slurm/slurmd-%n.log
+SlurmdSpoolDir=$dir/slurm/spool-%n
 StateSaveLocation=$dir/slurm/state
-NodeName=$node NodeAddr=127.0.0.1 CPUs=4 Boards=1 SocketsPerBoard=1 CoresPerSocket=4 ThreadsPerCore=1 RealMemory=1000 State=UNKNOWN
+NodeName=DEFAULT CPUs=2 Boards=1 SocketsPerBoard=1 CoresPerSocket=2 ThreadsPerCore=1 RealMemory=1000 State=UNKNOWN
+NodeName=n1 NodeHostname=$node NodeAddr=127.0.0.1 Port=$((port + 1))
+NodeName=n2 NodeHostname=$node NodeAddr=127.0.0.1 Port=$((port + 2))
 PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE State=UP OverSubscribe=FORCE:4
 END
 case $(slurmctld -V) in *' 22.'*) ;; *) echo CgroupPlugin=disabled >"$dir/slurm/cgroup.conf" ;; esac
@@ -83,13 +84,15 @@ start_slurmctld() { # [FLAG]
     slurmctld=$!
     disown
 }
-idle() { sinfo -h -o %T | grep -qE 'idle|mixed|allocated'; }
+idle() { [ "$(sinfo -h -t idle -o %D)" = 2 ]; }
 start_slurmctld -c
-slurmd -D -N "$node" >/dev/null 2>&1 &
-disown
-wait_for 30 idle || skip "Slurm does not start here: $(tail -n 3 "$dir"/slurm/slurm*.log)"
+for slurmd in n1 n2; do
+    slurmd -D -N $slurmd >/dev/null 2>&1 &
+    disown
+done
+wait_for 30 idle || skip "Slurm does not start here: $(tail -qn 1 "$dir"/slurm/slurm*.log)"
 
-start_daemon --slurm-slots 4 --slurm-options "--time 30 --partition main" --adopt-timeout 120
+start_daemon --slurm-slots 4 --slurm-options "--time 30 --nodes 2" --adopt-timeout 120
 
 says() { [[ $(field "$id" reason) == *"$1"* ]]; }
 slurm_state() { squeue -h -t all -n "akssl-$1" -o %T; }
@@ -148,16 +151,18 @@ stop_daemon
 # akssld inside an allocation.
 cat >"$dir/inside" <<END
 #!/bin/sh
-exec "$bin/akssld" --state-dir "$state" --socket "$dir/s" >>"$dir/daemon.log" 2>&1
+exec "$bin/akssld" --state-dir "$state" --socket "$dir/s" --listen 127.0.0.1:$((port + 3)) \
+    --uplink 127.0.0.1:$((port + 3)) >>"$dir/daemon.log" 2>&1
 END
-inside=$(sbatch --parsable -n 2 -o /dev/null "$dir/inside")
+"$bin/akssld" --state-dir "$state" --init-tls --host 127.0.0.1 >/dev/null || fail "no certificates"
+inside=$(sbatch --parsable -N 2 -n 2 -o /dev/null "$dir/inside")
 wait_for 30 client list || fail "akssld does not start inside an allocation: $(squeue)"
 client --json catalogue | jq -e '.launchers[] | select(.name == "hosts") | .slots == 2' >/dev/null ||
     fail "akssld does not know its allocation: $(client catalogue launchers)"
 submit "${small[@]}" --method moco_v2 --option K=96 --ranks 2 --epochs 4 --commit-every 2 \
     --limit-images 128 --batch 32 --shards 4
 wait_for 60 committed "$id" 2 || fail "job $id does not run inside the allocation"
-[ "$(cat "$job"/run/*.hosts)" = "$node:2" ] || fail "its ranks are on '$(cat "$job"/run/*.hosts)'"
+[ "$(cat "$job"/run/*.hosts)" = n1:1,n2:1 ] || fail "its ranks are on '$(cat "$job"/run/*.hosts)'"
 finish "$id"
 same_run "$twin" "$job"
 scancel "$inside"

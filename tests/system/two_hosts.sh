@@ -1,26 +1,12 @@
 # shellcheck shell=bash disable=SC2154,SC2034
-# tests/system/two_hosts.sh -- two hosts for launcher `hosts`; sourced behind lib.sh.
+# tests/system/two_hosts.sh -- an akssld with two hosts, for launcher `hosts`; sourced behind lib.sh.
 #
 # They are two network namespaces with addresses and names of their own: akssld and mpirun in one; into the
 # other only the agent leads, while the link is up.  Processes there run as another user, so that akssld
 # cannot find and end them, as it could not on a real host; they share the disk alone.  Needs root.
 
-[ "$(id -u)" -eq 0 ] && command -v ip setpriv unshare >/dev/null || skip "needs root, iproute2 and util-linux"
-here=akh$$ there=aki$$
-
-drop_hosts() {
-    ip netns del "$here" 2>/dev/null
-    ip netns del "$there" 2>/dev/null
-}
-trap 'cleanup; drop_hosts' EXIT
-ip netns add "$here" 2>/dev/null && ip netns add "$there" || skip "no network namespaces here"
-ip link add "v$here" netns "$here" type veth peer name "v$there" netns "$there" || skip "no veth pairs here"
-ip -n "$here" addr add 10.77.0.1/24 dev "v$here"
-ip -n "$there" addr add 10.77.0.2/24 dev "v$there"
-for host in "$here" "$there"; do
-    ip -n "$host" link set lo up
-    ip -n "$host" link set "v$host" up
-done
+command -v setpriv unshare >/dev/null || skip "needs util-linux"
+two_hosts
 link() { ip -n "$there" link set "v$there" "$1"; }
 
 # A remote shell of the site's own.  Without a link it waits, as ssh does.

@@ -70,6 +70,49 @@ START_TEST(every_launcher_names_run_and_secret)
 }
 END_TEST
 
+START_TEST(arguments)
+{
+    ak_str text = AK_STR_INIT;
+    ak_args args = { 0 };
+
+    ak_args_quote(&text, "it's $(reboot)\n`x` \"");
+    ck_assert_str_eq(text.text, "'it'\\''s $(reboot)\n`x` \"'");
+    ak_str_fini(&text);
+    ak_args_add_words(&args, "  a\t-b  c=d ");
+    ck_assert_uint_eq(args.count, 3);
+    ck_assert(has(&args, "a") && has(&args, "-b") && has(&args, "c=d"));
+    ck_assert_ptr_null(args.at[3]);
+    ak_args_fini(&args);
+}
+END_TEST
+
+// A job names a launcher that there is; those without cores are none.
+START_TEST(a_launcher_is_settled)
+{
+    char name[] = "slurm";
+    ak_config config = { .slots = 2, .slurm_slots = 0 };
+    ak_daemon d = { .config = &config };
+    ak_spec spec;
+
+    ak_spec_init(&spec);
+    ck_assert_int_eq(ak_launcher_settle(&d, &spec), 0);
+    ck_assert_str_eq(spec.launcher, "");
+    ck_assert_int_eq(ak_spec_set(&spec, "launcher", "pbs"), 0);
+    ck_assert_int_eq(ak_launcher_settle(&d, &spec), AKSSL_ERR_INVALID);
+    ck_assert_ptr_nonnull(strstr(ak_error_text(), "'pbs': no such name: give one of local"));
+    ck_assert_int_eq(ak_spec_set(&spec, "launcher", "slurm"), 0);
+    ck_assert_int_eq(ak_launcher_settle(&d, &spec), AKSSL_ERR_INVALID);
+    ck_assert_ptr_nonnull(strstr(ak_error_text(), "was started without"));
+    config.slurm_slots = 8;
+    ck_assert_int_eq(ak_launcher_settle(&d, &spec), 0);
+    config.launcher = name;
+    ck_assert_int_eq(ak_spec_set(&spec, "launcher", ""), 0);
+    ck_assert_int_eq(ak_launcher_settle(&d, &spec), 0);
+    ck_assert_str_eq(spec.launcher, "slurm");
+    ak_spec_fini(&spec);
+}
+END_TEST
+
 // A row without access would let nobody in; what changes a job says which.
 START_TEST(every_call_says_who_may)
 {
@@ -214,5 +257,6 @@ START_TEST(figures_hold_warnings)
 END_TEST
 
 AK_TEST_MAIN(AK_CASE(every_call_has_its_handler), AK_CASE(every_launcher_names_run_and_secret),
-             AK_CASE(every_call_says_who_may), AK_CASE(no_mpirun_is_told), AK_CASE(figures_merge),
+             AK_CASE(arguments), AK_CASE(a_launcher_is_settled), AK_CASE(every_call_says_who_may),
+             AK_CASE(no_mpirun_is_told), AK_CASE(figures_merge),
              AK_CASE(stored_figures_keep_the_limits), AK_CASE(figures_hold_warnings))
