@@ -1,6 +1,6 @@
 #!/bin/bash
 # tests/system/slurm.sh BIN_DIR -- launcher `slurm` on a real Slurm: a run ends with the bytes of a local one, though
-# akssld, its follower and slurmctld are killed and started again on the way; one that waits says why and
+# akssld and its follower are killed, and they and slurmctld started again, on the way; one that waits says why and
 # is cancelled; and akssld inside an allocation runs jobs on its nodes.
 #
 # munged, slurmctld and slurmd are the test's own, in its folder, with two nodes on this machine.  Needs root.
@@ -92,7 +92,8 @@ for slurmd in n1 n2; do
 done
 wait_for 30 idle || skip "Slurm does not start here: $(tail -qn 1 "$dir"/slurm/slurm*.log)"
 
-start_daemon --slurm-slots 4 --slurm-options "--time 30 --nodes 2" --adopt-timeout 120
+flags=(--slurm-slots 4 --slurm-options "--time 30 --nodes 2" --adopt-timeout 120)
+start_daemon "${flags[@]}"
 
 says() { [[ $(field "$id" reason) == *"$1"* ]]; }
 slurm_state() { squeue -h -t all -n "akssl-$1" -o %T; }
@@ -125,8 +126,9 @@ guard=$(follower --guard)
 kill -STOP "$guard" # so that it does not see what comes
 kill -KILL "$(follower --follow)"
 kill -KILL "$guard"
-kill -KILL "$slurmctld"
-start_daemon --slurm-slots 4 --adopt-timeout 120
+kill -TERM "$slurmctld" # killed, it would not know that its job runs
+wait_for 20 gone "$slurmctld" || fail "slurmctld does not stop"
+start_daemon "${flags[@]}"
 grep -q 'its slurm is followed again' "$dir/daemon.log" || fail "akssld does not follow the run again"
 start_slurmctld
 finish "$id"
