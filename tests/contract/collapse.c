@@ -152,7 +152,7 @@ END_TEST
 
 START_TEST(simsiam_without_stop_gradient)
 {
-    speaks("simsiam", "stop_gradient=false", "1", "one line");
+    speaks("simsiam", "stop_gradient=false", "5", "one line");
 }
 END_TEST
 
