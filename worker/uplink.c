@@ -110,6 +110,16 @@ static void forget_start(ak_uplink *u)
     ak_uplink_forget_state(u);
 }
 
+// connect_again has the channel look for a coordinator that was not there: unless somebody waits
+// for that, a channel that has failed fails on, for seconds, without another look.
+static void connect_again(ak_uplink *u, int64_t limit_ns)
+{
+    int64_t left = (limit_ns - ak_clock_ns()) / AK_UPLINK_MS;
+
+    if (ak_channel_connect(u->channel, left < AK_UPLINK_CONNECT_MS ? left : AK_UPLINK_CONNECT_MS))
+        return; // the next try says why
+}
+
 // join asks until the coordinator has sent the start: it may be on its way itself.
 static akssl_status join(ak_uplink *u, int64_t join_ms)
 {
@@ -130,6 +140,7 @@ static akssl_status join(ak_uplink *u, int64_t join_ms)
             return rc;
         forget_start(u);
         nanosleep(&pause, NULL);
+        connect_again(u, limit);
         wait_ms = wait_ms * 2 < AK_UPLINK_BACKOFF_MOST_MS ? wait_ms * 2 : AK_UPLINK_BACKOFF_MOST_MS;
     }
 }

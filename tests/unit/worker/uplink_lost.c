@@ -46,6 +46,41 @@ static void ring_is(const fixture *f, int64_t version)
         ck_assert(f->c.data[(v - 1) % RING * ROW] == (float)v);
 }
 
+typedef struct joining {
+    fixture *f;
+    akssl_status rc;
+} joining;
+
+static void *join_slowly(void *arg)
+{
+    joining *j = arg;
+    fixture *f = j->f;
+    ak_uplink_target target = target_of(f->serve.address, "right", FRESH);
+
+    target.join_ms = 2800;
+    j->rc = ak_uplink_open(&f->uplink, &target);
+    return NULL;
+}
+
+// A run that has been started and has not joined yet is as much a run as one that has.
+START_TEST(a_first_join_waits_for_a_coordinator)
+{
+    fixture f = { 0 };
+    joining j = { &f, AKSSL_OK };
+    pthread_t thread;
+
+    serve_start(&f.serve, &events, &f.c);
+    go(&f);
+    ck_assert_int_eq(pthread_create(&thread, NULL, join_slowly, &j), 0);
+    usleep(700000); // for tries that fail
+    come(&f, false);
+    pthread_join(thread, NULL);
+    ck_assert_msg(j.rc == 0, "%s", ak_error_text());
+    ck_assert_int_eq(ak_uplink_finish(f.uplink, "succeeded", "", NULL, 0, ""), 0);
+    finish(&f);
+}
+END_TEST
+
 START_TEST(a_run_outlives_its_coordinator)
 {
     fixture f;
@@ -246,7 +281,7 @@ START_TEST(an_end_without_a_coordinator)
 }
 END_TEST
 
-AK_TEST_MAIN(AK_CASE(a_run_outlives_its_coordinator), AK_CASE(a_commit_waits_for_its_coordinator),
-             AK_CASE(a_newer_commit_takes_the_place), AK_CASE(an_answer_that_got_lost),
-             AK_CASE(a_coordinator_that_does_not_take_it_back),
+AK_TEST_MAIN(AK_CASE(a_first_join_waits_for_a_coordinator), AK_CASE(a_run_outlives_its_coordinator),
+             AK_CASE(a_commit_waits_for_its_coordinator), AK_CASE(a_newer_commit_takes_the_place),
+             AK_CASE(an_answer_that_got_lost), AK_CASE(a_coordinator_that_does_not_take_it_back),
              AK_CASE(without_a_coordinator_it_commits_alone), AK_CASE(an_end_without_a_coordinator))
