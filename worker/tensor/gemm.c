@@ -1,8 +1,8 @@
 // worker/tensor/gemm.c -- matrix products by oneDNN, row-major.
 //
-// oneDNN has kernels for the newest instructions of a CPU, where OpenBLAS of Debian 12 takes a CPU
-// that it does not know by its oldest ones.  It computes each product with one thread; several
-// share one as they share other loops, on OpenMP, so that how is ours to say.
+// oneDNN takes a CPU's newest instructions, whatever an environment asks of OpenBLAS
+// (OPENBLAS_CORETYPE).  It computes each product with one thread; several share one as they share
+// other loops, on OpenMP, so that how is ours to say.
 
 #include "worker/tensor/gemm.h"
 
