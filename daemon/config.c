@@ -10,6 +10,7 @@
 #include <uv.h>
 
 #include "daemon/files.h"
+#include "daemon/http/http.h"
 #include "proto/base/alloc.h"
 #include "proto/base/error.h"
 #include "proto/base/option.h"
@@ -34,6 +35,8 @@ static const ak_option table[] = {
     AK_OPTION_STRING(ak_config, listen, "", NULL, "HOST:PORT to serve with TLS, too"),
     AK_OPTION_STRING(ak_config, listen_insecure_plaintext, "", NULL,
                      "HOST:PORT to serve without TLS: whoever sees the network sees tokens"),
+    AK_OPTION_STRING(ak_config, http, "", NULL,
+                     "HOST:PORT for page and metrics: loopback, else with TLS and tokens"),
     AK_OPTION_STRING(ak_config, tls_cert, "", NULL,
                      "certificate to show (default: tls/server.crt in the state folder)"),
     AK_OPTION_STRING(ak_config, tls_key, "", NULL, "its key (default: tls/server.key there)"),
@@ -84,8 +87,8 @@ void ak_config_help(FILE *out)
 {
     fprintf(out, "usage: akssld --state-dir DIR [--socket PATH] [--slots N] [--log-level LEVEL] "
                  "[--worker PATH]\n              [--on-term leave|stop] [--adopt-timeout S] "
-                 "[--orphan-timeout S]\n              [--listen HOST:PORT] [--data-root DIR]... "
-                 "[--rate N] [--socket-mode MODE]\n"
+                 "[--orphan-timeout S]\n              [--listen HOST:PORT] [--http HOST:PORT] "
+                 "[--data-root DIR]...\n              [--rate N] [--socket-mode MODE]\n"
                  "              [--fair-share-half-life S] [--preempt true|false]\n"
                  "              [--hosts LIST|FILE [--host-agent COMMAND] [--host-timeout S]]\n"
                  "              [--slurm-slots N [--slurm-options TEXT]] [--launcher NAME]\n"
@@ -241,6 +244,11 @@ static akssl_status settle_tls(ak_config *config)
         return ak_fail_errno(errno,
                              "--listen: certificate '%s' (akssld --state-dir '%s' --init-tls makes "
                              "one)",
+                             config->tls_cert, config->state_dir);
+    if (config->http[0] && !ak_http_is_loopback(config->http) && access(config->tls_cert, R_OK) < 0)
+        return ak_fail_errno(errno,
+                             "--http: beyond loopback it is served with TLS: certificate '%s' "
+                             "(akssld --state-dir '%s' --init-tls makes one)",
                              config->tls_cert, config->state_dir);
     return AKSSL_OK;
 }

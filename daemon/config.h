@@ -15,6 +15,7 @@ typedef struct ak_config {
     char *on_term;                                // what SIGTERM does to runs: "leave" or "stop"
     int64_t slots, adopt_timeout, orphan_timeout; // the last two: seconds
     char *listen, *listen_insecure_plaintext;     // "HOST:PORT"; "": no TCP
+    char *http;                                   // "HOST:PORT" of page and metrics; "": none
     char *tls_cert, *tls_key, *client_ca;         // PEM files; client_ca "": none is asked for
     char *uplink;                                 // where ranks find akssld, as --server has it
     char *uplink_ca;                              // that they trust; "": what the system trusts

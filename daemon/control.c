@@ -87,10 +87,12 @@ void ak_control_move(ak_daemon *d, ak_job *job, ak_job_event event, const char *
     ak_log_write(d->log, AK_LOG_INFO, "job %" PRId64 " %s%s%s", job->id,
                  ak_job_state_text(job->state), job->reason[0] ? ": " : "", job->reason);
     (void)ak_control_save(d, job);
-    if (ak_job_state_ended(job->state))
+    if (ak_job_state_ended(job->state)) {
+        d->ended[job->state]++;
         finish(d, job);
-    else
+    } else {
         ak_watches_changed(d->watches, job, true);
+    }
 }
 
 void ak_control_requeue(ak_daemon *d, ak_job *job, const char *reason, int64_t pause_ms)

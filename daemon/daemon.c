@@ -20,6 +20,7 @@
 #include "daemon/files.h"
 #include "daemon/handler/handler.h"
 #include "daemon/hosts.h"
+#include "daemon/http/http.h"
 #include "daemon/lock.h"
 #include "daemon/meter.h"
 #include "daemon/restore.h"
@@ -58,6 +59,8 @@ static void begin_close(ak_daemon *d)
     ak_control_retry(d);
     ak_watches_free(d->watches);
     ak_tails_free(d->tails);
+    ak_http_close(d->http);
+    d->http = NULL;
     d->watches = NULL;
     d->tails = NULL;
     if (d->server)
@@ -235,7 +238,7 @@ static akssl_status open_socket(ak_daemon *d)
 static akssl_status open_doors(ak_daemon *d)
 {
     const ak_config *config = d->config;
-    const ak_tls tls = { config->client_ca, config->tls_cert, config->tls_key };
+    const ak_tls tls = { config->client_ca, config->tls_cert, config->tls_key, false };
     bool plain = config->listen_insecure_plaintext[0] != '\0';
     const char *listen = plain ? config->listen_insecure_plaintext : config->listen;
     akssl_status rc = open_socket(d);
@@ -281,6 +284,9 @@ static akssl_status open_all(ak_daemon *d)
         rc = ak_server_open(&d->server, &d->loop, d->config->socket, ak_handler_events(), d);
     if (rc == AKSSL_OK)
         rc = open_doors(d);
+    if (rc < 0)
+        return rc;
+    rc = ak_http_open(&d->http, d);
     if (rc < 0)
         return rc;
     d->catalogue = ak_catalogue_new(d);

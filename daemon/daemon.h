@@ -28,6 +28,7 @@ enum {
 };
 
 typedef struct ak_hosts ak_hosts; // hosts.h
+typedef struct ak_http ak_http;   // http/http.h
 
 typedef struct ak_daemon {
     const ak_config *config;
@@ -61,10 +62,12 @@ typedef struct ak_daemon {
     int seeding;       // states that are being copied (seed.h)
     int64_t seeds;     // that were copied so far; numbers their files
     ak_hosts *hosts;   // of launcher `hosts`; NULL: none
-    bool behind;       // the store did not take something: nothing was launched meanwhile
-    bool stopping;     // a signal came: nothing new starts
-    bool ending;       // and runs are to stop, too
-    bool closing;      // no run is left: the server closes
+    ak_http *http;     // NULL: none is served
+    int64_t ended[AK_JOB_STATE_END]; // jobs that came to these ends since the start
+    bool behind;   // the store did not take something: nothing was launched meanwhile
+    bool stopping; // a signal came: nothing new starts
+    bool ending;   // and runs are to stop, too
+    bool closing;  // no run is left: the server closes
 } ak_daemon;
 
 // ak_daemon_run serves until SIGTERM or SIGINT and returns how that went; config is settled.

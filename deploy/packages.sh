@@ -15,10 +15,10 @@ names() {
         libgrpc-dev libprotobuf-c-dev protobuf-c-compiler libuv1-dev libsqlite3-dev \
         libopenmpi-dev libopenblas-dev libdnnl-dev \
         libssl-dev libyaml-dev libjansson-dev zlib1g-dev libpng-dev libjpeg-dev libwebp-dev \
-        libxxhash-dev ;;
+        libxxhash-dev libmicrohttpd-dev ;;
     package) echo dpkg-dev file ;;
     run) echo openmpi-bin dataset-fashion-mnist ;;
-    test) echo check jq openssl python3-grpcio python3-protobuf python3-jsonschema \
+    test) echo check jq openssl python3-grpcio python3-protobuf python3-jsonschema curl \
         iproute2 munge slurmctld slurmd slurm-client ;;
     analyse) echo clang libclang-rt-dev clang-format shellcheck ;;
     peers) echo python3-torch python3-torchvision python3-numpy ;;

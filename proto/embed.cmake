@@ -2,4 +2,4 @@
 file(READ ${FROM} bytes HEX)
 string(REGEX REPLACE "(..)" "0x\\1," bytes "${bytes}")
 string(REGEX REPLACE "((0x..,){20})" "\\1\n" bytes "${bytes}")
-file(WRITE ${TO} "#include \"${NAME}.pb-c.h\"\n\nconst unsigned char ak_${NAME}[] = {\n${bytes}\n};\nconst unsigned long ak_${NAME}_size = sizeof ak_${NAME};\n")
+file(WRITE ${TO} "extern const unsigned char ak_${NAME}[];\nextern const unsigned long ak_${NAME}_size;\n\nconst unsigned char ak_${NAME}[] = {\n${bytes}\n};\nconst unsigned long ak_${NAME}_size = sizeof ak_${NAME};\n")

@@ -137,3 +137,18 @@ void ak_audit_call(ak_audit *audit, const ak_caller *caller, bool changes, akssl
                         json_string(outcome < 0 ? akssl_strstatus(outcome) : "ok"));
     write_line(audit, object);
 }
+
+void ak_audit_refuse(ak_audit *audit, const char *from, const char *path, akssl_status outcome)
+{
+    json_t *object;
+
+    if (!is_told(audit))
+        return;
+    tell_untold(audit);
+    object = json_object();
+    set_time(object);
+    json_object_set_new(object, "from", json_string(from));
+    json_object_set_new(object, "call", json_string(path));
+    json_object_set_new(object, "outcome", json_string(akssl_strstatus(outcome)));
+    write_line(audit, object);
+}

@@ -27,4 +27,7 @@ void ak_audit_free(ak_audit *audit); // NULL-safe
 // ak_audit_call writes down a call that is over; changes: it is one that changes something.
 void ak_audit_call(ak_audit *audit, const ak_caller *caller, bool changes, akssl_status outcome);
 
+// ak_audit_refuse writes down a request by HTTP that was refused for who makes it.
+void ak_audit_refuse(ak_audit *audit, const char *from, const char *path, akssl_status outcome);
+
 #endif

@@ -204,6 +204,14 @@ akssl_status ak_auth_enter(ak_auth *auth, ak_call *call, ak_access needed, ak_ca
     return check(auth, c, needed);
 }
 
+akssl_status ak_auth_admit(ak_auth *auth, const char *token, ak_access needed)
+{
+    ak_caller caller = { 0 };
+    akssl_status rc = by_token(auth, token, &caller);
+
+    return rc < 0 ? rc : check(auth, &caller, needed);
+}
+
 void ak_auth_leave(ak_auth *auth, ak_caller *caller)
 {
     if (!caller)

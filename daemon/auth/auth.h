@@ -54,6 +54,10 @@ akssl_status ak_auth_enter(ak_auth *auth, ak_call *call, ak_access needed,
                            ak_caller **caller) AKSSL_MUST_CHECK;
 void ak_auth_leave(ak_auth *auth, ak_caller *caller); // NULL-safe
 
+// ak_auth_admit is for a request by HTTP, which is over when it is answered: whether this token may
+// do what needs so much.  Counted as one call of its person.  Fails as ak_auth_enter does.
+akssl_status ak_auth_admit(ak_auth *auth, const char *token, ak_access needed) AKSSL_MUST_CHECK;
+
 // ak_auth_check_owner: may the caller change what owner has?  ERR_PERMISSION.
 akssl_status ak_auth_check_owner(const ak_caller *caller, const char *what,
                                  const char *owner) AKSSL_MUST_CHECK;

@@ -11,6 +11,8 @@
 
 #define PREFIX "akssl_" // so that scanners for leaked secrets know one
 
+enum { MAX_BASIC = 512 }; // characters of base64
+
 static const char hex[] = "0123456789abcdef";
 
 static akssl_status digest(const char *text, unsigned char hash[AK_TOKEN_HASH])
@@ -37,16 +39,52 @@ akssl_status ak_token_make(char text[AK_TOKEN_TEXT], unsigned char hash[AK_TOKEN
     return digest(text, hash);
 }
 
+static akssl_status refuse(void)
+{
+    return ak_fail(AKSSL_ERR_UNAUTHENTICATED,
+                   "what was shown is no token of akssld's: give the whole line that "
+                   "`akssl-client token create` printed");
+}
+
 akssl_status ak_token_hash(const char *text, unsigned char hash[AK_TOKEN_HASH])
 {
     size_t start = strlen(PREFIX);
 
     if (strlen(text) != AK_TOKEN_TEXT - 1 || strncmp(text, PREFIX, start) != 0 ||
         strspn(text + start, hex) != AK_TOKEN_TEXT - 1 - start)
-        return ak_fail(AKSSL_ERR_UNAUTHENTICATED,
-                       "what was shown is no token of akssld's: give the whole line that "
-                       "`akssl-client token create` printed");
+        return refuse();
     return digest(text, hash);
+}
+
+// "USER:PASSWORD" in base64; the user's name is nothing to us.
+static akssl_status read_basic(const char *value, char text[AK_TOKEN_TEXT])
+{
+    unsigned char plain[3 * MAX_BASIC / 4 + 1];
+    size_t length = strlen(value);
+    const char *password;
+    int size;
+
+    if (!length || length > MAX_BASIC || length % 4 != 0)
+        return refuse();
+    size = EVP_DecodeBlock(plain, (const unsigned char *)value, (int)length);
+    if (size < 0)
+        return refuse();
+    plain[size] = '\0';
+    password = strchr((const char *)plain, ':');
+    if (!password || strlen(password + 1) != AK_TOKEN_TEXT - 1)
+        return refuse();
+    memcpy(text, password + 1, AK_TOKEN_TEXT);
+    return AKSSL_OK;
+}
+
+akssl_status ak_token_from_header(const char *value, char text[AK_TOKEN_TEXT])
+{
+    if (strncasecmp(value, "Basic ", 6) == 0)
+        return read_basic(value + 6, text);
+    if (strncasecmp(value, "Bearer ", 7) != 0 || strlen(value + 7) != AK_TOKEN_TEXT - 1)
+        return refuse();
+    memcpy(text, value + 7, AK_TOKEN_TEXT);
+    return AKSSL_OK;
 }
 
 static const struct {

@@ -31,6 +31,10 @@ akssl_status ak_token_make(char text[AK_TOKEN_TEXT],
 // ak_token_hash hashes what a caller showed; ERR_UNAUTHENTICATED when it cannot be a token.
 akssl_status ak_token_hash(const char *text, unsigned char hash[AK_TOKEN_HASH]) AKSSL_MUST_CHECK;
 
+// ak_token_from_header takes the token out of the value of HTTP's Authorization: "Bearer TOKEN", or
+// "Basic" with it as the password.  ERR_UNAUTHENTICATED when it is neither.
+akssl_status ak_token_from_header(const char *value, char text[AK_TOKEN_TEXT]) AKSSL_MUST_CHECK;
+
 // ak_access_text gives "read", "submit" or "admin"; "" for the rest.  parse gives 0 for another
 // word.
 const char *ak_access_text(ak_access access);

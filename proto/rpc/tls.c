@@ -63,12 +63,11 @@ static akssl_status read_pem(const char *path, bool is_private, ak_str *text)
 static int choose_protocol(SSL *ssl, const unsigned char **out, unsigned char *size,
                            const unsigned char *offered, unsigned int length, void *ctx)
 {
-    static const unsigned char ours[] = "\x02h2";
+    const unsigned char *ours = ctx; // its length, then itself
     unsigned char *chosen = NULL;
 
     (void)ssl;
-    (void)ctx;
-    if (SSL_select_next_proto(&chosen, size, ours, sizeof ours - 1, offered, length) !=
+    if (SSL_select_next_proto(&chosen, size, ours, ours[0] + 1u, offered, length) !=
         OPENSSL_NPN_NEGOTIATED)
         return SSL_TLSEXT_ERR_ALERT_FATAL;
     *out = chosen;
@@ -135,7 +134,8 @@ akssl_status ak_tls_serve(SSL_CTX **out, const ak_tls *tls)
     SSL_CTX_set_num_tickets(ctx, 0);
     SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
                               SSL_MODE_RELEASE_BUFFERS);
-    SSL_CTX_set_alpn_select_cb(ctx, choose_protocol, NULL);
+    SSL_CTX_set_alpn_select_cb(ctx, choose_protocol,
+                               (void *)(tls->http ? "\x08http/1.1" : "\x02h2"));
     rc = load(ctx, tls);
     if (rc < 0)
         SSL_CTX_free(ctx);

@@ -3,6 +3,8 @@
 #ifndef AK_RPC_TLS_H
 #define AK_RPC_TLS_H
 
+#include <stdbool.h>
+
 #include "akssl/status.h"
 
 // PEM files.  A server needs certificate and key, and asks callers for a certificate when ca is
@@ -10,12 +12,13 @@
 // are any.  NULL and "" are the same.
 typedef struct ak_tls {
     const char *ca, *certificate, *key;
+    bool http; // a server agrees to speak HTTP/1.1 (ALPN), else gRPC's HTTP/2
 } ak_tls;
 
 struct ssl_ctx_st;
 struct grpc_channel_credentials;
 
-// ak_tls_serve makes a server's context: TLS 1.3 alone, gRPC's protocol, no tickets, no resumption.
+// ak_tls_serve makes a server's context: TLS 1.3 alone, one protocol, no tickets, no resumption.
 // Free it with SSL_CTX_free.  ERR_NOT_FOUND, ERR_PERMISSION (a key that others may read too),
 // ERR_INVALID (no certificate, or a key that does not fit it), ERR_UNSUPPORTED (another protocol).
 akssl_status ak_tls_serve(struct ssl_ctx_st **out, const ak_tls *tls) AKSSL_MUST_CHECK;

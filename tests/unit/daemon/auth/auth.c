@@ -36,6 +36,37 @@ START_TEST(tokens)
 }
 END_TEST
 
+START_TEST(tokens_in_headers)
+{
+    static const char *const bad[] = { "",        "Bearer",     "Bearer ",    "Bearer x", "Basic ",
+                                       "Basic Q", "Basic QQ==", "Basic %%%%", "Digest x" };
+    unsigned char hash[AK_TOKEN_HASH], plain[200], coded[400];
+    char one[AK_TOKEN_TEXT], got[AK_TOKEN_TEXT], value[500];
+    static const char *const names[] = { "any:", ":", "a b:", "\xc3\xa9:" };
+
+    ck_assert_int_eq(ak_token_make(one, hash), 0);
+    snprintf(value, sizeof value, "bearer %s", one);
+    ck_assert_int_eq(ak_token_from_header(value, got), 0);
+    ck_assert_str_eq(got, one);
+    strcat(value, "x");
+    ck_assert_int_eq(ak_token_from_header(value, got), AKSSL_ERR_UNAUTHENTICATED);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        int size = snprintf((char *)plain, sizeof plain, "%s%s", names[i], one);
+
+        EVP_EncodeBlock(coded, plain, size);
+        snprintf(value, sizeof value, "Basic %s", (const char *)coded);
+        ck_assert_int_eq(ak_token_from_header(value, got), 0);
+        ck_assert_str_eq(got, one);
+    }
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        ck_assert_int_eq(ak_token_from_header(bad[i], got), AKSSL_ERR_UNAUTHENTICATED);
+    memset(value, 'A', sizeof value);
+    memcpy(value, "Basic ", 6);
+    value[sizeof value - 1] = '\0';
+    ck_assert_int_eq(ak_token_from_header(value, got), AKSSL_ERR_UNAUTHENTICATED);
+}
+END_TEST
+
 START_TEST(names_and_levels)
 {
     static const char *const good[] = { "alice", "Bob.7", "a", "_x-y" };
@@ -161,14 +192,14 @@ START_TEST(certificates)
     ck_assert_int_eq(ak_certificates_client(tls, "ca"), AKSSL_ERR_INVALID);
     ck_assert_int_eq(ak_certificates_client(tls, "../eve"), AKSSL_ERR_INVALID);
     ck_assert_int_eq(ak_certificates_client(tls, "eve"), 0);
-    ck_assert_msg(ak_tls_serve(&ctx, &(ak_tls){ ca, crt, key }) == 0, "%s", ak_error_text());
+    ck_assert_msg(ak_tls_serve(&ctx, &(ak_tls){ ca, crt, key, false }) == 0, "%s", ak_error_text());
     SSL_CTX_free(ctx);
-    ck_assert_int_eq(ak_tls_serve(&ctx, &(ak_tls){ NULL, crt, other }), AKSSL_ERR_INVALID);
-    ck_assert_int_eq(ak_tls_serve(&ctx, &(ak_tls){ NULL, key, key }), AKSSL_ERR_INVALID);
-    ck_assert_int_eq(ak_tls_serve(&ctx, &(ak_tls){ NULL, crt, "/nonexistent" }),
+    ck_assert_int_eq(ak_tls_serve(&ctx, &(ak_tls){ NULL, crt, other, false }), AKSSL_ERR_INVALID);
+    ck_assert_int_eq(ak_tls_serve(&ctx, &(ak_tls){ NULL, key, key, false }), AKSSL_ERR_INVALID);
+    ck_assert_int_eq(ak_tls_serve(&ctx, &(ak_tls){ NULL, crt, "/nonexistent", false }),
                      AKSSL_ERR_NOT_FOUND);
     ck_assert_int_eq(chmod(key, 0640), 0);
-    ck_assert_int_eq(ak_tls_serve(&ctx, &(ak_tls){ NULL, crt, key }), AKSSL_ERR_PERMISSION);
+    ck_assert_int_eq(ak_tls_serve(&ctx, &(ak_tls){ NULL, crt, key, false }), AKSSL_ERR_PERMISSION);
     free(other);
     free(ca);
     free(key);
@@ -178,5 +209,6 @@ START_TEST(certificates)
 }
 END_TEST
 
-AK_TEST_MAIN(AK_CASE(tokens), AK_CASE(names_and_levels), AK_CASE(stored), AK_CASE(what_roots_cover),
-             AK_CASE(links_lead_nowhere), AK_CASE(certificates))
+AK_TEST_MAIN(AK_CASE(tokens), AK_CASE(tokens_in_headers), AK_CASE(names_and_levels),
+             AK_CASE(stored), AK_CASE(what_roots_cover), AK_CASE(links_lead_nowhere),
+             AK_CASE(certificates))

@@ -90,7 +90,7 @@ static void begin_with(fixture *f, int64_t patience_ms)
     make_certificate(f->serve.folder);
     snprintf(f->crt, sizeof f->crt, "%s/crt", f->serve.folder);
     snprintf(f->key, sizeof f->key, "%s/key", f->serve.folder);
-    f->tls = (ak_tls){ NULL, f->crt, f->key };
+    f->tls = (ak_tls){ NULL, f->crt, f->key, false };
     f->serve.listen = "127.0.0.1:0";
     f->serve.tls = &f->tls;
     serve_start(&f->serve, &events, f);
