@@ -242,9 +242,9 @@ static akssl_status start(ak_http *h)
         return rc;
     rc = ak_gate_open(&h->gate, h->loop, config->http, h->open_door ? NULL : &tls, on_guest, h);
     if (rc < 0) {
-        MHD_stop_daemon(h->mhd);
-        uv_close((uv_handle_t *)&h->poll, on_handle_closed);
         h->handles = 1;
+        uv_close((uv_handle_t *)&h->poll, on_handle_closed);
+        MHD_stop_daemon(h->mhd);
         return ak_wrap(rc, "--http");
     }
     uv_timer_init(h->loop, &h->due);
