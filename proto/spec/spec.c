@@ -34,7 +34,7 @@ void ak_spec_init(ak_spec *spec)
     ak_option_defaults(table, spec);
 }
 
-static void pairs_fini(ak_spec_pairs *pairs)
+void ak_spec_pairs_fini(ak_spec_pairs *pairs)
 {
     for (int i = 0; i < pairs->count; i++) {
         free(pairs->keys[i]);
@@ -50,8 +50,8 @@ void ak_spec_fini(ak_spec *spec)
     if (!spec)
         return;
     ak_option_fini(table, spec);
-    pairs_fini(&spec->option);
-    pairs_fini(&spec->augment);
+    ak_spec_pairs_fini(&spec->option);
+    ak_spec_pairs_fini(&spec->augment);
 }
 
 const char *ak_spec_pair_find(const ak_spec_pairs *pairs, const char *key)
@@ -144,10 +144,10 @@ akssl_status ak_spec_set(ak_spec *spec, const char *name, const char *value)
     pairs_copy(&merged, pairs);
     rc = set_pairs(&merged, name, copy);
     if (rc == 0) {
-        pairs_fini(pairs);
+        ak_spec_pairs_fini(pairs);
         *pairs = merged;
     } else {
-        pairs_fini(&merged);
+        ak_spec_pairs_fini(&merged);
     }
     free(copy);
     return rc;

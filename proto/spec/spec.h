@@ -66,6 +66,9 @@ akssl_status ak_spec_pair(ak_spec_pairs *pairs, const char *key,
 // ak_spec_pair_find gives the value of key, or NULL.
 const char *ak_spec_pair_find(const ak_spec_pairs *pairs, const char *key);
 
+// ak_spec_pairs_fini frees what pairs hold that are no spec's.
+void ak_spec_pairs_fini(ak_spec_pairs *pairs);
+
 // ak_spec_check_ranks refuses a number of ranks that does not divide shards; 0 is fine.
 akssl_status ak_spec_check_ranks(const ak_spec *spec, int64_t ranks) AKSSL_MUST_CHECK;
 

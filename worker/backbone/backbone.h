@@ -14,6 +14,7 @@ typedef struct ak_backbone {
     const ak_option *options; // behind the name: "NAME:key=value,..."; may be NULL
     size_t self_size;         // one instance's options and parameters
     int64_t width;            // of a feature
+    const char *head;         // what torchvision or timm call the classifier behind it
     int64_t least_size;       // smallest image side
 
     // check refuses an image side, or options that contradict one another.  Optional.

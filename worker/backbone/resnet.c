@@ -153,6 +153,7 @@ static ak_tensor *apply(const void *self, ak_graph *g, ak_tensor *x)
         .options = options,                                                                        \
         .self_size = sizeof(resnet),                                                               \
         .width = width_,                                                                           \
+        .head = "fc",                                                                              \
         .least_size = 8,                                                                           \
         .build = build_##name_,                                                                    \
         .apply = apply,                                                                            \

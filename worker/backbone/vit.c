@@ -216,6 +216,7 @@ static ak_tensor *apply(const void *self, ak_graph *g, ak_tensor *x)
         .options = options,                                                                        \
         .self_size = sizeof(vit),                                                                  \
         .width = width_,                                                                           \
+        .head = "head",                                                                            \
         .least_size = 8,                                                                           \
         .check = check_##name_,                                                                    \
         .build = build_##name_,                                                                    \

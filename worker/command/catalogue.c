@@ -10,6 +10,7 @@
 #include "worker/augment/recipe.h"
 #include "worker/command/command.h"
 #include "worker/data/dataset.h"
+#include "worker/format/format.h"
 #include "worker/train/trainer.h"
 
 static const ak_option options[] = { AK_OPTION_END };
@@ -101,6 +102,11 @@ static int run(void *self)
     json_object_set_new(root, "schedules", rows = json_array());
     for (int i = 0; ak_schedule_at(i); i++)
         json_array_append_new(rows, named(ak_schedule_at(i)->name, ak_schedule_at(i)->title));
+    json_object_set_new(root, "formats", rows = json_array());
+    for (int i = 0; ak_format_at(i); i++)
+        json_array_append_new(rows, json_pack("{s:s, s:s, s:s}", "name", ak_format_at(i)->name,
+                                              "title", ak_format_at(i)->title, "extension",
+                                              ak_format_at(i)->extension));
     json_object_set_new(root, "precisions", json_pack("[o]", named("fp32", "32-bit floats")));
     json_object_set_new(root, "spec", option_rows(ak_spec_table()));
     if (json_dumpf(root, stdout, JSON_INDENT(1) | JSON_PRESERVE_ORDER) < 0 || puts("") < 0) {

@@ -442,6 +442,19 @@ void ak_graph_backward(ak_graph *g)
     }
 }
 
+bool ak_graph_node_at(const ak_graph *g, int index, ak_graph_node *node)
+{
+    const ak_op *op;
+
+    if (index >= g->op_count)
+        return false;
+    op = g->ops[index];
+    *node = (ak_graph_node){ .kind = op->kind->name, .in = { op->in[0], op->in[1] }, .out = op->out };
+    if (op->kind->tell)
+        op->kind->tell(op, node);
+    return true;
+}
+
 const ak_world *ak_graph_world(const ak_graph *g)
 {
     return &g->world;

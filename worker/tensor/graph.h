@@ -85,6 +85,21 @@ typedef void ak_graph_watcher(void *ctx, const char *kind, const ak_tensor *out,
                               int64_t from_ns, int64_t to_ns);
 void ak_graph_watch(ak_graph *g, ak_graph_watcher *watch, void *ctx);
 
+// An operation as the recording has it, for who writes the network down elsewhere
+// (worker/format/onnx.c).  What params and number are is its kind's: see the `tell` of its file.
+enum { AK_GRAPH_INPUTS = 2, AK_GRAPH_PARAMS = 4 };
+typedef struct ak_graph_node {
+    const char *kind;
+    const ak_tensor *in[AK_GRAPH_INPUTS], *out; // in[1] may be NULL
+    const ak_param *param[AK_GRAPH_PARAMS];     // in the order of ops.h; NULL: none
+    int64_t number[2];
+    double epsilon; // of a norm
+} ak_graph_node;
+
+// ak_graph_node_at describes the operation of that index, in the order of recording; false behind
+// the last.  All of it is borrowed from the graph.
+bool ak_graph_node_at(const ak_graph *g, int index, ak_graph_node *node);
+
 const ak_world *ak_graph_world(const ak_graph *g);
 int64_t ak_graph_bytes(const ak_graph *g); // activations and gradients, all shards of this rank
 

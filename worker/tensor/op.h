@@ -7,7 +7,7 @@
 
 #include "worker/tensor/graph.h"
 
-enum { AK_OP_INPUTS = 2 };
+enum { AK_OP_INPUTS = AK_GRAPH_INPUTS };
 
 // Values that backward reads; they stay in memory until then.
 enum { AK_NEEDS_IN = 1, AK_NEEDS_OUT = 2 };
@@ -30,6 +30,9 @@ typedef struct ak_op_kind {
     const float *(*gathered)(const ak_op *op);
 
     void (*fini)(ak_op *op); // frees what plan made.  Optional.
+
+    // tell adds the op's parameters and numbers to a description of it.  Optional: it has none.
+    void (*tell)(const ak_op *op, ak_graph_node *node);
 } ak_op_kind;
 
 struct ak_op {

@@ -267,6 +267,7 @@ static akssl_status export_networks(classify *c)
     const ak_session *s = c->loop.session;
     ak_trainer *t = c->loop.trainer;
     ak_export layer = { .model = &t->model,
+                        .encoder = c->linear ? &c->frozen.encoder : ak_trainer_encoder(t),
                         .only = "classifier.",
                         .file = "classifier.safetensors",
                         .method = t->method->name,

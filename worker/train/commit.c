@@ -9,8 +9,8 @@
 
 #include "proto/base/alloc.h"
 #include "proto/base/error.h"
-#include "worker/train/folder.h"
-#include "worker/train/pixels.h"
+#include "worker/format/folder.h"
+#include "worker/train/about.h"
 
 static const char results_key[] = "results"; // name=value;name=value
 static const char *const names[AK_COMMIT_FILES] = { "model.safetensors", "optimizer.safetensors" };
@@ -266,20 +266,19 @@ akssl_status ak_commit_read(ak_trainer *t, ak_results *results, const char *comm
 static akssl_status write_export(const ak_export *e, const ak_spec *spec, const char *path)
 {
     ak_commit_file file;
+    ak_spec_pairs about = { 0 };
     ak_safetensors_writer *w;
     akssl_status rc = ak_safetensors_create(&w, path);
 
     if (rc < 0)
         return rc;
     ak_safetensors_set_meta(w, "format", "pt");
-    ak_safetensors_set_meta(w, "backbone", spec->backbone);
-    ak_safetensors_set_meta(w, "method", e->method);
-    ak_safetensors_set_meta(w, "dataset", spec->dataset);
-    if (spec->data_fingerprint[0])
-        ak_safetensors_set_meta(w, "data_fingerprint", spec->data_fingerprint);
-    set_number(w, "step", e->step);
-    set_number(w, "seed", spec->seed);
-    rc = ak_pixels_write(w, spec);
+    rc = ak_about_run(&about, spec, e->method, e->step);
+    if (rc == AKSSL_OK)
+        rc = ak_about_backbone(&about, e->encoder->backbone, e->encoder->self);
+    for (int i = 0; i < about.count; i++)
+        ak_safetensors_set_meta(w, about.keys[i], about.values[i]);
+    ak_spec_pairs_fini(&about);
     ak_model_declare(e->model, w, e->only);
     return finish_file(w, rc < 0 ? rc : ak_model_write(e->model, w, e->only), &file);
 }
@@ -306,6 +305,7 @@ akssl_status ak_export_backbone(ak_trainer *t, const ak_spec *spec, const char *
                                 ak_str *path)
 {
     const ak_export what = { .model = &t->model,
+                             .encoder = ak_trainer_encoder(t),
                              .only = "backbone.",
                              .file = "backbone.safetensors",
                              .method = t->method->name,

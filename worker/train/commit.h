@@ -55,12 +55,13 @@ akssl_status ak_commit_read(ak_trainer *trainer, ak_results *results, const char
 // A file of export/: the parameters of model whose names start with `only`, without those letters.
 typedef struct ak_export {
     const ak_model *model;
+    const ak_encoder *encoder; // whose backbone's options are told
     const char *only, *file, *method;
     int64_t step;
 } ak_export;
 
-// ak_export_write writes folder/export/FILE, with what a reader must know (backbone, method,
-// normalisation, image size) as metadata; path receives its name.
+// ak_export_write writes folder/export/FILE, with what a reader must know (about.h) as metadata;
+// path receives its name.
 akssl_status ak_export_write(const ak_export *what, const ak_spec *spec, ak_comm *comm,
                              const char *folder, ak_str *path) AKSSL_MUST_CHECK;
 

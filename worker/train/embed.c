@@ -9,9 +9,9 @@
 #include "worker/train/agree.h"
 #include "worker/train/data.h"
 #include "worker/train/features.h"
-#include "worker/train/folder.h"
+#include "worker/format/folder.h"
 #include "worker/train/frozen.h"
-#include "worker/train/npy.h"
+#include "worker/format/npy_file.h"
 
 enum { IMAGES = 16384 }; // whose features are in memory at once
 

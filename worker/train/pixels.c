@@ -6,17 +6,18 @@
 #include <stdio.h>
 
 #include "proto/base/error.h"
+#include "proto/format/safetensors.h"
 #include "worker/augment/recipe.h"
 
-static void set_numbers(ak_safetensors_writer *w, const char *key, const double numbers[3])
+static akssl_status tell_numbers(ak_spec_pairs *about, const char *key, const double numbers[3])
 {
     char text[96];
 
     snprintf(text, sizeof text, "%g,%g,%g", numbers[0], numbers[1], numbers[2]);
-    ak_safetensors_set_meta(w, key, text);
+    return ak_spec_pair(about, key, text);
 }
 
-akssl_status ak_pixels_write(ak_safetensors_writer *w, const ak_spec *spec)
+akssl_status ak_pixels_tell(ak_spec_pairs *about, const ak_spec *spec)
 {
     ak_recipe *recipe;
     ak_recipe_pixels pixels;
@@ -28,12 +29,14 @@ akssl_status ak_pixels_write(ak_safetensors_writer *w, const ak_spec *spec)
     pixels = ak_recipe_prepares(recipe);
     ak_recipe_free(recipe);
     snprintf(size, sizeof size, "%" PRId64, spec->image_size);
-    ak_safetensors_set_meta(w, "image_size", size);
-    ak_safetensors_set_meta(w, "normalize", pixels.normalize);
-    ak_safetensors_set_meta(w, "interpolation", pixels.interpolation);
-    set_numbers(w, "normalize_mean", pixels.mean);
-    set_numbers(w, "normalize_std", pixels.std);
-    return AKSSL_OK;
+    rc = ak_spec_pair(about, "image_size", size);
+    if (rc == AKSSL_OK)
+        rc = ak_spec_pair(about, "normalize", pixels.normalize);
+    if (rc == AKSSL_OK)
+        rc = ak_spec_pair(about, "interpolation", pixels.interpolation);
+    if (rc == AKSSL_OK)
+        rc = tell_numbers(about, "normalize_mean", pixels.mean);
+    return rc == AKSSL_OK ? tell_numbers(about, "normalize_std", pixels.std) : rc;
 }
 
 static akssl_status settle_size(ak_spec *spec, const ak_safetensors *file)

@@ -6,11 +6,10 @@
 #ifndef AK_TRAIN_PIXELS_H
 #define AK_TRAIN_PIXELS_H
 
-#include "proto/format/safetensors.h"
 #include "proto/spec/spec.h"
 
-// ak_pixels_write puts into a file's metadata how the images of the spec's job are prepared.
-akssl_status ak_pixels_write(ak_safetensors_writer *w, const ak_spec *spec) AKSSL_MUST_CHECK;
+// ak_pixels_tell adds to a file's metadata how the images of the spec's job are prepared.
+akssl_status ak_pixels_tell(ak_spec_pairs *about, const ak_spec *spec) AKSSL_MUST_CHECK;
 
 // ak_pixels_settle gives a spec of another kind than pretrain what it leaves open (image_size,
 // normalize, interpolation) from the metadata of spec->weights.  ERR_INVALID where both are silent

@@ -55,6 +55,14 @@ static void fini(ak_op *op)
     free(((attention *)op->self)->logs);
 }
 
+// heads.
+static void tell(const ak_op *op, ak_graph_node *node)
+{
+    const attention *a = op->self;
+
+    node->number[0] = a->shape.heads;
+}
+
 static const ak_op_kind kind = {
     .name = "attention",
     .self_size = sizeof(attention),
@@ -63,6 +71,7 @@ static const ak_op_kind kind = {
     .forward = forward,
     .backward = backward,
     .fini = fini,
+    .tell = tell,
 };
 
 ak_tensor *ak_attention(ak_graph *g, ak_tensor *qkv, int64_t heads)

@@ -282,6 +282,19 @@ static void fini(ak_op *op)
     free(n->a);
 }
 
+// weight, bias, running mean and variance; whether a ReLU follows.
+static void tell(const ak_op *op, ak_graph_node *node)
+{
+    const batch_norm *n = op->self;
+
+    node->param[0] = n->norm.weight;
+    node->param[1] = n->norm.bias;
+    node->param[2] = n->norm.mean;
+    node->param[3] = n->norm.var;
+    node->number[0] = n->relu;
+    node->epsilon = epsilon;
+}
+
 static const ak_op_kind kind = {
     .name = "batch_norm",
     .self_size = sizeof(batch_norm),
@@ -290,6 +303,7 @@ static const ak_op_kind kind = {
     .forward = forward,
     .backward = backward,
     .fini = fini,
+    .tell = tell,
 };
 
 static ak_tensor *record(ak_graph *g, ak_tensor *x, const ak_norm *norm, ak_tensor *add, bool relu,

@@ -69,6 +69,16 @@ static void fini(ak_op *op)
     ak_conv_free(((conv2d *)op->self)->conv);
 }
 
+// w; stride, padding.
+static void tell(const ak_op *op, ak_graph_node *node)
+{
+    const conv2d *c = op->self;
+
+    node->param[0] = c->w;
+    node->number[0] = c->shape.stride;
+    node->number[1] = c->shape.padding;
+}
+
 static const ak_op_kind kind = {
     .name = "conv2d",
     .self_size = sizeof(conv2d),
@@ -77,6 +87,7 @@ static const ak_op_kind kind = {
     .forward = forward,
     .backward = backward,
     .fini = fini,
+    .tell = tell,
 };
 
 ak_tensor *ak_conv2d(ak_graph *g, ak_tensor *x, ak_param *w, int64_t stride, int64_t padding)

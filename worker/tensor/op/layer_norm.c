@@ -65,6 +65,16 @@ static void fini(ak_op *op)
     free(((layer_norm *)op->self)->stats);
 }
 
+// w, bias.
+static void tell(const ak_op *op, ak_graph_node *node)
+{
+    const layer_norm *l = op->self;
+
+    node->param[0] = l->w;
+    node->param[1] = l->bias;
+    node->epsilon = AK_KERNEL_NORM_EPS;
+}
+
 static const ak_op_kind kind = {
     .name = "layer_norm",
     .self_size = sizeof(layer_norm),
@@ -73,6 +83,7 @@ static const ak_op_kind kind = {
     .forward = forward,
     .backward = backward,
     .fini = fini,
+    .tell = tell,
 };
 
 ak_tensor *ak_layer_norm(ak_graph *g, ak_tensor *x, ak_param *w, ak_param *bias)

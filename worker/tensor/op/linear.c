@@ -131,6 +131,19 @@ static void fini(ak_op *op)
     free(((linear *)op->self)->stats);
 }
 
+// w, bias and the layer norm's; whether f is GELU.
+static void tell(const ak_op *op, ak_graph_node *node)
+{
+    const linear *l = op->self;
+
+    node->param[0] = l->layer.w;
+    node->param[1] = l->layer.bias;
+    node->param[2] = l->layer.norm_w;
+    node->param[3] = l->layer.norm_b;
+    node->number[0] = l->layer.gelu;
+    node->epsilon = AK_KERNEL_NORM_EPS;
+}
+
 static const ak_op_kind kind = {
     .name = "linear",
     .self_size = sizeof(linear),
@@ -139,6 +152,7 @@ static const ak_op_kind kind = {
     .forward = forward,
     .backward = backward,
     .fini = fini,
+    .tell = tell,
 };
 
 ak_tensor *ak_dense_of(ak_graph *g, ak_tensor *x, const ak_dense_layer *layer)

@@ -76,6 +76,15 @@ static void backward(ak_op *op, ak_graph *g)
     }
 }
 
+// w, bias.
+static void tell(const ak_op *op, ak_graph_node *node)
+{
+    const patch_embed *p = op->self;
+
+    node->param[0] = p->w;
+    node->param[1] = p->bias;
+}
+
 static const ak_op_kind kind = {
     .name = "patch_embed",
     .self_size = sizeof(patch_embed),
@@ -83,6 +92,7 @@ static const ak_op_kind kind = {
     .plan = plan,
     .forward = forward,
     .backward = backward,
+    .tell = tell,
 };
 
 ak_tensor *ak_patch_embed(ak_graph *g, ak_tensor *x, ak_param *w, ak_param *bias)

@@ -178,6 +178,16 @@ static void fini(ak_op *op)
     free(k->places);
 }
 
+// cls, pos; whether positions are resized.
+static void tell(const ak_op *op, ak_graph_node *node)
+{
+    const tokens *k = op->self;
+
+    node->param[0] = k->cls;
+    node->param[1] = k->pos;
+    node->number[0] = k->side != k->grid;
+}
+
 static const ak_op_kind kind = {
     .name = "tokens",
     .self_size = sizeof(tokens),
@@ -185,6 +195,7 @@ static const ak_op_kind kind = {
     .forward = forward,
     .backward = backward,
     .fini = fini,
+    .tell = tell,
 };
 
 static int64_t root(int64_t square)

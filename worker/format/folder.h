@@ -1,7 +1,7 @@
-// worker/train/folder.h -- folders of a job, so that what is in them is found after a power cut.
+// worker/format/folder.h -- folders of a job, so that what is in them is found after a power cut.
 
-#ifndef AK_TRAIN_FOLDER_H
-#define AK_TRAIN_FOLDER_H
+#ifndef AK_FORMAT_FOLDER_H
+#define AK_FORMAT_FOLDER_H
 
 #include "akssl/status.h"
 

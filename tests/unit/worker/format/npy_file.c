@@ -1,7 +1,7 @@
-// tests/unit/worker/train/npy.c -- tests worker/train/npy.c by the format's definition.
+// tests/unit/worker/format/npy_file.c -- tests worker/format/npy_file.c by the format's definition.
 
 #include "tests/unit/worker/rig.h"
-#include "worker/train/npy.h"
+#include "worker/format/npy_file.h"
 
 static char *read_all(const char *path, size_t *size)
 {

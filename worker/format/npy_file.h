@@ -1,17 +1,22 @@
-// worker/train/npy.h -- NumPy's .npy, version 1.0: an array written from its first row to its last.
+// worker/format/npy_file.h -- NumPy's .npy, version 1.0: an array written from its first row to its
+// last.
 //
 //     "\x93NUMPY" 1 0, header length (u16), header (a Python dict, padded so that the data starts
 //     at a multiple of 64), data (little-endian, C order)
 
-#ifndef AK_TRAIN_NPY_H
-#define AK_TRAIN_NPY_H
+#ifndef AK_FORMAT_NPY_FILE_H
+#define AK_FORMAT_NPY_FILE_H
 
 #include <stddef.h>
 #include <stdint.h>
 
 #include "akssl/status.h"
+#include "proto/base/str.h"
 
 typedef enum ak_npy_type { AK_NPY_F32 = 1, AK_NPY_I64 } ak_npy_type;
+
+// ak_npy_header appends what stands before the data of an array of that shape; dims may be 0.
+void ak_npy_header(ak_npy_type type, int dims, const int64_t *shape, ak_str *out);
 
 typedef struct ak_npy ak_npy;
 

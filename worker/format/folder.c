@@ -1,6 +1,6 @@
-// worker/train/folder.c -- folders of a job, so that what is in them is found after a power cut.
+// worker/format/folder.c -- folders of a job, so that what is in them is found after a power cut.
 
-#include "worker/train/folder.h"
+#include "worker/format/folder.h"
 
 #include <errno.h>
 #include <fcntl.h>
