@@ -58,6 +58,8 @@ typedef struct ak_daemon {
     int verifications; // of Verify
     int saving;        // calls of SaveState under way
     int64_t saves;     // that there were so far; numbers their files
+    int exporting;     // calls of Export under way
+    int64_t exports;   // that there were so far; numbers their files
     int backups;       // calls of Backup under way, and folders of them that are being removed
     int seeding;       // states that are being copied (seed.h)
     int64_t seeds;     // that were copied so far; numbers their files

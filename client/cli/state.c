@@ -5,6 +5,7 @@
 
 #include "client/cli/cmd.h"
 #include "client/cli/json.h"
+#include "client/cli/saved.h"
 #include "client/cli/text.h"
 
 typedef struct state {
@@ -65,23 +66,11 @@ static void print_json(const akssl_tensor_list *list)
 static int save(const ak_cli *cli, akssl_client *client, int64_t id, const char *path)
 {
     akssl_saved saved;
-    json_t *object;
     akssl_status rc = akssl_client_save_state(client, id, path, &saved);
 
     if (rc < 0)
         return ak_cli_failed(rc);
-    if (cli->json) {
-        object = json_object();
-        json_object_set_new(object, "file", ak_json_text(path, strlen(path)));
-        json_object_set_new(object, "step", json_integer(saved.step));
-        json_object_set_new(object, "size", json_integer(saved.size));
-        json_object_set_new(object, "digest", json_string(saved.digest));
-        ak_json_print(stdout, object);
-        return AK_EXIT_DONE;
-    }
-    printf("state of step %" PRId64 " saved to ", saved.step);
-    ak_text_put(stdout, path);
-    printf(" (%" PRId64 " bytes, XXH3-128 %s)\n", saved.size, saved.digest);
+    ak_saved_print(cli, "state", "saved", &saved, path);
     return AK_EXIT_DONE;
 }
 

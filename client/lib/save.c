@@ -1,4 +1,5 @@
-// client/lib/save.c -- the coordinator's state of a job, as a file.
+// client/lib/save.c -- what the daemon sends as a file: the coordinator's state of a job, or its
+// backbone.
 
 #include <errno.h>
 #include <fcntl.h>
@@ -11,12 +12,14 @@
 #include "proto/base/error.h"
 #include "proto/base/str.h"
 
+enum { EXPORT_MS = 360000 }; // somewhat longer than the daemon takes at most
+
 typedef struct save {
     const char *path;
-    ak_str part;  // where it is written
-    int fd;       // -1: not yet
-    bool told;    // the head came
-    int64_t left; // bytes to come
+    ak_str part;           // where it is written
+    int fd;                // -1: not yet
+    bool told;             // the head came
+    int64_t left, wait_ms; // bytes to come; for each message
     akssl_saved saved;
 } save;
 
@@ -72,7 +75,7 @@ static akssl_status receive(save *s, const akssl_client *client, ak_stream *stre
         ProtobufCMessage *message = NULL;
         const Akssl__V1__StatePiece *piece;
 
-        rc = ak_client_unreachable(client, ak_stream_receive(stream, client->timeout_ms, &message));
+        rc = ak_client_unreachable(client, ak_stream_receive(stream, s->wait_ms, &message));
         if (rc < 0 || !message)
             break;
         piece = (const Akssl__V1__StatePiece *)message;
@@ -94,18 +97,15 @@ static akssl_status keep(save *s)
     return AKSSL_OK;
 }
 
-akssl_status akssl_client_save_state(akssl_client *client, int64_t id, const char *path,
-                                     akssl_saved *saved)
+static akssl_status fetch(akssl_client *client, ak_rpc_id rpc, const ProtobufCMessage *request,
+                          int64_t wait_ms, const char *path, akssl_saved *saved)
 {
-    Akssl__V1__StateRequest request = AKSSL__V1__STATE_REQUEST__INIT;
-    save s = { .path = path, .part = AK_STR_INIT, .fd = -1 };
+    save s = { .path = path, .part = AK_STR_INIT, .fd = -1, .wait_ms = wait_ms };
     ak_stream *stream = NULL;
     akssl_status rc;
 
-    request.has_id = 1;
-    request.id = id;
     ak_str_format(&s.part, "%s.part", path);
-    rc = ak_stream_open(&stream, client->channel, AK_RPC_save_state, &request.base, 0);
+    rc = ak_stream_open(&stream, client->channel, rpc, request, 0);
     rc = rc < 0 ? ak_client_unreachable(client, rc) : receive(&s, client, stream);
     if (rc >= 0)
         rc = keep(&s);
@@ -118,4 +118,30 @@ akssl_status akssl_client_save_state(akssl_client *client, int64_t id, const cha
     if (rc >= 0 && saved)
         *saved = s.saved;
     return rc;
+}
+
+akssl_status akssl_client_save_state(akssl_client *client, int64_t id, const char *path,
+                                     akssl_saved *saved)
+{
+    Akssl__V1__StateRequest request = AKSSL__V1__STATE_REQUEST__INIT;
+
+    request.has_id = 1;
+    request.id = id;
+    return fetch(client, AK_RPC_save_state, &request.base, client->timeout_ms, path, saved);
+}
+
+akssl_status akssl_client_export(akssl_client *client, int64_t id, const akssl_export *export,
+                                 const char *path, akssl_saved *saved)
+{
+    Akssl__V1__ExportRequest request = AKSSL__V1__EXPORT_REQUEST__INIT;
+    int64_t wait_ms = client->timeout_ms > EXPORT_MS ? client->timeout_ms : EXPORT_MS;
+
+    request.has_id = 1;
+    request.id = id;
+    request.format = (char *)export->format;
+    request.has_zero_head = 1;
+    request.zero_head = export->zero_head;
+    request.has_step = export->step != 0;
+    request.step = export->step;
+    return fetch(client, AK_RPC_export, &request.base, wait_ms, path, saved);
 }

@@ -4,7 +4,7 @@
 //     piece else:    the newest commit's file -> (thread pool) compare with its digest -> send
 //
 // The file is open all the while, so a commit that is pruned, or the removed temporary one, stays
-// readable.  As much is read at once as the caller takes.
+// readable.
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,35 +16,33 @@
 #include "daemon/control.h"
 #include "daemon/files.h"
 #include "daemon/handler/handler.h"
+#include "daemon/outflow.h"
 #include "daemon/run.h"
 #include "daemon/work.h"
 #include "proto/base/alloc.h"
 #include "proto/base/error.h"
 #include "proto/format/digest.h"
 
-enum { MAX_UNDER_WAY = 4, PIECE = 1 << 20 };
+enum { MAX_UNDER_WAY = 4 };
 
 typedef struct saving {
     ak_daemon *d;
     ak_call *call;   // NULL: it has ended
     char *path;      // of the commit's file, or of the temporary one
     ak_state *state; // frozen, to be written; NULL: the file is a commit's
-    int64_t step;
-    uint64_t size, sent;
-    char digest[AK_DIGEST_TEXT];    // of the file
-    char committed[AK_DIGEST_TEXT]; // what it should be; "" for a temporary one
-    int fd;
+    ak_outflow_file file;
+    char committed[AK_DIGEST_TEXT]; // what its digest should be; "" for a temporary one
     bool working;
-    char piece[PIECE];
+    ak_outflow *flow; // once it is sent; then the file's descriptor is its
 } saving;
 
 static akssl_status read_commit(saving *s)
 {
-    akssl_status rc = ak_digest_file(s->path, &s->size, s->digest);
+    akssl_status rc = ak_digest_file(s->path, &s->file.size, s->file.digest);
 
-    if (rc == AKSSL_OK && strcmp(s->digest, s->committed) != 0)
+    if (rc == AKSSL_OK && strcmp(s->file.digest, s->committed) != 0)
         rc = ak_fail(AKSSL_ERR_CORRUPT, "file '%s' has digest %s, but %s was committed", s->path,
-                     s->digest, s->committed);
+                     s->file.digest, s->committed);
     return rc;
 }
 
@@ -55,11 +53,11 @@ static akssl_status prepare(void *ctx)
 
     if (!s->state)
         return read_commit(s); // it is open already
-    rc = ak_state_write(s->state, s->step, s->path, &s->size, s->digest);
+    rc = ak_state_write(s->state, s->file.step, s->path, &s->file.size, s->file.digest);
     if (rc < 0)
         return rc;
-    s->fd = open(s->path, O_RDONLY | O_CLOEXEC);
-    if (s->fd < 0)
+    s->file.fd = open(s->path, O_RDONLY | O_CLOEXEC);
+    if (s->file.fd < 0)
         rc = ak_fail_errno(errno, "file '%s'", s->path);
     unlink(s->path);
     return rc;
@@ -71,50 +69,12 @@ static void saving_free(saving *s)
     if (s->working)
         return; // on_prepared comes back
     s->d->saving--;
-    if (s->fd >= 0)
-        close(s->fd);
+    if (!s->flow && s->file.fd >= 0)
+        close(s->file.fd);
+    ak_outflow_free(s->flow);
     ak_state_free(s->state);
     free(s->path);
     free(s);
-}
-
-// send_piece sends the next bytes; true: hold back.
-static bool send_piece(saving *s)
-{
-    Akssl__V1__StatePiece piece = AKSSL__V1__STATE_PIECE__INIT;
-    size_t left = s->size - s->sent < PIECE ? (size_t)(s->size - s->sent) : PIECE;
-    ssize_t n = pread(s->fd, s->piece, left, (off_t)s->sent);
-
-    if (n <= 0) {
-        ak_call_fail(s->call, ak_fail_errno(n < 0 ? errno : EIO, "file '%s'", s->path),
-                     ak_error_text());
-        return true;
-    }
-    piece.has_data = 1;
-    piece.data = (ProtobufCBinaryData){ (size_t)n, (uint8_t *)s->piece };
-    s->sent += (uint64_t)n;
-    return ak_call_send(s->call, &piece.base);
-}
-
-static void pump(saving *s)
-{
-    bool full = false;
-
-    while (!full && s->sent < s->size)
-        full = send_piece(s);
-    if (s->sent == s->size)
-        ak_call_finish(s->call);
-}
-
-static void send_head(saving *s)
-{
-    Akssl__V1__StatePiece piece = AKSSL__V1__STATE_PIECE__INIT;
-
-    piece.has_size = piece.has_step = 1;
-    piece.size = s->size;
-    piece.step = s->step;
-    piece.digest = s->digest;
-    ak_call_send(s->call, &piece.base);
 }
 
 static void on_prepared(void *ctx, akssl_status rc, const char *error)
@@ -129,8 +89,7 @@ static void on_prepared(void *ctx, akssl_status rc, const char *error)
     } else if (rc < 0) {
         ak_call_fail(s->call, rc, error);
     } else {
-        send_head(s);
-        pump(s);
+        s->flow = ak_outflow_start(s->call, &s->file);
     }
 }
 
@@ -149,11 +108,11 @@ static akssl_status find_commit(saving *s, int64_t id)
         return ak_fail(AKSSL_ERR_STATE,
                        "the coordinator holds no state for job %" PRId64 ": nothing to save", id);
     folder = ak_control_folder(s->d, id);
-    s->step = commit.step;
+    s->file.step = commit.step;
     s->path = ak_path("%s/commits/step-%" PRId64 "/%s", folder, commit.step, AK_COMMIT_STATE_FILE);
-    s->fd = open(s->path, O_RDONLY | O_CLOEXEC);
+    s->file.fd = open(s->path, O_RDONLY | O_CLOEXEC);
     free(folder);
-    return s->fd < 0 ? ak_fail_errno(errno, "file '%s'", s->path) : AKSSL_OK;
+    return s->file.fd < 0 ? ak_fail_errno(errno, "file '%s'", s->path) : AKSSL_OK;
 }
 
 static akssl_status find(saving *s, int64_t id)
@@ -173,7 +132,7 @@ static akssl_status find(saving *s, int64_t id)
         s->state = NULL;
         return find_commit(s, id);
     }
-    s->step = ak_state_version(s->state);
+    s->file.step = ak_state_version(s->state);
     s->path =
         ak_path("%s/tmp/save-%" PRId64 ".safetensors", s->d->config->state_dir, ++s->d->saves);
     return AKSSL_OK;
@@ -191,7 +150,7 @@ static akssl_status started(ak_daemon *d, ak_call *call, const ProtobufCMessage 
     s = ak_alloc(1, sizeof *s);
     s->d = d;
     s->call = call;
-    s->fd = -1;
+    s->file.fd = -1;
     d->saving++;
     rc = find(s, message->id);
     if (rc < 0) {
@@ -209,8 +168,8 @@ static void drained(ak_daemon *d, ak_call *call)
     saving *s = ak_call_user(call);
 
     (void)d;
-    if (s && !s->working && s->sent < s->size)
-        pump(s);
+    if (s)
+        ak_outflow_go_on(s->flow);
 }
 
 static void ended(ak_daemon *d, ak_call *call)

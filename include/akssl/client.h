@@ -5,8 +5,8 @@
 // time; the other codes are the daemon's own judgement (ERR_INVALID of what was asked for,
 // ERR_NOT_FOUND of a job, ERR_STATE of what it is doing, ERR_PERMISSION and ERR_UNAUTHENTICATED of
 // who asks, ERR_LIMIT, and ERR_IO or ERR_NO_SPACE of its disk).  Each call but watch, wait, logs,
-// save_state and verify blocks its thread for the timeout at most.  A client may be used by several
-// threads at once, but for open, close and the two set calls.
+// save_state, export and verify blocks its thread for the timeout at most.  A client may be used by
+// several threads at once, but for open, close and the two set calls.
 
 #ifndef AKSSL_CLIENT_H
 #define AKSSL_CLIENT_H
@@ -182,6 +182,23 @@ AKSSL_API akssl_status akssl_client_state(akssl_client *client, int64_t id,
 // (may be NULL) tells of it.  ERR_STATE: the job has no such state; ERR_IO, ERR_NO_SPACE: of path.
 AKSSL_API akssl_status akssl_client_save_state(akssl_client *client, int64_t id, const char *path,
                                                akssl_saved *saved) AKSSL_MUST_CHECK;
+
+// akssl_export says what a job's backbone is written as; what is zero or NULL asks for nothing.
+typedef struct akssl_export {
+    const char *format; // a row of the catalogue's "formats"; NULL: safetensors
+    int64_t zero_head;  // classes of a layer of zeros behind it, for loaders that insist on one
+    int64_t step;       // of the commit to take; 0: the weights of a job that has succeeded, else
+                        // the newest commit's
+} akssl_export;
+
+// akssl_client_export writes a job's trained backbone to the file at path, in the format that
+// export asks for, in the same way as akssl_client_save_state.  Converting may take minutes: the
+// daemon is given at least six, whatever the timeout.  ERR_STATE: there are no weights yet;
+// ERR_NOT_FOUND: no such job, or commit; ERR_INVALID: no such format, or it has no words for this
+// network.
+AKSSL_API akssl_status akssl_client_export(akssl_client *client, int64_t id,
+                                           const akssl_export *export, const char *path,
+                                           akssl_saved *saved) AKSSL_MUST_CHECK;
 
 // akssl_client_verify has every commit of a job read through and compared with what was recorded
 // when it was made.  This may take minutes: it is given at least eleven, whatever the timeout.

@@ -199,9 +199,9 @@ typedef struct akssl_tensor_list {
     const akssl_tensor *tensors; // the list's own
 } akssl_tensor_list;
 
-// akssl_saved tells of a file that akssl_client_save_state wrote.
+// akssl_saved tells of a file that akssl_client_save_state or akssl_client_export wrote.
 typedef struct akssl_saved {
-    int64_t step;    // that the state is the result of
+    int64_t step;    // that what is in it is the result of
     int64_t size;    // bytes
     char digest[40]; // XXH3-128 of the file, hexadecimal: `xxhsum -H2` prints the same
 } akssl_saved;

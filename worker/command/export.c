@@ -10,10 +10,12 @@
 #include "worker/train/about.h"
 #include "worker/train/frozen.h"
 
-typedef struct export {
+typedef struct export
+{
     char *weights, *spec, *format, *out;
     int64_t zero_head;
-} export;
+}
+export;
 
 static const ak_option options[] = {
     AK_OPTION_STRING(export, weights, "", NULL,
@@ -23,8 +25,9 @@ static const ak_option options[] = {
     AK_OPTION_STRING(export, format, "safetensors", NULL,
                      "as the catalogue lists them: safetensors, torchvision-vit, npy, onnx"),
     AK_OPTION_STRING(export, out, "", NULL, "the file to write"),
-    AK_OPTION_INT(export, zero_head, 0, 0, 1000000,
-                  "add a classifier of N classes with weights 0, for loaders that insist (0: none)"),
+    AK_OPTION_INT(
+        export, zero_head, 0, 0, 1000000,
+        "add a classifier of N classes with weights 0, for loaders that insist (0: none)"),
     AK_OPTION_END,
 };
 

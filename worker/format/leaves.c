@@ -75,8 +75,7 @@ static akssl_status take(void *ctx, const void *bytes, size_t size)
     return ak_safetensors_write(ctx, bytes, size);
 }
 
-akssl_status ak_leaves_save(const ak_network *n, const ak_leaf *leaves, int count,
-                            const char *path)
+akssl_status ak_leaves_save(const ak_network *n, const ak_leaf *leaves, int count, const char *path)
 {
     ak_safetensors_writer *w;
     akssl_status rc = ak_safetensors_create(&w, path);

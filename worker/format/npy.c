@@ -53,8 +53,9 @@ static akssl_status add_about(ak_zip *zip, ak_draft *draft, const ak_spec_pairs 
         ak_str_json(&text, about->values[i]);
     }
     ak_str_append(&text, "\n}\n");
-    rc = ak_zip_begin(zip, "metadata.json", text.length,
-                      (uint32_t)crc32_z(crc32_z(0, NULL, 0), (const Bytef *)text.text, text.length));
+    rc =
+        ak_zip_begin(zip, "metadata.json", text.length,
+                     (uint32_t)crc32_z(crc32_z(0, NULL, 0), (const Bytef *)text.text, text.length));
     if (rc == AKSSL_OK)
         rc = ak_draft_write(draft, text.text, text.length);
     ak_str_fini(&text);

@@ -28,8 +28,7 @@ const char *ak_onnx_scalar(ak_onnx *x, double value);
 
 // ak_onnx_node adds a node of one output, called `output` or with NULL by a name of its own; inputs
 // end with NULL.  Attributes are added to the node that was made last.
-const char *ak_onnx_node(ak_onnx *x, const char *op, const char *output,
-                         const char *const *inputs);
+const char *ak_onnx_node(ak_onnx *x, const char *op, const char *output, const char *const *inputs);
 void ak_onnx_int(ak_onnx *x, const char *attribute, int64_t value);
 void ak_onnx_ints(ak_onnx *x, const char *attribute, int count, const int64_t *values);
 void ak_onnx_float(ak_onnx *x, const char *attribute, double value);

@@ -107,9 +107,10 @@ static akssl_status tokens(ak_onnx *x, const call *c)
     const char *y, *cls;
 
     if (c->node->number[0])
-        return ak_fail(AKSSL_ERR_UNSUPPORTED,
-                       "onnx: positions are resized to these images: give the size that the network "
-                       "was trained at");
+        return ak_fail(
+            AKSSL_ERR_UNSUPPORTED,
+            "onnx: positions are resized to these images: give the size that the network "
+            "was trained at");
     y = ak_onnx_node(
         x, "Pad", NULL,
         AK_ONNX_IN(c->in[0], ak_onnx_numbers(x, 1, 6, (int64_t[]){ 0, 1, 0, 0, 0, 0 })));
@@ -213,17 +214,10 @@ static const struct {
     const char *kind; // as worker/tensor/op/KIND.c has it
     akssl_status (*add)(ak_onnx *x, const call *c);
 } rows[] = {
-    { "attention", attention },
-    { "batch_norm", batch_norm },
-    { "conv2d", conv2d },
-    { "first_token", first_token },
-    { "layer_norm", layer_norm },
-    { "linear", linear },
-    { "max_pool", max_pool },
-    { "mean_pool", mean_pool },
-    { "patch_embed", patch_embed },
-    { "residual", residual },
-    { "tokens", tokens },
+    { "attention", attention },     { "batch_norm", batch_norm }, { "conv2d", conv2d },
+    { "first_token", first_token }, { "layer_norm", layer_norm }, { "linear", linear },
+    { "max_pool", max_pool },       { "mean_pool", mean_pool },   { "patch_embed", patch_embed },
+    { "residual", residual },       { "tokens", tokens },
 };
 
 akssl_status ak_onnx_operation(ak_onnx *x, const ak_graph_node *node, const char *const in[2],

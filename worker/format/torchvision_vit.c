@@ -1,5 +1,6 @@
 // worker/format/torchvision_vit.c -- a vision transformer by the names of torchvision's
-// VisionTransformer.  The tensors are timm's: q, k and v stand in both in one matrix, in that order.
+// VisionTransformer.  The tensors are timm's: q, k and v stand in both in one matrix, in that
+// order.
 
 #include <stdlib.h>
 #include <string.h>

@@ -449,7 +449,8 @@ bool ak_graph_node_at(const ak_graph *g, int index, ak_graph_node *node)
     if (index >= g->op_count)
         return false;
     op = g->ops[index];
-    *node = (ak_graph_node){ .kind = op->kind->name, .in = { op->in[0], op->in[1] }, .out = op->out };
+    *node =
+        (ak_graph_node){ .kind = op->kind->name, .in = { op->in[0], op->in[1] }, .out = op->out };
     if (op->kind->tell)
         op->kind->tell(op, node);
     return true;

@@ -363,7 +363,7 @@ static inline void lab_one(lab *l, ak_call *call, ak_rpc_id rpc, int64_t id, boo
         ak_call_reply(call, &lab_fill(&m, l, id, true)->base);
     } else if (rpc == AK_RPC_state) {
         lab_state(call);
-    } else if (rpc == AK_RPC_save_state) {
+    } else if (rpc == AK_RPC_save_state || rpc == AK_RPC_export) {
         lab_save(l, call);
     } else if (rpc == AK_RPC_verify) {
         lab_verify(call);
