@@ -130,7 +130,7 @@ akssl_status akssl_client_save_state(akssl_client *client, int64_t id, const cha
     return fetch(client, AK_RPC_save_state, &request.base, client->timeout_ms, path, saved);
 }
 
-akssl_status akssl_client_export(akssl_client *client, int64_t id, const akssl_export *export,
+akssl_status akssl_client_export(akssl_client *client, int64_t id, const akssl_export *what,
                                  const char *path, akssl_saved *saved)
 {
     Akssl__V1__ExportRequest request = AKSSL__V1__EXPORT_REQUEST__INIT;
@@ -138,10 +138,10 @@ akssl_status akssl_client_export(akssl_client *client, int64_t id, const akssl_e
 
     request.has_id = 1;
     request.id = id;
-    request.format = (char *)export->format;
+    request.format = (char *)what->format;
     request.has_zero_head = 1;
-    request.zero_head = export->zero_head;
-    request.has_step = export->step != 0;
-    request.step = export->step;
+    request.zero_head = what->zero_head;
+    request.has_step = what->step != 0;
+    request.step = what->step;
     return fetch(client, AK_RPC_export, &request.base, wait_ms, path, saved);
 }

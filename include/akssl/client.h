@@ -192,12 +192,12 @@ typedef struct akssl_export {
 } akssl_export;
 
 // akssl_client_export writes a job's trained backbone to the file at path, in the format that
-// export asks for, in the same way as akssl_client_save_state.  Converting may take minutes: the
+// `what` asks for, in the same way as akssl_client_save_state.  Converting may take minutes: the
 // daemon is given at least six, whatever the timeout.  ERR_STATE: there are no weights yet;
 // ERR_NOT_FOUND: no such job, or commit; ERR_INVALID: no such format, or it has no words for this
 // network.
 AKSSL_API akssl_status akssl_client_export(akssl_client *client, int64_t id,
-                                           const akssl_export *export, const char *path,
+                                           const akssl_export *what, const char *path,
                                            akssl_saved *saved) AKSSL_MUST_CHECK;
 
 // akssl_client_verify has every commit of a job read through and compared with what was recorded

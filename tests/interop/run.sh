@@ -1,7 +1,8 @@
 #!/bin/sh
 # tests/interop/run.sh -- what others make, beside us: the official safetensors reader and gRPC's
 # own clients of health and reflection read what we write; our losses agree with lightly's; a table says where ak-ssl
-# departs from the papers.  All from PyPI, in a virtual environment of their own (PyTorch: Debian's).
+# departs from the papers; torchvision's and timm's networks go through `akssl-worker export` and back, ONNX Runtime
+# runs them.  All from PyPI, in a virtual environment of their own (PyTorch: Debian's).
 #
 #     tests/interop/run.sh [BIN_DIR]      default build/bin
 #
@@ -105,4 +106,24 @@ else
     echo "interop: our losses and gradients are lightly's"
     "$dir/peers/bin/python" tests/interop/ak_ssl_table.py tests/golden
 fi
-echo "interop: skipped: timm, onnxruntime: nothing is written for them yet"
+# ---- networks: torchvision's and timm's, with and without ONNX Runtime
+
+# python_of makes VENV on top of a python that has torch, which may itself be of a virtual environment.
+python_of() {
+    "$1" -m venv "$2" && "$1" -c 'import torch, os; print(os.path.dirname(os.path.dirname(torch.__file__)))' \
+        >"$2/lib/$(ls "$2/lib")/site-packages/torch.pth"
+}
+if ! "$python" -c 'import torch, torchvision, PIL' 2>"$dir/log"; then
+    echo "interop: skipped: torchvision's and timm's networks: $python has no torch, torchvision and Pillow"
+elif ! python_of "$python" "$dir/networks" >"$dir/log" 2>&1 ||
+    ! "$dir/networks/bin/pip" install --quiet --disable-pip-version-check --no-deps safetensors >"$dir/log" 2>&1; then
+    echo "interop: skipped: torchvision's and timm's networks: $(tail -n 1 "$dir/log")"
+else
+    for package in "timm huggingface_hub pyyaml tqdm" "onnx onnxruntime ml_dtypes protobuf flatbuffers"; do
+        # shellcheck disable=SC2086 # names
+        "$dir/networks/bin/pip" install --quiet --disable-pip-version-check --no-deps $package >"$dir/log" 2>&1 ||
+            echo "interop: $package: $(tail -n 1 "$dir/log")"
+    done
+    mkdir -p "$dir/networks/images/train/a" "$dir/networks/images/val/a"
+    "$dir/networks/bin/python" tests/interop/networks.py "$bin" "$dir/networks"
+fi

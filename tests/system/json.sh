@@ -67,6 +67,7 @@ refused 1 "pause $id.*stops one that runs" "$bin/akssl-client" hold "$id"
 json job show "$id"
 json state state "$id"
 json saved state "$id" --save "$dir/state.safetensors"
+json saved export 1 --format npy --out "$dir/weights.npz"
 json jobs top
 json jobs pause "$id"
 wait_for 90 is "$id" PAUSED || fail "job $id does not pause"
