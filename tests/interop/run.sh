@@ -90,6 +90,29 @@ with grpc.insecure_channel("unix:" + socket) as channel:
     print("interop: gRPC's own reflection client finds", len(database.get_services()), "services, and lists jobs by them")
 PYTHON
 
+# ---- networks: torchvision's and timm's, with and without ONNX Runtime
+
+# python_of makes VENV on top of a python that has torch, which may itself be of a virtual environment.
+python_of() {
+    "$1" -m venv "$2" && "$1" -c 'import torch, os; print(os.path.dirname(os.path.dirname(torch.__file__)))' \
+        >"$2/lib/$(ls "$2/lib")/site-packages/torch.pth"
+}
+if ! "$python" -c 'import torch, torchvision, PIL' 2>"$dir/log"; then
+    echo "interop: skipped: torchvision's and timm's networks: $python has no torch, torchvision and Pillow"
+elif ! python_of "$python" "$dir/networks" >"$dir/log" 2>&1 ||
+    ! "$dir/networks/bin/pip" install --quiet --disable-pip-version-check --no-deps safetensors >"$dir/log" 2>&1; then
+    echo "interop: skipped: torchvision's and timm's networks: $(tail -n 1 "$dir/log")"
+else
+    "$dir/networks/bin/pip" install --quiet --disable-pip-version-check --no-deps \
+        timm huggingface_hub pyyaml tqdm >"$dir/log" 2>&1 || echo "interop: timm: $(tail -n 1 "$dir/log")"
+    set -- "$dir/venv/bin/python"
+    "$dir/venv/bin/pip" install --quiet --disable-pip-version-check onnx onnxruntime >"$dir/log" 2>&1 &&
+        "$@" -c 'import onnx, onnxruntime' 2>"$dir/log" ||
+        { echo "interop: skipped: running ONNX: $(tail -n 1 "$dir/log")"; set --; }
+    mkdir -p "$dir/networks/images/train/a" "$dir/networks/images/val/a"
+    "$dir/networks/bin/python" tests/interop/networks.py "$bin" "$dir/networks" "$@"
+fi
+
 # ---- losses: lightly's on random tensors, as cases for our numerics tests; then ak-ssl's
 
 if ! "$python" -c 'import torch, torchvision' 2>"$dir/log"; then
@@ -105,25 +128,4 @@ else
     AKSSL_ORACLE_DIR=$dir/lightly "$bin/../tests/oracle.cases"
     echo "interop: our losses and gradients are lightly's"
     "$dir/peers/bin/python" tests/interop/ak_ssl_table.py tests/golden
-fi
-# ---- networks: torchvision's and timm's, with and without ONNX Runtime
-
-# python_of makes VENV on top of a python that has torch, which may itself be of a virtual environment.
-python_of() {
-    "$1" -m venv "$2" && "$1" -c 'import torch, os; print(os.path.dirname(os.path.dirname(torch.__file__)))' \
-        >"$2/lib/$(ls "$2/lib")/site-packages/torch.pth"
-}
-if ! "$python" -c 'import torch, torchvision, PIL' 2>"$dir/log"; then
-    echo "interop: skipped: torchvision's and timm's networks: $python has no torch, torchvision and Pillow"
-elif ! python_of "$python" "$dir/networks" >"$dir/log" 2>&1 ||
-    ! "$dir/networks/bin/pip" install --quiet --disable-pip-version-check --no-deps safetensors >"$dir/log" 2>&1; then
-    echo "interop: skipped: torchvision's and timm's networks: $(tail -n 1 "$dir/log")"
-else
-    for package in "timm huggingface_hub pyyaml tqdm" "onnx onnxruntime ml_dtypes protobuf flatbuffers"; do
-        # shellcheck disable=SC2086 # names
-        "$dir/networks/bin/pip" install --quiet --disable-pip-version-check --no-deps $package >"$dir/log" 2>&1 ||
-            echo "interop: $package: $(tail -n 1 "$dir/log")"
-    done
-    mkdir -p "$dir/networks/images/train/a" "$dir/networks/images/val/a"
-    "$dir/networks/bin/python" tests/interop/networks.py "$bin" "$dir/networks"
 fi

@@ -50,6 +50,19 @@ for part in encoder.layers.encoder_layer_1.self_attention.in_proj_weight encoder
     '"heads":"3"' '"depth":"2"' '"normalize":"'; do
     head -c 20000 vit | grep -aqF "$part" || fail "no $part"
 done
+client export "$id" -o start >/dev/null || fail "no export of the run"
 client cancel "$id" >/dev/null || fail "cancel failed"
+
+# A run that starts from the export, and learns at a rate of 0, has its bytes.
+submit "${small[@]}" --backbone vit_tiny:patch_size=7,depth=2 --image-size 28 --init-backbone "$dir/start" --lr 0 \
+    --weight-decay 0 --epochs 1 --ranks 2
+finish "$id"
+client export "$id" -o end >/dev/null || fail "no export of the run that started from it"
+/usr/bin/python3 - start end <<'PYTHON' || fail "the weights are not those that it started from"
+import sys
+one, two = (open(path, "rb").read() for path in sys.argv[1:])
+one, two = (data[8 + int.from_bytes(data[:8], "little"):] for data in (one, two))
+sys.exit(one != two or len(one) < 3000000)
+PYTHON
 
 pass
