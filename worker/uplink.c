@@ -180,11 +180,13 @@ akssl_status ak_uplink_open(ak_uplink **out, const ak_uplink_target *target)
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     pthread_cond_init(&u->changed, &attributes);
     pthread_condattr_destroy(&attributes);
-    rc = ak_channel_open_with(&u->channel, &(ak_channel_options){
-                                               .address = target->server,
-                                               .secret = target->secret,
-                                               .tls = { target->ca, target->cert, target->key },
-                                           });
+    rc = ak_channel_open_with(
+        &u->channel,
+        &(ak_channel_options){
+            .address = target->server,
+            .secret = target->secret,
+            .tls = { .ca = target->ca, .certificate = target->cert, .key = target->key },
+        });
     if (rc == 0)
         rc = join(u, target->join_ms);
     if (rc == 0)

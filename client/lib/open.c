@@ -95,11 +95,13 @@ static akssl_status gather(akssl_client *client, const akssl_client_options *opt
 
 akssl_status ak_client_channel(const akssl_client *client, const char *address, ak_channel **out)
 {
-    return ak_channel_open_with(out, &(ak_channel_options){
-                                         .address = address,
-                                         .token = client->token,
-                                         .tls = { client->ca, client->certificate, client->key },
-                                     });
+    return ak_channel_open_with(
+        out,
+        &(ak_channel_options){
+            .address = address,
+            .token = client->token,
+            .tls = { .ca = client->ca, .certificate = client->certificate, .key = client->key },
+        });
 }
 
 akssl_status akssl_client_open_with(akssl_client **out, const akssl_client_options *options)
