@@ -1,5 +1,5 @@
 #!/bin/sh
-# tests/interop/run.sh -- what others make, beside us: the official safetensors reader and gRPC's
+# tests/interop/run.sh -- what others make, beside us: the official safetensors reader, TensorBoard and gRPC's
 # own clients of health and reflection read what we write; our losses agree with lightly's; a table says where ak-ssl
 # departs from the papers; torchvision's and timm's networks go through `akssl-worker export` and back, ONNX Runtime
 # runs them.  All from PyPI, in a virtual environment of their own (PyTorch: Debian's).
@@ -31,7 +31,7 @@ skip() {
 "$python" -m venv "$dir/venv" >"$dir/log" 2>&1 ||
     skip "$python makes no virtual environment here (Debian's package python3-venv)"
 "$dir/venv/bin/pip" install --quiet --disable-pip-version-check \
-    numpy safetensors grpcio grpcio-health-checking grpcio-reflection >"$dir/log" 2>&1 ||
+    numpy safetensors tensorboard grpcio grpcio-health-checking grpcio-reflection >"$dir/log" 2>&1 ||
     skip "PyPI's packages cannot be installed: $(tail -n 1 "$dir/log")"
 
 export AKSSL_SERVER="unix:$dir/s"
@@ -70,6 +70,19 @@ assert queue.shape == (128, 128) and numpy.allclose(numpy.linalg.norm(queue, axi
 with safe_open(folder + "/export/backbone.safetensors", "numpy") as f:
     assert f.metadata()["method"] == "moco_v2"
 print("interop: the official safetensors reader agrees on", len(model) + len(optimizer) + len(state) + len(export), "tensors")
+
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+import json
+lines = [json.loads(line) for line in open(folder + "/metrics.jsonl")]
+events = EventAccumulator(folder + "/tensorboard/metrics").Reload()
+assert set(events.Tags()["scalars"]) == set(lines[0]) - {"step"}, events.Tags()
+for tag in events.Tags()["scalars"]:
+    told = events.Scalars(tag)
+    assert [e.step for e in told] == [line["step"] for line in lines]
+    assert numpy.allclose([e.value for e in told], [line[tag] for line in lines], rtol=1e-3 if tag == "images_per_s" else 1e-6)
+(epoch,) = EventAccumulator(folder + "/tensorboard/epochs").Reload().Scalars("Pretext Task/Loss/train")
+assert epoch.step == 1 and numpy.isclose(epoch.value, numpy.mean([line["loss"] for line in lines]))
+print("interop: TensorBoard reads", len(events.Tags()["scalars"]), "scalars of", len(lines), "steps")
 
 with grpc.insecure_channel("unix:" + socket) as channel:
     reply = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(service="akssl.v1.Lab"), timeout=10)

@@ -198,6 +198,25 @@ committed() {
 
 last_commit() { find "$1/commits" -mindepth 1 -maxdepth 1 -name 'step-*' | sort -V | tail -n 1; }
 
+# event_steps FILE: the steps of the records of a TensorBoard event file, a line each.
+event_steps() {
+    python3 - "$1" <<'END'
+import struct, sys
+
+with open(sys.argv[1], "rb") as file:
+    while head := file.read(12):
+        event = file.read(struct.unpack("<Q", head[:8])[0])
+        assert len(file.read(4)) == 4, "torn"
+        at, step, shift = 10, 0, 0
+        while event[9] == 0x10:
+            step |= (event[at] & 0x7F) << shift
+            if event[at] < 0x80:
+                print(step)
+                break
+            at, shift = at + 1, shift + 7
+END
+}
+
 losses() { jq -r '"\(.step) \(.loss)"' "$1/metrics.jsonl"; }
 raw_losses() { grep -o '"loss": *[^,}]*' "$1/metrics.jsonl"; }
 

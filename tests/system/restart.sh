@@ -44,6 +44,10 @@ each_step_once() {
     wrong=$(jq -r .step "$job/metrics.jsonl" | awk '$1 != NR { print; exit }')
     [ -z "$wrong" ] || fail "metrics.jsonl: step $wrong is missing, or there twice"
     [ "$(steps)" -eq $((epochs * 4)) ] || fail "metrics.jsonl has $(steps) steps, not $((epochs * 4))"
+    wrong=$(diff <(event_steps "$job/tensorboard/metrics/events.out.tfevents.akssl") <(seq 1 $((epochs * 4)))) ||
+        fail "TensorBoard's events: $wrong"
+    wrong=$(diff <(event_steps "$job/tensorboard/epochs/events.out.tfevents.akssl") <(seq 1 "$epochs")) ||
+        fail "TensorBoard's epochs: $wrong"
 }
 
 kills() {

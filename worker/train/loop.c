@@ -209,7 +209,10 @@ static akssl_status tell(ak_loop *l, double loss, double lr, double seconds)
         .warnings = l->warnings,
         .warning_count = l->last.warning_count,
     };
-    rc = ak_outcome_wrote(l->outcome, ak_metrics_write(l->metrics, p));
+    rc = ak_metrics_write(l->metrics, p);
+    if (rc == AKSSL_OK)
+        rc = ak_epochs_add(l->epochs, step, loss);
+    rc = ak_outcome_wrote(l->outcome, rc);
     if (rc == AKSSL_OK)
         link->report(link->ctx, p, &l->outcome->results);
     return rc;
@@ -355,6 +358,8 @@ akssl_status ak_loop_prepare(ak_loop *l, akssl_status rc)
     if (rc == AKSSL_OK && s->link)
         rc = ak_outcome_wrote(
             l->outcome, ak_metrics_open(&l->metrics, s->folder, "metrics.jsonl", s->resume_step));
+    if (rc == AKSSL_OK && s->link)
+        rc = ak_outcome_wrote(l->outcome, ak_epochs_open(&l->epochs, s, l->epoch_steps));
     if (rc == AKSSL_OK && s->resume_step)
         rc = ak_commit_read(l->trainer, &l->outcome->results, s->commit, s->resume_step);
     rc = ak_loop_agree(l, rc);
@@ -380,4 +385,5 @@ void ak_loop_fini(ak_loop *l)
 {
     ak_saver_fini(&l->saver);
     ak_metrics_close(l->metrics);
+    ak_epochs_close(l->epochs);
 }

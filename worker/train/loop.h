@@ -11,6 +11,7 @@
 
 #include "worker/data/dataset.h"
 #include "worker/optim/optim.h"
+#include "worker/train/epochs.h"
 #include "worker/train/metrics.h"
 #include "worker/train/saver.h"
 #include "worker/train/session.h"
@@ -34,6 +35,7 @@ typedef struct ak_loop {
     // The loop's.
     ak_rate rate;
     ak_metrics *metrics; // rank 0
+    ak_epochs *epochs;   // rank 0
     ak_saver saver;      // rank 0
     int64_t total, commit_every;
     int64_t committed; // step of the last commit that was begun, -1: none

@@ -4,6 +4,8 @@
 //     {"step": 1, "epoch": 0.025641, "loss": 6.23210049, "lr": 0.001, "images_per_s": 350.2, ...}
 // evaluations.jsonl, a line an evaluation during pretraining:
 //     {"step": 195, "epoch": 5.000000, "knn.top1": 77.01, ...}
+//
+// The same for TensorBoard is in tensorboard/metrics and tensorboard/evaluations (events.h).
 
 #ifndef AK_TRAIN_METRICS_H
 #define AK_TRAIN_METRICS_H
