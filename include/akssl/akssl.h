@@ -32,6 +32,7 @@
 
 #include <akssl/backup.h>
 #include <akssl/client.h>
+#include <akssl/convert.h>
 #include <akssl/job.h>
 #include <akssl/status.h>
 #include <akssl/token.h>

@@ -4,8 +4,9 @@
 #
 # Each network gets random weights and running statistics, saved by the official safetensors.  `akssl-worker export` reads
 # them and writes each format; the tensors come back equal to the last bit, load strictly (with a zero head too), and
-# `akssl-worker features` computes what the network computes.  PYTHON, which has onnx and onnxruntime, runs the ONNX models
-# (run_onnx.py): versions of these and of PyTorch seldom share a numpy.
+# `akssl-worker features` computes what the network computes.  `akssl-client convert` finds it in checkpoints as other tools
+# name them.  PYTHON, which has onnx and onnxruntime, runs the ONNX models (run_onnx.py): versions of these and of PyTorch
+# seldom share a numpy.
 
 import json
 import os
@@ -28,7 +29,8 @@ except Exception as error:  # whatever a version of one says to a version of ano
 
 SIDE, COUNT = 64, 6
 MEAN, STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
-worker, folder, with_onnx = sys.argv[1] + "/akssl-worker", sys.argv[2], sys.argv[3:]
+worker, client = sys.argv[1] + "/akssl-worker", sys.argv[1] + "/akssl-client"
+folder, with_onnx = sys.argv[2], sys.argv[3:]
 
 
 def make_images():
@@ -93,6 +95,21 @@ def run_onnx(path, x):
     return numpy.load(f"{folder}/y.npy")
 
 
+def disguises(network):
+    """The network as other tools' checkpoints have it, with what else stands there."""
+    head = torch.nn.Linear(4, 4)
+    if not hasattr(network, "layer1"):
+        return {"dino": torch.nn.ModuleDict({"teacher": torch.nn.ModuleDict({"backbone": network, "head": head})}).state_dict()}
+    in_a_row = torch.nn.Sequential(*list(network.children())[:-1])
+    moco = torch.nn.ModuleDict({"encoder_q": network, "encoder_k": head})
+    return {
+        "moco": torch.nn.DataParallel(moco).state_dict(),
+        "lightly": torch.nn.ModuleDict({"backbone": in_a_row, "projection_head": head}).state_dict(),
+        "solo-learn": torch.nn.ModuleDict({"backbone": network, "projector": head}).state_dict(),
+        "swav": torch.nn.DataParallel(torch.nn.ModuleDict({**network._modules, "projection_head": head})).state_dict(),
+    }
+
+
 def check(name, network, text, with_head):
     tensors = dict(network.state_dict())
     weights = f"{folder}/theirs.safetensors"
@@ -124,12 +141,20 @@ def check(name, network, text, with_head):
         renamed = torchvision.models.VisionTransformer(SIDE, 16, 12, network.num_heads, network.embed_dim,
                                                        4 * network.embed_dim, num_classes=10)
         path = export(weights, "torchvision-vit", "vit.safetensors", "--zero-head", "10")
+        run(client, "convert", path, f"{folder}/converted")
+        equal(f"{folder}/converted", tensors)
         with safe_open(path, "numpy") as file:
             assert file.metadata()["heads"] == str(network.num_heads), file.metadata()
         renamed.load_state_dict(take(path), strict=True)
         renamed.heads = torch.nn.Identity()
         with torch.no_grad():
             told.append(compare("torchvision's ViT", renamed.eval()(x).numpy(), theirs))
+    for source, state in disguises(network).items():
+        save_file({key: value.contiguous() for key, value in state.items()}, f"{folder}/disguise")
+        run(client, "convert", f"{folder}/disguise", f"{folder}/converted")
+        run(client, "convert", f"{folder}/disguise", f"{folder}/again", "--from", source)
+        equal(f"{folder}/converted", tensors)
+        equal(f"{folder}/again", tensors)
     print(f"interop: {name}: {', '.join(told)}; tensors equal, strict with a zero head")
 
 

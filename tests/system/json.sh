@@ -68,6 +68,7 @@ json job show "$id"
 json state state "$id"
 json saved state "$id" --save "$dir/state.safetensors"
 json saved export 1 --format npy --out "$dir/weights.npz"
+json converted convert "$state/jobs/1/export/backbone.safetensors" "$dir/converted.safetensors"
 json jobs top
 json jobs pause "$id"
 wait_for 90 is "$id" PAUSED || fail "job $id does not pause"

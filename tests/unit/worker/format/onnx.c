@@ -72,8 +72,8 @@ static void check_order(const Onnx__GraphProto *g)
     ck_assert(is_made(g, g->n_node, "features"));
 }
 
-// Every parameter is an initialiser with its name, shape and bytes; but for counts, which evaluation
-// does not read.
+// Every parameter is an initialiser with its name, shape and bytes; but for counts, which
+// evaluation does not read.
 static void check_weights(const Onnx__GraphProto *g, const ak_model *m)
 {
     for (int p = 0; p < m->count; p++) {
