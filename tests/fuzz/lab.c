@@ -577,33 +577,54 @@ bool lab_start(lab *l)
     return true;
 }
 
-static void on_timer(uv_handle_t *handle, void *soonest)
+typedef struct running {
+    const lab *l;
+    lab_timer timers[LAB_TIMERS];
+    int count;
+} running;
+
+static void on_timer(uv_handle_t *handle, void *self)
 {
-    uv_timer_t **found = soonest, *timer = (uv_timer_t *)handle;
+    running *now = self;
+    uv_timer_t *timer = (uv_timer_t *)handle;
+    lab_timer *found = &now->timers[now->count];
 
     if (handle->type != UV_TIMER || !uv_is_active(handle) || uv_is_closing(handle))
         return;
-    if (!*found || uv_timer_get_due_in(timer) < uv_timer_get_due_in(*found))
-        *found = timer;
+    FUZZ_CHECK(now->count < LAB_TIMERS);
+    now->count++;
+    *found = (lab_timer){ timer, timer->start_id, now->l->now_ms + uv_timer_get_due_in(timer) };
+    for (int i = 0; i < now->l->timer_count; i++)
+        if (now->l->timers[i].timer == timer && now->l->timers[i].start == timer->start_id)
+            *found = now->l->timers[i];
 }
 
+// Without a clock of its own, a timer that starts again and again would keep the longer ones from
+// ever being due.
 void lab_time_passes(lab *l)
 {
-    uv_timer_t *timer = NULL;
+    running now = { .l = l };
+    const lab_timer *next = now.timers;
     uv_timer_cb callback;
     uint64_t repeat;
 
     ak_control_retry(&l->d);
     ak_elastic_tick(&l->d);
-    uv_walk(&l->d.loop, on_timer, &timer);
-    if (!timer)
+    uv_walk(&l->d.loop, on_timer, &now);
+    if (now.count == 0)
         return;
-    callback = timer->timer_cb;
-    repeat = uv_timer_get_repeat(timer);
-    uv_timer_stop(timer);
+    for (int i = 1; i < now.count; i++)
+        if (now.timers[i].due_ms < next->due_ms)
+            next = &now.timers[i];
+    memcpy(l->timers, now.timers, sizeof l->timers);
+    l->timer_count = now.count;
+    l->now_ms = next->due_ms > l->now_ms ? next->due_ms : l->now_ms;
+    callback = next->timer->timer_cb;
+    repeat = uv_timer_get_repeat(next->timer);
+    uv_timer_stop(next->timer);
     if (repeat)
-        uv_timer_start(timer, callback, repeat, repeat);
-    callback(timer);
+        uv_timer_start(next->timer, callback, repeat, repeat);
+    callback(next->timer);
     end_answered(l);
 }
 

@@ -14,6 +14,14 @@
 
 enum { LAB_SLOTS = 4 };
 
+enum { LAB_TIMERS = 256 };
+
+// A timer that runs, by its start, and when it is due by the lab's own clock.
+typedef struct lab_timer {
+    uv_timer_t *timer;
+    uint64_t start, due_ms;
+} lab_timer;
+
 typedef struct lab {
     ak_daemon d;
     ak_config config;
@@ -22,6 +30,9 @@ typedef struct lab {
     struct lab_work *works; // that wait, oldest first
     struct ak_tool *tools;  // that run, oldest first
     bool full;              // callers that do not read
+    uint64_t now_ms;        // the loop's clock hardly moves here
+    lab_timer timers[LAB_TIMERS];
+    int timer_count;
 } lab;
 
 // lab_folder is the state folder, emptied by lab_clear; lab_database is the path of its database.
