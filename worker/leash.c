@@ -19,9 +19,9 @@ enum { LOOK_MS = 250, RUN_MS = 1000, MISSES = 2 };
 
 typedef struct leash {
     pid_t parent;
-    const char *secret_file;
-    bool had;   // it was there
-    int misses; // looks since then that it was not
+    char *secret_file; // a copy: the caller's may go before the process does
+    bool had;          // it was there
+    int misses;        // looks since then that it was not
 } leash;
 
 // Opened, not looked up: NFS asks the server then.
@@ -59,13 +59,14 @@ void ak_leash_start(const char *secret_file)
     sigset_t all, before;
 
     l->parent = getppid();
-    l->secret_file = secret_file;
-
+    l->secret_file = ak_strdup(secret_file);
     sigfillset(&all);
     pthread_sigmask(SIG_BLOCK, &all, &before); // signals are for the others
-    if (pthread_create(&thread, NULL, watch, l) == 0)
+    if (pthread_create(&thread, NULL, watch, l) == 0) {
         pthread_detach(thread);
-    else
+    } else {
+        free(l->secret_file);
         free(l);
+    }
     pthread_sigmask(SIG_SETMASK, &before, NULL);
 }

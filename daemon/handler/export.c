@@ -223,19 +223,17 @@ static akssl_status find(export *e, const Akssl__V1__ExportRequest *request)
 {
     char *folder = ak_control_folder(e->d, request->id);
     const ak_job *job;
-    ak_job *stored;
+    ak_job *stored = NULL;
     akssl_status rc = ak_control_find(e->d, request->id, &job, &stored);
 
-    if (rc == AKSSL_OK && job->state == AK_JOB_SUCCEEDED && job->weights[0] &&
-        !request->has_step) {
+    if (rc == AKSSL_OK && job->state == AK_JOB_SUCCEEDED && job->weights[0] && !request->has_step) {
         e->file.step = ak_figures_step(&job->figures);
         e->source = ak_path("%s/export/backbone.safetensors", folder);
     } else if (rc == AKSSL_OK) {
         rc = find_commit(e, request->id, folder, request->has_step ? &request->step : NULL);
     }
     e->spec = ak_path("%s/spec.yaml", folder);
-    if (rc == AKSSL_OK)
-        ak_job_free(stored);
+    ak_job_free(stored);
     free(folder);
     return rc;
 }
