@@ -13,9 +13,10 @@ grep -q "^backbone of step 8 exported to job-$id.safetensors ([0-9]* bytes, XXH3
     fail "it said '$(cat said)'"
 # What the job left, again: names, values and metadata.
 cmp "job-$id.safetensors" "$job/export/backbone.safetensors" || fail "not the bytes of export/"
+head -c 40000 "job-$id.safetensors" >start
 for key in backbone method dataset data_fingerprint step seed image_size normalize normalize_mean normalize_std \
     interpolation zero_init_residual; do
-    head -c 40000 "job-$id.safetensors" | grep -aqF "\"$key\":" || fail "the metadata have no $key"
+    grep -aqF "\"$key\":" start || fail "the metadata have no $key"
 done
 
 client --json export "$id" --format npy --zero-head 10 >said || fail "npy failed"
@@ -46,9 +47,10 @@ refused 2 "has no commit of step 3" "$bin/akssl-client" export "$id" --step 3
 submit "${small[@]}" --backbone vit_tiny:patch_size=7,depth=2 --image-size 28 --epochs 200 --ranks 2 --commit-every 2
 wait_for 60 committed "$id" 2 || fail "no commit at step 2"
 client export "$id" --format torchvision-vit --zero-head 10 -o vit >/dev/null || fail "torchvision-vit failed"
+head -c 20000 vit >start
 for part in encoder.layers.encoder_layer_1.self_attention.in_proj_weight encoder.pos_embedding heads.head.bias \
     '"heads":"3"' '"depth":"2"' '"normalize":"'; do
-    head -c 20000 vit | grep -aqF "$part" || fail "no $part"
+    grep -aqF "$part" start || fail "no $part"
 done
 client export "$id" -o start >/dev/null || fail "no export of the run"
 client cancel "$id" >/dev/null || fail "cancel failed"
