@@ -119,6 +119,11 @@ def compares(b, url):
     b.shot("compare")
 
 
+def shows_state(b, url):
+    b.go(url + "?jobs=2")
+    b.wait("[...document.querySelectorAll('li')].some(e => /moco.queue .*filled; its keys are .* steps old/.test(e.textContent))")
+
+
 def by_keyboard(b, url):
     """From the list into a job, and through a chart, with no pointer."""
     b.go(url)

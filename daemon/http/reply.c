@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "daemon/files.h"
+#include "daemon/state/state.h"
 #include "daemon/work.h"
 #include "proto/base/alloc.h"
 #include "proto/base/clock.h"
@@ -310,6 +311,7 @@ void ak_reply_completed(void *cls, struct MHD_Connection *connection, void **rep
         r->guest->since_ns = ak_clock_ns();
     }
     ak_str_fini(&r->ask.body);
+    ak_state_free(r->ask.tensors);
     free(r->ask.path);
     free(r->error);
     free(r);

@@ -14,7 +14,8 @@ typedef struct ak_ask {
     int64_t job;      // the '#' of the path
     const char *rest; // its '*'
 
-    char *path; // for work: a file; on the heap, the ask's
+    char *path;               // for work: a file; on the heap, the ask's
+    struct ak_state *tensors; // for work: frozen; the ask's
     int64_t numbers[AK_ASK_NUMBERS];
 
     const char *type;  // of the answer, if it is not the route's

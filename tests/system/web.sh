@@ -32,11 +32,11 @@ url=http://127.0.0.1:$port
 
 submit "${small[@]}" --epochs 2 --method simclr --name 'a "name" <b>&\'
 finish "$id"
-submit "${small[@]}" --epochs 100000 --method simclr
+submit "${small[@]}" --epochs 100000 --method moco_v2 --option K=256
 wait_for 60 test -s "$job/metrics.jsonl" || fail "job $id writes no metrics"
 
 answers 200 '^ok$' "$url/healthz"
-for path in / /akssl.js /akssl.css /chart.js /icon.svg /api/jobs /api/jobs/1 /api/jobs/1/curves /api/jobs/1/log /metrics /healthz /nothing; do
+for path in / /akssl.js /akssl.css /chart.js /icon.svg /api/jobs /api/jobs/1 /api/jobs/1/curves /api/jobs/1/log /api/jobs/1/state /metrics /healthz /nothing; do
     get -D "$dir/headers" -o /dev/null "$url$path"
     for header in "content-security-policy: default-src 'none'; script-src 'self'" 'x-content-type-options: nosniff' \
         'x-frame-options: deny' 'cross-origin-resource-policy: same-origin' 'cache-control: no-store' 'referrer-policy: no-referrer'; do
@@ -61,6 +61,10 @@ jq -n -e --slurpfile a "$dir/points" --slurpfile b "$dir/lines" '[$a[0], $b[0]] 
     | length == 8 and all(.[]; .[0][0] == .[1][0] and (.[0][1] - .[1][1] | fabs) < 1e-6)' >/dev/null || fail "a curve is not its file's"
 get "$url/api/jobs/1/curves?points=4" | jq -e '.series.loss | .step == [2, 4, 6, 8] and
     ([.min, .mean, .max] | transpose | all(.[]; .[0] <= .[1] and .[1] <= .[2]))' >/dev/null || fail "4 points of 8 steps"
+queue_is_full() { get "$url/api/jobs/2/state" | jq -e '.tensors | length == 1 and (.[0] | .name == "moco.queue" and .shape == [256, 128]
+    and .occupancy == 1 and .key_age_max == 3 and .version >= 4)'; } # 4 steps of 64 keys, the newest of this one
+wait_for 30 queue_is_full || fail "a queue: $(get "$url/api/jobs/2/state")"
+answers 200 '^\{"tensors":\[\]\}$' "$url/api/jobs/1/state"
 get "$url/metrics" >"$dir/metrics"
 for line in 'akssl_jobs{state="RUNNING"} 1' 'akssl_jobs_ended_total{state="SUCCEEDED"} 1' 'akssl_cores_used{launcher="local"} 2' \
     'akssl_job_collapsed{id="2"} 0'; do
@@ -111,6 +115,7 @@ answers 404 'nothing is served' "$url/api/jobs/01"
 answers 404 'nothing is served' "$url/api/jobs/99999999999999999999"
 answers 404 'job 77: there is none' "$url/api/jobs/77"
 answers 404 'job 77: there is none' "$url/api/jobs/77/log"
+answers 404 'job 77: there is none' "$url/api/jobs/77/state"
 answers 400 'limit: give a number' "$url/api/jobs?limit=0"
 answers 400 'limit: give a number' "$url/api/jobs?limit=1e3"
 answers 400 'points: give a number' "$url/api/jobs/1/curves?points=1001"

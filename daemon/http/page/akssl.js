@@ -184,7 +184,9 @@ function jobsView(main, ids) {
     const tops = ids.map(id => ({ verdict: node("p", "…", { class: "verdict wait" }), id }));
     const legend = node("ul", undefined, { class: "legend" }), facts = node("dl"), charts = node("div", undefined, { class: "charts" });
     const log = node("pre", "", { tabindex: "0", "aria-label": "log" }), spec = node("pre", "", { tabindex: "0", "aria-label": "spec" });
+    const held = node("ul"), heldTitle = node("h2", "Held by akssld");
     const shown = new Map();
+    let turns = 0;
 
     main.append(title);
     if (!single) {
@@ -200,7 +202,7 @@ function jobsView(main, ids) {
     tops.forEach(top => main.append(top.verdict));
     if (single) main.append(facts);
     main.append(node("h2", "Curves"), charts);
-    if (single) main.append(node("h2", "Log"), log, node("h2", "Spec"), spec);
+    if (single) main.append(heldTitle, held, node("h2", "Log"), log, node("h2", "Spec"), spec);
 
     function drawCharts(all) {
         const names = [...new Set(all.flatMap(curves => Object.keys(curves.series)))].filter(name => name !== "epoch");
@@ -226,6 +228,13 @@ function jobsView(main, ids) {
         });
     }
 
+    function showState(tensors) {
+        heldTitle.hidden = held.hidden = !tensors.length;
+        held.replaceChildren(...tensors.map(t => node("li", [`${t.name} (${t.shape.join(" × ")}): ${Math.round(100 * t.occupancy)} % filled`,
+            t.key_age_mean === null ? "" : `its keys are ${figure(t.key_age_mean)} steps old on average, ${figure(t.key_age_max)} at most`,
+            `deviation ${figure(t.std)}`, `effective rank ${figure(t.effective_rank)}`].filter(Boolean).join("; "))));
+    }
+
     function showLog(text) {
         const atEnd = log.scrollTop + log.clientHeight >= log.scrollHeight - 4;
         setText(log, text || "nothing yet");
@@ -247,6 +256,8 @@ function jobsView(main, ids) {
             document.title = `akssl: job ${ids[0]}, ${Math.round(100 * fraction(jobs[0]))} %`;
             showFacts(jobs[0]);
             setText(spec, jobs[0].yaml);
+            // Looking at a queue costs akssld a pass over it: now and then will do.
+            if (turns++ % 5 === 0) showState((await ask(`api/jobs/${ids[0]}/state`)).tensors);
             showLog(await ask(`api/jobs/${ids[0]}/log?bytes=32768`, "text"));
         }
         return jobs.some(job => !ENDED.includes(job.state));
