@@ -118,10 +118,14 @@ enum { POINT, LINE, STUCK, ONE_PROTOTYPE, EVEN, SIGNS };
 enum { LINE_WIDTH = 8 };
 
 static const double point = 0.02; // of 1/sqrt(width)
-static const double line = 1.8;   // directions, of at least LINE_WIDTH
+static const double line = 1.13;  // directions, of at least LINE_WIDTH; see below
 static const double stuck = 1e-4; // of the stuck loss, or absolute below 1
 static const double few = 1.5;    // prototypes in use
 static const double even = 1e-3;  // of the greatest entropy
+
+// Runs that learn come near a line at their start: the lowest mean of 20 steps is 1.19 in MoCo v2
+// and 1.31 in SimSiam (Adam 1e-3 without warm-up, ResNet-18, 6 and 7 seeds; PyTorch's do the same).
+// SimSiam without its stop-gradient stays at 1.07 to 1.09.
 
 static double value_of(const ak_gauge *gauges, int count, const char *name)
 {
@@ -129,6 +133,14 @@ static double value_of(const ak_gauge *gauges, int count, const char *name)
         if (strcmp(gauges[i].name, name) == 0)
             return gauges[i].value;
     return (double)NAN;
+}
+
+// NAN where it tells nothing.
+static double rank_of(const ak_health *h, const ak_gauge *gauges, int count)
+{
+    bool tells = h->prototypes == 0 && h->width >= LINE_WIDTH;
+
+    return tells ? value_of(gauges, count, "effective_rank") : (double)NAN;
 }
 
 static bool sign(int which, const ak_health *h, const ak_gauge *gauges, int count, double loss)
@@ -140,8 +152,7 @@ static bool sign(int which, const ak_health *h, const ak_gauge *gauges, int coun
         return h->prototypes == 0 &&
                value_of(gauges, count, "embedding_std") * sqrt((double)h->width) < point;
     case LINE:
-        return h->prototypes == 0 && h->width >= LINE_WIDTH &&
-               value_of(gauges, count, "effective_rank") < line;
+        return rank_of(h, gauges, count) < line;
     case STUCK:
         return fabs(loss - h->stuck_loss) < stuck * fmax(h->stuck_loss, 1);
     case ONE_PROTOTYPE:
@@ -149,6 +160,15 @@ static bool sign(int which, const ak_health *h, const ak_gauge *gauges, int coun
     default:
         return h->prototypes > 1 && h->teacher_entropy > (1 - even) * most;
     }
+}
+
+static double mean_rank(const ak_watch *w)
+{
+    double sum = 0;
+
+    for (int i = 0; i < AK_WATCH_PATIENCE; i++)
+        sum += w->ranks[i];
+    return sum / AK_WATCH_PATIENCE;
 }
 
 static void say(ak_watch *w, int which, const ak_health *h, const ak_gauge *gauges, int count,
@@ -166,7 +186,7 @@ static void say(ak_watch *w, int which, const ak_health *h, const ak_gauge *gaug
     case LINE:
         snprintf(out, AK_WATCH_SENTENCE,
                  "collapse: the embeddings lie on one line (effective rank %.3g of %lld)",
-                 value_of(gauges, count, "effective_rank"), (long long)h->width);
+                 mean_rank(w), (long long)h->width);
         break;
     case STUCK:
         snprintf(out, AK_WATCH_SENTENCE,
@@ -192,11 +212,19 @@ bool ak_watch_suspects(const ak_watch *w)
     return false;
 }
 
+static bool stands(const ak_watch *w, int which)
+{
+    if (which != LINE)
+        return w->row[which] >= AK_WATCH_PATIENCE;
+    return w->seen >= AK_WATCH_PATIENCE && mean_rank(w) < line;
+}
+
 bool ak_watch_see(ak_watch *w, const ak_health *h, const ak_gauge *gauges, int count, double loss)
 {
+    w->ranks[w->seen++ % AK_WATCH_PATIENCE] = rank_of(h, gauges, count);
     for (int i = 0; i < SIGNS; i++) {
         w->row[i] = sign(i, h, gauges, count, loss) ? w->row[i] + 1 : 0;
-        if (w->noticed || w->row[i] < AK_WATCH_PATIENCE)
+        if (w->noticed || !stands(w, i))
             continue;
         w->noticed = true;
         say(w, i, h, gauges, count, loss);

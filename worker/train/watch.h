@@ -1,7 +1,8 @@
 // worker/train/watch.h -- does a run still learn, or have its embeddings collapsed?
 //
 // From what a method shows of a step (ak_health) come gauges for people, and a verdict: a sign of
-// collapse that stands for AK_WATCH_PATIENCE steps in a row.  All figures are functions of the
+// collapse that stands for AK_WATCH_PATIENCE steps in a row (the effective rank, which jumps from
+// batch to batch: their mean).  All figures are functions of the
 // global batch, never of the number of ranks.
 
 #ifndef AK_TRAIN_WATCH_H
@@ -16,8 +17,10 @@ enum {
 };
 
 typedef struct ak_watch {
-    int row[5];   // steps in a row with each sign
-    bool noticed; // a collapse has been told
+    int row[5];                      // steps in a row with each sign
+    int64_t seen;                    // steps
+    double ranks[AK_WATCH_PATIENCE]; // of the last steps
+    bool noticed;                    // a collapse has been told
     char sentence[AK_WATCH_SENTENCE];
 } ak_watch;
 

@@ -127,6 +127,27 @@ START_TEST(one_line_is_a_collapse)
 }
 END_TEST
 
+START_TEST(nearly_one_line_is_a_start)
+{
+    float *rows = ak_rig_values(ROWS * WIDTH, 1, 1e-3);
+    ak_health h = blank();
+    ak_gauge gauges[AK_METHOD_GAUGES];
+    ak_watch w = { 0 };
+
+    for (int r = 0; r < ROWS; r++) {
+        rows[r * WIDTH + 5] += r / 2 % 2 ? 1 : -1;
+        rows[r * WIDTH + 7] += r / 4 % 2 ? 0.24f : -0.24f;
+    }
+    h.rows = rows;
+    h.count = ROWS;
+    h.width = WIDTH;
+    ck_assert_double_eq_tol(gauge(gauges, ak_watch_gauges(&h, gauges, 0), "effective_rank"), 1.24,
+                            0.02);
+    ck_assert_int_eq(speaks_after(&w, &h, -1, 100), -1);
+    free(rows);
+}
+END_TEST
+
 START_TEST(one_prototype_is_a_collapse)
 {
     ak_health h = blank();
@@ -159,5 +180,5 @@ END_TEST
 
 AK_TEST_MAIN(AK_CASE(figures_of_random_rows), AK_CASE(effective_rank_counts_directions),
              AK_CASE(one_point_is_a_collapse), AK_CASE(a_sign_must_stand),
-             AK_CASE(one_line_is_a_collapse), AK_CASE(one_prototype_is_a_collapse),
-             AK_CASE(a_loss_at_ln_k_is_a_collapse))
+             AK_CASE(one_line_is_a_collapse), AK_CASE(nearly_one_line_is_a_start),
+             AK_CASE(one_prototype_is_a_collapse), AK_CASE(a_loss_at_ln_k_is_a_collapse))
