@@ -45,12 +45,16 @@ grep -q "host '10.77.0.2' does not answer: it does not answer in time: it is lef
     fail "the log does not say that the host is lost"
 wait_for 20 not_there || fail "ranks of the run that is over live on the host that is cut off"
 cut=$id cut_job=$job
+finish "$cut"
 
+# Who waits is told of the lost host; what holds the cores is long enough not to end meanwhile.
+submit "${run[@]}" --epochs 2000
+busy=$id
+wait_for 60 committed "$busy" 2 || fail "job $busy does not start"
 submit "${run[@]}" --epochs 1
 wait_for 20 says "Resources: it is next, and takes 2 cores, of which 0 are free; 1 host does not answer" ||
     fail "job $id does not say why it waits: $(field "$id" reason)"
-client cancel "$id" >/dev/null
-finish "$cut"
+client cancel "$id" "$busy" >/dev/null
 [ -z "$(field "$cut" restarts)" ] || [ "$(field "$cut" restarts)" = 0 ] || fail "the lost host counts as a crash"
 same_run "$twin" "$cut_job"
 say "job $cut went on without the lost host, to the bytes of the local run"
