@@ -89,6 +89,7 @@ void ak_control_move(ak_daemon *d, ak_job *job, ak_job_event event, const char *
     (void)ak_control_save(d, job);
     if (ak_job_state_ended(job->state)) {
         d->ended[job->state]++;
+        ak_usage_end(&d->usage, job->elapsed_ms);
         finish(d, job);
     } else {
         ak_watches_changed(d->watches, job, true);

@@ -118,6 +118,7 @@ static void add_run(question *q, ak_run *run)
         .priority = job->spec.priority,
         .cores = run->cores,
         .left_ms = left_of(job),
+        .user = ak_usage_find(&run->d->usage, job->owner),
         .stopping = run->phase >= AK_RUN_FINISHED || job->outcome || run->pausing || job->cancel ||
                     job->pause,
         .stays = stays,
@@ -166,8 +167,11 @@ static void ask(question *q, ak_daemon *d, const ak_launcher *launcher, size_t m
     q->runs = ak_alloc(room, sizeof(ak_run *));
     q->s.pending = ak_alloc(room, sizeof *q->s.pending);
     q->s.running = ak_alloc(room, sizeof *q->s.running);
-    for (size_t i = 0; i < d->jobs.count; i++) // first, since indices move with a new one
+    for (size_t i = 0; i < d->jobs.count; i++) { // first, since indices move with a new one
         (void)ak_usage_find(&d->usage, d->jobs.at[i]->owner);
+        if (d->jobs.at[i]->run)
+            ak_meter_charge(d->jobs.at[i]->run);
+    }
     for (size_t i = 0; i < d->jobs.count; i++) {
         ak_job *job = d->jobs.at[i];
 
@@ -189,6 +193,7 @@ static void set_usage(question *q, const ak_daemon *d)
         q->usage[i] = d->usage.rows[i].core_s;
     q->s.usage = q->usage;
     q->s.users = d->usage.count;
+    q->s.run_ms = d->usage.ended ? d->usage.job_ms : AK_SCHEDULE_RUN_MS;
 }
 
 static void question_fini(question *q)

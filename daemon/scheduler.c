@@ -39,8 +39,29 @@ typedef struct owner {
     double usage;
 } owner;
 
+// to_come is what so many cores will still have taken when they are free again.
+static double to_come(const ak_schedule *s, int64_t cores, int64_t left_ms)
+{
+    int64_t ms = left_ms < s->run_ms ? left_ms : s->run_ms;
+
+    return ms > 0 ? (double)cores * (double)ms / 1000 : 0;
+}
+
+// promised adds to usage[] what the owners' runs will have taken.
+static double *promised(const ak_schedule *s)
+{
+    double *usage = ak_alloc(s->users + 1, sizeof *usage);
+
+    if (s->users)
+        memcpy(usage, s->usage, s->users * sizeof *usage);
+    for (size_t i = 0; i < s->running_count; i++)
+        if (!s->running[i].stopping)
+            usage[s->running[i].user] += to_come(s, s->running[i].cores, s->running[i].left_ms);
+    return usage;
+}
+
 // take_turns puts jobs of one priority in order: always the oldest of whoever has used least.
-static void take_turns(ak_pending **jobs, size_t count, const ak_schedule *s)
+static void take_turns(ak_pending **jobs, size_t count, const ak_schedule *s, double *usage)
 {
     ak_pending **sorted = ak_alloc(count, sizeof *sorted);
     owner *owners = ak_alloc(count, sizeof *owners);
@@ -49,7 +70,7 @@ static void take_turns(ak_pending **jobs, size_t count, const ak_schedule *s)
     memcpy(sorted, jobs, count * sizeof *sorted);
     for (size_t i = 0; i < count; i++) {
         if (i == 0 || sorted[i]->user != sorted[i - 1]->user)
-            owners[n++] = (owner){ .next = i, .usage = s->usage[sorted[i]->user] };
+            owners[n++] = (owner){ .next = i, .usage = usage[sorted[i]->user] };
         owners[n - 1].end = i + 1;
     }
     for (size_t i = 0; i < count; i++) {
@@ -61,7 +82,7 @@ static void take_turns(ak_pending **jobs, size_t count, const ak_schedule *s)
                  (o->usage == best->usage && sorted[o->next]->id < sorted[best->next]->id)))
                 best = o;
         jobs[i] = sorted[best->next++];
-        best->usage += (double)jobs[i]->cores * AK_SCHEDULE_PICK_S;
+        best->usage += to_come(s, jobs[i]->cores, jobs[i]->left_ms);
     }
     free(owners);
     free(sorted);
@@ -69,6 +90,7 @@ static void take_turns(ak_pending **jobs, size_t count, const ak_schedule *s)
 
 static void put_in_order(pass *p)
 {
+    double *usage = promised(p->s);
     size_t from = 0;
 
     for (size_t i = 0; i < p->s->pending_count; i++)
@@ -78,9 +100,10 @@ static void put_in_order(pass *p)
     for (size_t i = 1; i <= p->count; i++) {
         if (i < p->count && p->order[i]->priority == p->order[from]->priority)
             continue;
-        take_turns(p->order + from, i - from, p->s);
+        take_turns(p->order + from, i - from, p->s, usage);
         from = i;
     }
+    free(usage);
 }
 
 // ---- the head
@@ -173,9 +196,11 @@ static void start(pass *p, ak_pending *job)
     job->wait = AK_WAIT_START;
     job->of = 0;
     p->free -= job->cores;
-    p->runs[p->run_count++] = (ak_running){
-        .id = job->id, .priority = job->priority, .cores = job->cores, .left_ms = job->left_ms
-    };
+    p->runs[p->run_count++] = (ak_running){ .id = job->id,
+                                            .priority = job->priority,
+                                            .cores = job->cores,
+                                            .left_ms = job->left_ms,
+                                            .user = job->user };
 }
 
 static void look(pass *p, ak_pending *job, size_t place)
@@ -255,6 +280,7 @@ static void launch(ak_schedule *s)
                                                            .priority = job->priority,
                                                            .cores = job->cores,
                                                            .left_ms = job->left_ms,
+                                                           .user = job->user,
                                                            .stays = true };
             continue;
         }

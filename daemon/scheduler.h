@@ -13,8 +13,10 @@
 //     those
 //                the youngest, and no more of them than it takes
 //
-// Of two jobs of one owner and priority the older goes first.  A picked job is counted to its owner
-// as if it had run for AK_SCHEDULE_PICK_S already, so that those who have used as much take turns.
+// Of two jobs of one owner and priority the older goes first.  Each core that an owner's runs have,
+// and each that one of the jobs before is picked for, counts as used for run_ms more, which is what
+// jobs take (at most what it has left): a core that becomes free goes to who will have had least,
+// not to who has had least so far and has just got the others.
 // A run without a time limit counts as one that never ends: what is started beside it may hold up
 // the head for its own time limit at most, and a job without one never passes it by.
 
@@ -27,7 +29,7 @@
 
 #define AK_SCHEDULE_NEVER INT64_MAX
 
-enum { AK_SCHEDULE_PICK_S = 60 };
+enum { AK_SCHEDULE_RUN_MS = 60000 }; // run_ms where no job has ended yet
 
 typedef enum ak_wait {
     AK_WAIT_NONE = 0,   // nobody has looked yet
@@ -54,6 +56,7 @@ typedef struct ak_pending {
 typedef struct ak_running {
     int64_t id, priority, cores;
     int64_t left_ms;  // that it may go on for, or NEVER
+    size_t user;      // its owner: index into usage
     bool stopping;    // it is on its way out: as good as over
     bool stays;       // it cannot be asked to make way now
     int64_t preempts; // filled in: the job that it makes way for; 0: none
@@ -67,7 +70,8 @@ typedef struct ak_schedule {
     size_t running_count;
     const double *usage; // core-seconds of each owner, faded
     size_t users;
-    bool preempt; // whether runs may be asked to make way
+    int64_t run_ms; // what a job takes, for all that is known
+    bool preempt;   // whether runs may be asked to make way
     bool backfill;
 } ak_schedule;
 

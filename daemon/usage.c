@@ -74,6 +74,14 @@ void ak_usage_add(ak_usage *u, const char *user, double core_s)
     u->rows[at].core_s += core_s;
 }
 
+void ak_usage_end(ak_usage *u, int64_t elapsed_ms)
+{
+    if (elapsed_ms <= 0) // it has never run
+        return;
+    u->ended += u->ended < AK_USAGE_LATELY;
+    u->job_ms += (elapsed_ms - u->job_ms) / u->ended;
+}
+
 void ak_usage_fade(ak_usage *u, double seconds, double half_life_s)
 {
     double factor = exp2(-seconds / half_life_s);

@@ -70,6 +70,9 @@ akssl_status ak_store_read_usage(ak_store *store, ak_usage *usage, int64_t now_m
 akssl_status ak_store_write_usage(ak_store *store, const ak_usage *usage,
                                   int64_t now_ms) AKSSL_MUST_CHECK;
 
+// ak_store_read_lately counts the newest jobs that have ended (ak_usage_end).
+akssl_status ak_store_read_lately(ak_store *store, ak_usage *usage) AKSSL_MUST_CHECK;
+
 // ---- commits
 
 // ak_store_record makes a commit count, in one transaction: its rows, the job's, and the pruning of

@@ -27,6 +27,26 @@ akssl_status ak_store_read_usage(ak_store *store, ak_usage *usage, int64_t now_m
     return rc;
 }
 
+akssl_status ak_store_read_lately(ak_store *store, ak_usage *usage)
+{
+    sqlite3_stmt *s = ak_store_query(store, AK_QUERY_LATELY);
+    int64_t times[AK_USAGE_LATELY];
+    akssl_status rc = AKSSL_OK;
+    int step, count = 0;
+
+    if (!s)
+        return AKSSL_ERR_IO;
+    sqlite3_bind_int(s, 1, AK_USAGE_LATELY);
+    while ((step = sqlite3_step(s)) == SQLITE_ROW && count < AK_USAGE_LATELY)
+        times[count++] = sqlite3_column_int64(s, 0);
+    if (step != SQLITE_DONE)
+        rc = ak_store_fail(store, "how long jobs take cannot be read");
+    sqlite3_reset(s);
+    while (rc == AKSSL_OK && count-- > 0) // the newest last
+        ak_usage_end(usage, times[count]);
+    return rc;
+}
+
 static akssl_status write_rows(ak_store *store, const ak_usage *usage, int64_t now_ms)
 {
     sqlite3_stmt *s = ak_store_query(store, AK_QUERY_USAGE_CLEAR);

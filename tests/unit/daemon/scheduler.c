@@ -29,6 +29,7 @@ static world *world_new(int64_t slots)
                           .running = w->running,
                           .usage = w->usage,
                           .users = USERS,
+                          .run_ms = AK_SCHEDULE_RUN_MS,
                           .preempt = true,
                           .backfill = true };
     return w;
@@ -113,6 +114,30 @@ START_TEST(equals_take_turns)
     add(w, 5, 0, 1, NEVER, 1);
     add(w, 6, 0, 1, NEVER, 1);
     ANSWER(w, "1S 2S 3R 4P1 5S 6S");
+}
+END_TEST
+
+// Cores that become free one after the other do not all go to one of those who wait.
+START_TEST(who_has_just_got_cores_has_had_its_turn)
+{
+    world *w = world_new(4);
+
+    w->s.run_ms = 3600000;
+    w->usage[0] = 7200; // 2's jobs have just begun: nothing is charged to it yet
+    add_run(w, 90, 0, 1, NEVER)->user = 2;
+    add_run(w, 91, 0, 1, NEVER)->user = 2;
+    add_run(w, 92, 0, 1, NEVER)->user = 0;
+    add(w, 1, 0, 1, NEVER, 2);
+    add(w, 2, 0, 1, NEVER, 1);
+    add(w, 3, 0, 1, NEVER, 0);
+    ANSWER(w, "1R 2S 3P1");
+
+    w = world_new(4);
+    add_run(w, 90, 0, 3, 1)->user = 1; // as good as over: it takes nothing more
+    w->usage[0] = 1;
+    add(w, 1, 0, 1, NEVER, 0);
+    add(w, 2, 0, 1, NEVER, 1);
+    ANSWER(w, "1R 2S");
 }
 END_TEST
 
@@ -267,7 +292,7 @@ static void start(world *w, int64_t *ends, int64_t now, uint64_t *chance)
 
             w->owner[job.id] = job.user;
             ends[job.id] = now + 1 + (int64_t)(next_random(chance) % (uint64_t)most);
-            add_run(w, job.id, job.priority, job.cores, job.left_ms);
+            add_run(w, job.id, job.priority, job.cores, job.left_ms)->user = job.user;
             continue;
         }
         job.wait = AK_WAIT_NONE;
@@ -361,6 +386,43 @@ START_TEST(the_order_of_the_question_does_not_matter)
 }
 END_TEST
 
+// Jobs of an hour each that began together end one shortly after the other, and so do those that
+// take their place: whatever the hour, nobody has had two cores for it more than the others.
+START_TEST(shares_are_fair_within_the_time_of_a_job)
+{
+    enum { SLOTS = 8, HOUR = 3600, ROUNDS = 6 };
+    int had[USERS] = { 0 };
+    int64_t id = 1;
+    world *w = world_new(SLOTS);
+
+    w->s.run_ms = HOUR * 1000;
+    for (int begun = 0; begun < SLOTS * ROUNDS; begun++) {
+        if (begun >= SLOTS) { // the oldest ends
+            w->s.running_count--;
+            memmove(w->running, w->running + 1, w->s.running_count * sizeof *w->running);
+        }
+        w->s.pending_count = 0;
+        for (size_t u = 0; u < USERS; u++)
+            add(w, id++, 0, 1, NEVER, u);
+        w->s.slots = (int64_t)w->s.running_count + 1;
+        ak_schedule_run(&w->s);
+        for (size_t u = 0; u < USERS; u++) {
+            if (w->pending[u].wait != AK_WAIT_START)
+                continue;
+            add_run(w, w->pending[u].id, 0, 1, NEVER)->user = u;
+            had[u]++;
+        }
+        for (size_t u = 0; u < USERS; u++) {
+            ck_assert_msg(had[u] * USERS <= begun + 1 + USERS, "after %d: %d %d %d", begun + 1,
+                          had[0], had[1], had[2]);
+            if ((begun + 1) % SLOTS == 0) // charged as the hour goes by
+                w->usage[u] = had[u] * (double)HOUR;
+        }
+    }
+    free(w);
+}
+END_TEST
+
 // Three people with work without end have a third of the cores each.
 START_TEST(shares_are_fair)
 {
@@ -393,9 +455,11 @@ START_TEST(shares_are_fair)
 END_TEST
 
 AK_TEST_MAIN(AK_CASE(priority_then_first_in), AK_CASE(who_has_used_less_goes_first),
-             AK_CASE(equals_take_turns), AK_CASE(what_is_over_in_time_is_filled_in),
+             AK_CASE(equals_take_turns), AK_CASE(who_has_just_got_cores_has_had_its_turn),
+             AK_CASE(what_is_over_in_time_is_filled_in),
              AK_CASE(what_leaves_the_head_its_cores_is_filled_in),
              AK_CASE(a_run_without_end_is_not_planned_with), AK_CASE(lower_priorities_make_way),
              AK_CASE(no_more_than_is_needed_makes_way), AK_CASE(who_cannot_start_is_passed_by),
              AK_CASE(forecasts), AK_CASE(no_over_commit_and_no_starvation),
-             AK_CASE(the_order_of_the_question_does_not_matter), AK_CASE(shares_are_fair))
+             AK_CASE(the_order_of_the_question_does_not_matter),
+             AK_CASE(shares_are_fair_within_the_time_of_a_job), AK_CASE(shares_are_fair))

@@ -29,6 +29,23 @@ START_TEST(it_adds_and_fades)
 }
 END_TEST
 
+START_TEST(it_knows_what_jobs_take_lately)
+{
+    ak_usage u = { 0 };
+
+    ak_usage_end(&u, 0); // cancelled before it ran
+    ck_assert_int_eq(u.ended, 0);
+    ak_usage_end(&u, 1000);
+    ck_assert_int_eq(u.job_ms, 1000);
+    ak_usage_end(&u, 3000);
+    ck_assert_int_eq(u.job_ms, 2000);
+    for (int i = 0; i < 100; i++)
+        ak_usage_end(&u, 3600000);
+    ck_assert(u.job_ms > 3500000 && u.job_ms <= 3600000);
+    ck_assert_int_eq(u.ended, AK_USAGE_LATELY);
+}
+END_TEST
+
 START_TEST(there_is_a_bound)
 {
     ak_usage u = { 0 };
@@ -66,4 +83,5 @@ START_TEST(it_is_stored)
 }
 END_TEST
 
-AK_TEST_MAIN(AK_CASE(it_adds_and_fades), AK_CASE(there_is_a_bound), AK_CASE(it_is_stored))
+AK_TEST_MAIN(AK_CASE(it_adds_and_fades), AK_CASE(it_knows_what_jobs_take_lately),
+             AK_CASE(there_is_a_bound), AK_CASE(it_is_stored))
