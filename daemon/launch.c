@@ -395,5 +395,7 @@ char *ak_launch_last_words(const ak_run *run)
     mark = strstr(words, " error akssl-worker: ");
     if (mark)
         words = mark + strlen(" error akssl-worker: ");
+    else if (strncmp(words, "akssld: error: ", strlen("akssld: error: ")) == 0)
+        words += strlen("akssld: error: "); // of a command that follows
     return ak_path("%.*s", MAX_WORDS, words);
 }

@@ -116,15 +116,35 @@ void ak_run_follow(ak_run *run)
     free(text);
 }
 
-// note_gone tells a launcher's word that the cores were taken away from a crash.
-static void note_gone(ak_run *run)
+// note_word tells what a launcher has said, of the queue behind it, from a crash.
+static void note_word(ak_run *run)
 {
-    if (run->exit_code != AK_LAUNCHER_GONE || !ak_launcher_of(run->job)->follow || run->why[0])
+    int code = run->exit_code;
+
+    if (code < AK_LAUNCHER_GONE || code > AK_LAUNCHER_LATE || !ak_launcher_of(run->job)->follow ||
+        run->why[0])
         return;
     free(run->why);
     run->why = ak_launch_last_words(run);
     run->not_counted = true;
     run->pause_ms = GONE_PAUSE_MS;
+    if (code == AK_LAUNCHER_CANCELLED)
+        run->ended_there = AK_JOB_CANCEL;
+    else if (code == AK_LAUNCHER_LATE)
+        run->ended_there = AK_JOB_TIME_OUT;
+}
+
+// end_as_there ends a job that its launcher's queue has ended, as one of ours would be.
+static void end_as_there(ak_daemon *d, ak_job *job, const ak_run *run)
+{
+    char *reason = NULL;
+
+    if (run->ended_there == AK_JOB_TIME_OUT)
+        reason = ak_path("TimeLimit: %s: `akssl-client resume %" PRId64 "` lets it %s", run->why,
+                         job->id,
+                         job->committed_step >= 0 ? "go on from its last commit" : "begin again");
+    ak_control_move(d, job, run->ended_there, reason ? reason : run->why);
+    free(reason);
 }
 
 void ak_run_gone(ak_run *run, int code, int signal)
@@ -132,7 +152,7 @@ void ak_run_gone(ak_run *run, int code, int signal)
     run->alive = false;
     run->exit_code = code;
     run->exit_signal = signal;
-    note_gone(run);
+    note_word(run);
     ak_log_write(run->d->log, AK_LOG_DEBUG,
                  "job %" PRId64 " run %s: mpirun ended: code %d signal %d", run->job->id, run->id,
                  code, signal);
@@ -594,6 +614,8 @@ static void next(ak_daemon *d, ak_job *job, const ak_run *run, const char *text)
         ak_control_requeue(d, job, "goes on with another number of ranks", 0);
     } else if (run->committed_alone) {
         ak_control_requeue(d, job, "its run was without akssld for too long, and has committed", 0);
+    } else if (run->ended_there) {
+        end_as_there(d, job, run);
     } else if (run->stopped) {
         ak_control_requeue(d, job, text, 0);
     } else if (run->not_counted) {

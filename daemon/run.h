@@ -67,17 +67,18 @@ typedef struct ak_run {
     bool adopted;                          // an earlier daemon has started it
     bool not_counted;                      // it failed for a reason that is no crash
     int64_t pause_ms;                      // then, before the next launch
-    ak_hostlist places;                    // ranks on each host; empty: nobody has said
-    bool waits;                            // in another queue: its launcher's (launch.h)
-    int64_t charged_ns;                    // meter.h: until when its time is counted
-    int64_t preempted_by;                  // the job that it makes way for; 0: none
-    bool leaving;                          // it is being let go of, and goes on
-    bool collected, committed_alone;       // adopt.h: its own commit was looked for; there was one
-    bool lost;                             // the stream ended before Finish
-    bool pausing;                          // rank 0 was asked to stop, and the job goes on later
-    bool stopped;                          // it said that it did
-    int ticks;                             // of the sweep
-    int works;                             // on the thread pool
+    ak_job_event ended_there;        // CANCEL, TIME_OUT: by its launcher's queue; 0: it was not
+    ak_hostlist places;              // ranks on each host; empty: nobody has said
+    bool waits;                      // in another queue: its launcher's (launch.h)
+    int64_t charged_ns;              // meter.h: until when its time is counted
+    int64_t preempted_by;            // the job that it makes way for; 0: none
+    bool leaving;                    // it is being let go of, and goes on
+    bool collected, committed_alone; // adopt.h: its own commit was looked for; there was one
+    bool lost;                       // the stream ended before Finish
+    bool pausing;                    // rank 0 was asked to stop, and the job goes on later
+    bool stopped;                    // it said that it did
+    int ticks;                       // of the sweep
+    int works;                       // on the thread pool
     int exit_code, exit_signal;
     int looks; // of the watch
 

@@ -18,7 +18,11 @@ enum {
 #include "daemon/launcher/launchers.def"
 #undef AK_LAUNCHER
     ,
-    AK_LAUNCHER_GONE = 75, // the command's exit code when the cores were taken away: no crash
+    // Exit codes of a command that follows, which are no crash: the cores were taken away; somebody
+    // has ended the job there; the time that it had there is over.
+    AK_LAUNCHER_GONE = 75,
+    AK_LAUNCHER_CANCELLED = 76,
+    AK_LAUNCHER_LATE = 77,
 };
 
 struct ak_daemon;

@@ -205,13 +205,22 @@ static void cancel(follower *f)
         tell_away(f);
 }
 
+static int code_of(const char *state)
+{
+    if (strcmp(state, "CANCELLED") == 0)
+        return AK_LAUNCHER_CANCELLED;
+    if (strcmp(state, "TIMEOUT") == 0 || strcmp(state, "DEADLINE") == 0)
+        return AK_LAUNCHER_LATE;
+    return ak_squeue_took_away(state) ? AK_LAUNCHER_GONE : 1;
+}
+
 static int end_code(const follower *f)
 {
     if (f->ending || strcmp(f->job.state, "COMPLETED") == 0)
         return 0;
     fprintf(stderr, "akssld: error: Slurm's job %" PRId64 " has ended: %s (%s)\n", f->job.id,
             f->job.state, f->job.reason);
-    return ak_squeue_took_away(f->job.state) ? AK_LAUNCHER_GONE : 1;
+    return code_of(f->job.state);
 }
 
 // Slurm forgets a job some minutes after its end; its accounting, where there is one, does not.

@@ -99,6 +99,7 @@ says() { [[ $(field "$id" reason) == *"$1"* ]]; }
 slurm_state() { squeue -h -t all -n "akssl-$1" -o %T; }
 run_id() { basename "$job"/run/*.secret .secret; }
 no_slurm_job() { [ -z "$(squeue -h -t PENDING,RUNNING,COMPLETING)" ]; }
+runs_on() { [ "$(field "$id" state)" = RUNNING ]; }
 unrestarted() { [ -z "$(field "$1" restarts)" ] || [ "$(field "$1" restarts)" = 0 ]; }
 
 spec=("${small[@]}" --method moco_v2 --option K=96 --ranks 2 --epochs 4 --commit-every 2
@@ -148,6 +149,25 @@ client cancel "$id" >/dev/null
 finish "$id" CANCELLED
 [ "$(slurm_state "$run")" = CANCELLED ] || fail "Slurm says '$(slurm_state "$run")' of a cancelled run"
 scontrol update PartitionName=main State=UP
+
+# What is ended in Slurm by others is ended, and no crash.
+submit "${spec[@]}" --epochs 1000 --commit-every 2
+wait_for 60 committed "$id" 2 || fail "job $id does not run under Slurm: $(field "$id" reason)"
+scancel --name "akssl-$(run_id)"
+finish "$id" CANCELLED
+says "has ended: CANCELLED" || fail "job $id does not say who has ended it: $(field "$id" reason)"
+unrestarted "$id" || fail "job $id was restarted after scancel"
+submit "${spec[@]}" --epochs 1000 --commit-every 2
+wait_for 60 committed "$id" 2 || fail "job $id does not run under Slurm: $(field "$id" reason)"
+scontrol update JobId="$(squeue -h -n "akssl-$(run_id)" -o %i)" EndTime=now
+finish "$id" TIMEOUT
+says "TimeLimit: Slurm's job" || fail "job $id does not say what has ended it: $(field "$id" reason)"
+unrestarted "$id" || fail "job $id was restarted after Slurm's time limit"
+client resume "$id" >/dev/null || fail "job $id cannot be resumed"
+wait_for 60 runs_on || fail "job $id does not go on after Slurm's time limit: $(field "$id" reason)"
+client cancel "$id" >/dev/null
+finish "$id" CANCELLED
+say "scancel and Slurm's time limit end a job as ours do: $(field "$id" reason)"
 stop_daemon
 
 # akssld inside an allocation.
