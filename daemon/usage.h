@@ -25,7 +25,7 @@ typedef struct ak_usage_row {
 typedef struct ak_usage {
     ak_usage_row *rows; // by name
     size_t count, room;
-    int64_t job_ms; // what a job has taken lately, on average
+    int64_t job_ms; // what a job has taken lately: a mean that older ones fade from
     int ended;      // of so many; 0: not known.  At most AK_USAGE_LATELY
 } ak_usage;
 

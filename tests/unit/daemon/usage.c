@@ -83,5 +83,46 @@ START_TEST(it_is_stored)
 }
 END_TEST
 
+static void insert(ak_store *store, int64_t elapsed_ms, int64_t ended_ms)
+{
+    ak_spec spec;
+    ak_job *job;
+
+    ak_spec_init(&spec);
+    job = ak_job_new(&spec, "name: a\n");
+    ak_spec_fini(&spec);
+    job->elapsed_ms = elapsed_ms;
+    job->ended_ms = ended_ms;
+    ck_assert_int_eq(ak_store_insert(store, job), 0);
+    ck_assert_int_eq(ak_store_update(store, job), 0);
+    ak_job_free(job);
+}
+
+START_TEST(what_jobs_take_is_read_from_the_newest_that_have_ended)
+{
+    char *folder = folder_make(), *path = ak_path("%s/db", folder);
+    ak_usage u = { 0 };
+    ak_store *store;
+
+    ck_assert_int_eq(ak_store_open(&store, path), 0);
+    ck_assert_int_eq(ak_store_read_lately(store, &u), 0);
+    ck_assert_int_eq(u.ended, 0);
+    insert(store, 999000, 1); // too long ago
+    for (int i = 0; i < AK_USAGE_LATELY; i++)
+        insert(store, i < AK_USAGE_LATELY / 2 ? 1000 : 3000, 1);
+    insert(store, 999000, 0); // still runs
+    insert(store, 0, 1);      // never has
+    ck_assert_int_eq(ak_store_read_lately(store, &u), 0);
+    ck_assert_int_eq(u.ended, AK_USAGE_LATELY);
+    ck_assert_int_ge(u.job_ms, 1999); // each division rounds down
+    ck_assert_int_le(u.job_ms, 2001);
+    ak_store_close(store);
+    ak_usage_fini(&u);
+    free(path);
+    folder_remove(folder);
+}
+END_TEST
+
 AK_TEST_MAIN(AK_CASE(it_adds_and_fades), AK_CASE(it_knows_what_jobs_take_lately),
-             AK_CASE(there_is_a_bound), AK_CASE(it_is_stored))
+             AK_CASE(there_is_a_bound), AK_CASE(it_is_stored),
+             AK_CASE(what_jobs_take_is_read_from_the_newest_that_have_ended))
