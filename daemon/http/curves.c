@@ -4,10 +4,9 @@
 #include <stdlib.h>
 
 #include "daemon/control.h"
-#include "daemon/files.h"
 #include "daemon/http/describe.h"
 #include "daemon/http/route.h"
-#include "daemon/http/series.h"
+#include "daemon/series.h"
 
 enum { DEFAULT_POINTS = 300 };
 
@@ -27,21 +26,47 @@ static akssl_status look(ak_ask *ask)
     return AKSSL_OK;
 }
 
+static json_t *reals(const double *values, int64_t count)
+{
+    json_t *list = json_array();
+
+    for (int64_t i = 0; i < count; i++)
+        json_array_append_new(list, json_real(values[i]));
+    return list;
+}
+
+// {"step": [...], "mean": [...], "min": [...], "max": [...]}: step is the last of a point's; min and
+// max are there where a point has several steps.
+static json_t *describe(const ak_series *series)
+{
+    json_t *object = json_object(), *step = json_array();
+
+    for (int64_t i = 0; i < series->count; i++)
+        json_array_append_new(step, json_integer(series->step[i]));
+    json_object_set_new(object, "step", step);
+    json_object_set_new(object, "mean", reals(series->mean, series->count));
+    if (series->several) {
+        json_object_set_new(object, "min", reals(series->least, series->count));
+        json_object_set_new(object, "max", reals(series->greatest, series->count));
+    }
+    return object;
+}
+
 static akssl_status work(ak_ask *ask)
 {
-    char *metrics = ak_path("%s/metrics.jsonl", ask->path);
-    char *evaluations = ak_path("%s/evaluations.jsonl", ask->path);
-    json_t *series = json_object(), *object = json_object();
-    akssl_status rc = ak_series_read(metrics, ask->numbers[0], series);
+    ak_series_list list = { 0 };
+    akssl_status rc = ak_series_of_job(ask->path, ask->numbers[0], &list);
+    json_t *series, *object;
 
-    json_object_set_new(object, "series", series);
-    if (rc == AKSSL_OK)
-        rc = ak_series_read(evaluations, ask->numbers[0], series);
-    free(evaluations);
-    free(metrics);
-    if (rc == AKSSL_OK)
-        return ak_describe_put(object, &ask->body);
-    json_decref(object);
+    if (rc == AKSSL_OK) {
+        series = json_object();
+        object = json_object();
+        for (int i = 0; i < list.count; i++)
+            json_object_set_new(series, list.at[i].name, describe(&list.at[i]));
+        json_object_set_new(object, "series", series);
+        rc = ak_describe_put(object, &ask->body);
+    }
+    ak_series_list_fini(&list);
     return rc;
 }
 

@@ -171,6 +171,12 @@ AKSSL_API akssl_status akssl_client_edit(akssl_client *client, int64_t id,
                                          const akssl_job_spec *spec,
                                          akssl_job **out) AKSSL_MUST_CHECK;
 
+// akssl_client_curves gives what a job has reported over its steps so far, each curve in at most
+// `points` points (2 to 500; 0: 300).  A job that has not made a step has none.  Free *out with
+// akssl_curve_list_free.
+AKSSL_API akssl_status akssl_client_curves(akssl_client *client, int64_t id, int64_t points,
+                                           akssl_curve_list **out) AKSSL_MUST_CHECK;
+
 // akssl_client_state describes the tensors that the coordinator holds for a job.  Free *out with
 // akssl_tensor_list_free.
 AKSSL_API akssl_status akssl_client_state(akssl_client *client, int64_t id,

@@ -178,6 +178,28 @@ typedef struct akssl_job_list {
 // akssl_job_list_free frees a list and its jobs; NULL is fine.
 AKSSL_API void akssl_job_list_free(akssl_job_list *list);
 
+// ---- curves: what a job has reported over its steps
+
+// akssl_curve is one figure over a job's steps, such as "loss".  A point is of one step, or of
+// several that follow each other.
+typedef struct akssl_curve {
+    const char *name;       // as in the job's metrics.jsonl and evaluations.jsonl
+    size_t count;           // of points
+    const int64_t *step;    // of each point the last step, rising
+    const double *mean;     // of the values of its steps
+    const double *least;    // the same
+    const double *greatest; // the same
+} akssl_curve;
+
+// akssl_curve_list is all curves of a job.
+typedef struct akssl_curve_list {
+    size_t count;              // how many curves there are
+    const akssl_curve *curves; // the list's own
+} akssl_curve_list;
+
+// akssl_curve_list_free frees a list and its curves; NULL is fine.
+AKSSL_API void akssl_curve_list_free(akssl_curve_list *list);
+
 // ---- state: what the coordinator holds for a job
 
 // akssl_tensor describes one tensor that the coordinator holds, such as "moco.queue".

@@ -1,16 +1,16 @@
-// daemon/http/series.c -- lines of figures, folded into a bounded number of points.
+// daemon/series.c -- lines of figures, folded into a bounded number of points.
 
-#include "daemon/http/series.h"
+#include "daemon/series.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "daemon/files.h"
 #include "proto/base/alloc.h"
 #include "proto/base/error.h"
 
@@ -19,15 +19,15 @@ typedef struct point {
     double sum, min, max;
 } point;
 
-typedef struct series {
+typedef struct folded {
     char name[AK_SERIES_NAME + 1];
     point *points;
-} series;
+} folded;
 
 typedef struct folding {
     const char *path;
     int64_t points, first, last; // of the steps in the file
-    series series[AK_SERIES_NAMES];
+    folded series[AK_SERIES_NAMES];
     int count;
 } folding;
 
@@ -61,7 +61,7 @@ static bool step_of(char **line, int64_t *step)
     return true;
 }
 
-static series *find_series(folding *f, const char *name)
+static folded *find_series(folding *f, const char *name)
 {
     for (int i = 0; i < f->count; i++)
         if (strcmp(f->series[i].name, name) == 0)
@@ -76,7 +76,7 @@ static series *find_series(folding *f, const char *name)
 // A value that is no number leaves a gap.
 static void add(folding *f, const char *name, int64_t step, double value)
 {
-    series *s = isfinite(value) ? find_series(f, name) : NULL;
+    folded *s = isfinite(value) ? find_series(f, name) : NULL;
     double at = (double)(step - f->first) / (double)(f->last - f->first + 1);
     int64_t index = (int64_t)(at * (double)f->points);
     point *p;
@@ -163,34 +163,43 @@ static akssl_status read_all(folding *f, int fd, off_t size, void (*see)(folding
     return rc;
 }
 
-static json_t *describe(const folding *f, const series *s)
+static bool is_listed(const ak_series_list *list, const char *name)
 {
-    bool several = f->last - f->first + 1 > f->points;
-    json_t *object = json_object(), *step = json_array(), *mean = json_array();
-    json_t *min = json_array(), *max = json_array();
+    for (int i = 0; i < list->count; i++)
+        if (strcmp(list->at[i].name, name) == 0)
+            return true;
+    return false;
+}
 
+static void list_series(const folding *f, const folded *from, ak_series_list *list)
+{
+    size_t points = (size_t)f->points;
+    ak_series *to;
+
+    if (is_listed(list, from->name))
+        return;
+    list->at = ak_realloc(list->at, (size_t)list->count + 1, sizeof *list->at);
+    to = &list->at[list->count++];
+    memset(to, 0, sizeof *to);
+    strcpy(to->name, from->name);
+    to->several = f->last - f->first + 1 > f->points;
+    to->step = ak_alloc(points, sizeof *to->step);
+    to->mean = ak_alloc(points, sizeof *to->mean);
+    to->least = ak_alloc(points, sizeof *to->least);
+    to->greatest = ak_alloc(points, sizeof *to->greatest);
     for (int64_t i = 0; i < f->points; i++) {
-        const point *p = &s->points[i];
+        const point *p = &from->points[i];
 
         if (!p->count)
             continue;
-        json_array_append_new(step, json_integer(p->step));
-        json_array_append_new(mean, json_real(p->sum / (double)p->count));
-        json_array_append_new(min, json_real(p->min));
-        json_array_append_new(max, json_real(p->max));
+        to->step[to->count] = p->step;
+        to->mean[to->count] = p->sum / (double)p->count;
+        to->least[to->count] = p->min;
+        to->greatest[to->count++] = p->max;
     }
-    json_object_set_new(object, "step", step);
-    json_object_set_new(object, "mean", mean);
-    if (several) {
-        json_object_set(object, "min", min);
-        json_object_set(object, "max", max);
-    }
-    json_decref(min);
-    json_decref(max);
-    return object;
 }
 
-static akssl_status fold(folding *f, int fd, json_t *object)
+static akssl_status fold(folding *f, int fd, ak_series_list *list)
 {
     struct stat st;
     akssl_status rc;
@@ -202,13 +211,13 @@ static akssl_status fold(folding *f, int fd, json_t *object)
         rc = read_all(f, fd, st.st_size, fold_line);
     for (int i = 0; i < f->count; i++) {
         if (rc == AKSSL_OK)
-            json_object_set_new(object, f->series[i].name, describe(f, &f->series[i]));
+            list_series(f, &f->series[i], list);
         free(f->series[i].points);
     }
     return rc;
 }
 
-akssl_status ak_series_read(const char *path, int64_t points, json_t *object)
+akssl_status ak_series_read(const char *path, int64_t points, ak_series_list *list)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     folding *f;
@@ -222,8 +231,34 @@ akssl_status ak_series_read(const char *path, int64_t points, json_t *object)
     f->path = path;
     f->points = points;
     f->last = -1;
-    rc = fold(f, fd, object);
+    rc = fold(f, fd, list);
     free(f);
     close(fd);
     return rc;
+}
+
+akssl_status ak_series_of_job(const char *folder, int64_t points, ak_series_list *list)
+{
+    static const char *const files[] = { "metrics.jsonl", "evaluations.jsonl" };
+    akssl_status rc = AKSSL_OK;
+
+    for (size_t i = 0; i < sizeof files / sizeof *files && rc == AKSSL_OK; i++) {
+        char *path = ak_path("%s/%s", folder, files[i]);
+
+        rc = ak_series_read(path, points, list);
+        free(path);
+    }
+    return rc;
+}
+
+void ak_series_list_fini(ak_series_list *list)
+{
+    for (int i = 0; i < list->count; i++) {
+        free(list->at[i].step);
+        free(list->at[i].mean);
+        free(list->at[i].least);
+        free(list->at[i].greatest);
+    }
+    free(list->at);
+    *list = (ak_series_list){ 0 };
 }
