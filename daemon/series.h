@@ -22,8 +22,8 @@ enum {
     AK_SERIES_SPANS = 256,
 };
 
-// ak_series is one figure over a job's steps: for each point its last step, and of the values of its
-// steps the mean, least and greatest.
+// ak_series is one figure over a job's steps: for each point its last step, and of the values of
+// its steps the mean, least and greatest.
 typedef struct ak_series {
     char name[AK_SERIES_NAME + 1];
     int64_t count; // of points
@@ -38,11 +38,12 @@ typedef struct ak_series_list {
     int count;
 } ak_series_list;
 
-// ak_series_read adds the series of the file at path to list, each of at most `points` points (up to
-// AK_SERIES_POINTS).  A name that list has already is left out.  A file that is not there has none;
-// lines that are torn, or none of ours, are passed over.  ERR_IO: of what was read before, list has
-// all.
-akssl_status ak_series_read(const char *path, int64_t points, ak_series_list *list) AKSSL_MUST_CHECK;
+// ak_series_read adds the series of the file at path to list, each of at most `points` points (up
+// to AK_SERIES_POINTS).  A name that list has already is left out.  A file that is not there has
+// none; lines that are torn, or none of ours, are passed over.  ERR_IO: of what was read before,
+// list has all.
+akssl_status ak_series_read(const char *path, int64_t points,
+                            ak_series_list *list) AKSSL_MUST_CHECK;
 
 // ak_series_of_job reads both files of a job's folder.
 akssl_status ak_series_of_job(const char *folder, int64_t points,

@@ -74,6 +74,7 @@ set(CPACK_DEBIAN_DAEMON_PACKAGE_DEPENDS "akssl-worker (= ${version}), openmpi-bi
 set(CPACK_DEBIAN_DAEMON_PACKAGE_RECOMMENDS "akssl-client, logrotate")
 set(CPACK_DEBIAN_DAEMON_PACKAGE_SUGGESTS "dataset-fashion-mnist")
 set(CPACK_DEBIAN_CLIENT_PACKAGE_DEPENDS "${library_package} (= ${version})")
+set(CPACK_DEBIAN_CLIENT_PACKAGE_SUGGESTS "gnuplot-nox")
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_DEPENDS "${library_package} (= ${version})")
 set(extra)
 foreach(file postinst prerm postrm conffiles)

@@ -35,8 +35,8 @@ static json_t *reals(const double *values, int64_t count)
     return list;
 }
 
-// {"step": [...], "mean": [...], "min": [...], "max": [...]}: step is the last of a point's; min and
-// max are there where a point has several steps.
+// {"step": [...], "mean": [...], "min": [...], "max": [...]}: step is the last of a point's; min
+// and max are there where a point has several steps.
 static json_t *describe(const ak_series *series)
 {
     json_t *object = json_object(), *step = json_array();

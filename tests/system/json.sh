@@ -30,7 +30,7 @@ with open(sys.argv[2]) as f:
         broken["unheard_of"] = 1
         if name not in ("catalogue",) and not list(validator({**schema, "$ref": f"#/definitions/{name}"}).iter_errors(broken)):
             sys.exit(f"{name}: another key would go unseen")
-parts = {"values", "spec", "progress", "prediction", "tensor", "commit", "token", "option"}
+parts = {"values", "spec", "progress", "prediction", "tensor", "curve", "commit", "token", "option"}
 left = set(schema["definitions"]) - met - parts
 if left:
     sys.exit(f"nothing was printed of {sorted(left)}")
@@ -65,6 +65,7 @@ submit "${run[@]}" --epochs 100000
 wait_for 60 at_step "$id" 1 || fail "job $id does not train"
 refused 1 "pause $id.*stops one that runs" "$bin/akssl-client" hold "$id"
 json job show "$id"
+json curves plot 1 "$id"
 json state state "$id"
 json saved state "$id" --save "$dir/state.safetensors"
 json saved export 1 --format npy --out "$dir/weights.npz"

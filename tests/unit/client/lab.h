@@ -282,6 +282,24 @@ static inline void lab_state(ak_call *call)
     ak_call_reply(call, &reply.base);
 }
 
+// lab_curves tells of a loss, and of one whose columns differ in length, as no daemon's do.
+static inline void lab_curves(ak_call *call)
+{
+    Akssl__V1__CurvesReply reply = AKSSL__V1__CURVES_REPLY__INIT;
+    Akssl__V1__Curve loss = AKSSL__V1__CURVE__INIT, torn = loss, *curves[] = { &torn, &loss };
+
+    torn.name = "torn";
+    torn.step = (int64_t[]){ 1, 2 };
+    torn.n_step = 2;
+    loss.name = "loss";
+    loss.step = (int64_t[]){ 50, 100, 150 };
+    loss.mean = (double[]){ 6, 5, 4.5 };
+    loss.n_step = loss.n_mean = 3;
+    reply.curves = curves;
+    reply.n_curves = 2;
+    ak_call_reply(call, &reply.base);
+}
+
 // lab_save sends LAB_BYTES bytes in three pieces, or one too few when streams are to end early.
 static inline void lab_save(lab *l, ak_call *call)
 {
@@ -363,6 +381,8 @@ static inline void lab_one(lab *l, ak_call *call, ak_rpc_id rpc, int64_t id, boo
         ak_call_reply(call, &lab_fill(&m, l, id, true)->base);
     } else if (rpc == AK_RPC_state) {
         lab_state(call);
+    } else if (rpc == AK_RPC_curves) {
+        lab_curves(call);
     } else if (rpc == AK_RPC_save_state || rpc == AK_RPC_export) {
         lab_save(l, call);
     } else if (rpc == AK_RPC_verify) {

@@ -167,6 +167,28 @@ static void saves_state(lab *l, akssl_client *client)
     unlink(path);
 }
 
+START_TEST(gives_curves)
+{
+    akssl_curve_list *curves = NULL;
+    lab l;
+    akssl_client *client = open_lab(&l);
+
+    lab_add(&l, "RUNNING");
+    ck_assert_int_eq(akssl_client_curves(client, 404, 0, &curves), AKSSL_ERR_NOT_FOUND);
+    ck_assert_int_eq(akssl_client_curves(client, 1, 100, &curves), 0);
+    ck_assert_uint_eq(curves->count, 1); // what is torn is left out
+    ck_assert_str_eq(curves->curves[0].name, "loss");
+    ck_assert_uint_eq(curves->curves[0].count, 3);
+    ck_assert_int_eq(curves->curves[0].step[2], 150);
+    ck_assert_double_eq(curves->curves[0].mean[2], 4.5);
+    ck_assert_double_eq(curves->curves[0].least[1], 5); // a point is a step
+    ck_assert_double_eq(curves->curves[0].greatest[1], 5);
+    akssl_curve_list_free(curves);
+    akssl_curve_list_free(NULL);
+    close_lab(&l, client);
+}
+END_TEST
+
 START_TEST(describes_state_and_catalogue)
 {
     akssl_tensor_list *tensors = NULL;
@@ -284,6 +306,7 @@ START_TEST(knows_states_and_version)
 }
 END_TEST
 
-AK_TEST_MAIN(AK_CASE(submits), AK_CASE(lists_shows_cancels), AK_CASE(describes_state_and_catalogue),
-             AK_CASE(gives_up_in_time), AK_CASE(says_what_to_do_without_a_daemon),
-             AK_CASE(finds_the_default_server), AK_CASE(knows_states_and_version))
+AK_TEST_MAIN(AK_CASE(submits), AK_CASE(lists_shows_cancels), AK_CASE(gives_curves),
+             AK_CASE(describes_state_and_catalogue), AK_CASE(gives_up_in_time),
+             AK_CASE(says_what_to_do_without_a_daemon), AK_CASE(finds_the_default_server),
+             AK_CASE(knows_states_and_version))

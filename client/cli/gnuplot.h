@@ -1,0 +1,20 @@
+// client/cli/gnuplot.h -- charts as a file, drawn by gnuplot.
+
+#ifndef AK_CLI_GNUPLOT_H
+#define AK_CLI_GNUPLOT_H
+
+#include "client/cli/chart.h"
+#include "client/cli/cmd.h"
+
+// ak_gnuplot_knows says whether path ends in what can be drawn: ".png" or ".svg".
+bool ak_gnuplot_knows(const char *path);
+
+// ak_gnuplot_script writes the commands that draw the charts, one under the other, to standard
+// output, as the kind of file that path names.  No text of a chart can be a command.
+void ak_gnuplot_script(const ak_chart *charts, size_t count, const char *path, FILE *out);
+
+// ak_gnuplot_draw has gnuplot draw them to the file at path: beside it as path.part, which takes
+// its place once it is whole.  Returns an exit code, having said what is wrong.
+int ak_gnuplot_draw(const ak_chart *charts, size_t count, const char *path);
+
+#endif
