@@ -5,7 +5,7 @@
 #     deploy/packages.sh --list build run   print the names, one a line
 #
 # Groups: build (compile it), package (as Debian packages), run (start jobs), test (the default suite), analyse (a second
-# compiler, linters), peers (PyTorch, for the tests that compare with it).
+# compiler, linters, an emulator), peers (PyTorch, for the tests that compare with it).
 
 set -eu
 
@@ -20,7 +20,7 @@ names() {
     run) echo openmpi-bin dataset-fashion-mnist ;;
     test) echo check jq openssl python3-grpcio python3-protobuf python3-jsonschema curl \
         gnuplot-nox iproute2 munge slurmctld slurmd slurm-client ;;
-    analyse) echo clang libclang-rt-dev clang-format shellcheck ;;
+    analyse) echo clang libclang-rt-dev clang-format shellcheck qemu-user ;;
     peers) echo python3-torch python3-torchvision python3-numpy ;;
     *)
         echo "packages.sh: no group '$1': give build, package, run, test, analyse or peers" >&2

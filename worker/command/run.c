@@ -12,6 +12,7 @@
 #include "worker/command/command.h"
 #include "worker/leash.h"
 #include "worker/train/check.h"
+#include "worker/train/machine.h"
 #include "worker/train/seed.h"
 #include "worker/train/session.h"
 #include "worker/uplink.h"
@@ -249,6 +250,8 @@ static akssl_status run_session(ak_comm *comm, ak_uplink *uplink, const start *s
     rc = ak_spec_read_yaml(&spec, s->spec, strlen(s->spec), "the job's spec");
     if (rc == AKSSL_OK)
         rc = ak_check_spec(&spec);
+    if (rc == AKSSL_OK)
+        rc = ak_machine_settle(&spec, s->commit, comm, &outcome->unwritten);
     if (rc == AKSSL_OK)
         rc = ak_session_run(&session, outcome);
     ak_spec_fini(&spec);

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "akssl/status.h"
+#include "worker/tensor/isa.h"
 
 typedef struct ak_conv ak_conv;
 typedef struct ak_conv_engine ak_conv_engine;
@@ -21,8 +22,10 @@ typedef struct ak_conv_shape {
     bool exact; // only the products of the definition: not Winograd's
 } ak_conv_shape;
 
-// ak_conv_engine_new starts oneDNN with this many threads for the calling thread's work.
-akssl_status ak_conv_engine_new(ak_conv_engine **out, int threads) AKSSL_MUST_CHECK;
+// ak_conv_engine_new starts oneDNN with this many threads for the calling thread's work.  The first
+// in a process, if nothing has used oneDNN before, settles its instruction set, whatever
+// DNNL_MAX_CPU_ISA says; ERR_STATE when that is another than isa.
+akssl_status ak_conv_engine_new(ak_conv_engine **out, int threads, ak_isa isa) AKSSL_MUST_CHECK;
 void ak_conv_engine_free(ak_conv_engine *engine); // NULL-safe
 
 int64_t ak_conv_out(int64_t size, const ak_conv_shape *shape); // height or width of y

@@ -125,6 +125,7 @@ struct ak_conv_engine {
     dnnl_engine_t engine;
     dnnl_stream_t stream;
     int threads;
+    ak_isa isa;
     float *room;
     size_t room_size;
 };
@@ -139,12 +140,35 @@ typedef struct direct {
     int64_t gradient_size;
 } direct;
 
-akssl_status ak_conv_engine_new(ak_conv_engine **out, int threads)
+// oneDNN's sets are numbered by what they have, a bit each.
+static akssl_status settle(ak_isa isa)
 {
-    ak_conv_engine *e = ak_alloc(1, sizeof *e);
+    static const dnnl_cpu_isa_t sets[] = { [AK_ISA_PLAIN] = dnnl_cpu_isa_sse41,
+                                           [AK_ISA_AVX2] = dnnl_cpu_isa_avx2,
+                                           [AK_ISA_AVX512] = dnnl_cpu_isa_avx512_core };
+    unsigned has, wanted = (unsigned)sets[isa], next = (unsigned)sets[AK_ISA_AVX512];
 
+    (void)dnnl_set_max_cpu_isa(sets[isa]); // fails once it is settled
+    has = (unsigned)dnnl_get_effective_cpu_isa();
+    if ((has & wanted) == wanted && (isa == AK_ISA_AVX512 || (has & next) != next))
+        return AKSSL_OK;
+    return ak_fail(AKSSL_ERR_STATE,
+                   "oneDNN has already computed with another instruction set than %s: compute with "
+                   "%s in a process of its own",
+                   ak_isa_name(isa), ak_isa_name(isa));
+}
+
+akssl_status ak_conv_engine_new(ak_conv_engine **out, int threads, ak_isa isa)
+{
+    akssl_status rc = settle(isa);
+    ak_conv_engine *e;
+
+    if (rc < 0)
+        return rc;
+    e = ak_alloc(1, sizeof *e);
     omp_set_num_threads(threads);
     e->threads = threads;
+    e->isa = isa;
     if (dnnl_engine_create(&e->engine, dnnl_cpu, 0) != dnnl_success ||
         dnnl_stream_create(&e->stream, e->engine, dnnl_stream_default_flags) != dnnl_success) {
         ak_conv_engine_free(e);
@@ -169,6 +193,11 @@ void ak_conv_engine_free(ak_conv_engine *e)
 int ak_conv_threads(const ak_conv_engine *e)
 {
     return e->threads;
+}
+
+ak_isa ak_conv_isa(const ak_conv_engine *e)
+{
+    return e->isa;
 }
 
 akssl_status ak_conv_reserve(ak_conv_engine *e, size_t floats)

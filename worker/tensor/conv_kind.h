@@ -25,10 +25,11 @@ typedef struct ak_conv_kind {
     void (*unpack)(void *self, const float *gradient, float *dw);
 } ak_conv_kind;
 
-// What the algorithms of one engine share: threads, and room that each uses only within one call.
-// ak_conv_reserve makes it at least this many floats, all zero at first; it may move until the last
-// convolution is made.
+// What the algorithms of one engine share: threads, the instruction set, and room that each uses
+// only within one call. ak_conv_reserve makes it at least this many floats, all zero at first; it
+// may move until the last convolution is made.
 int ak_conv_threads(const ak_conv_engine *engine);
+ak_isa ak_conv_isa(const ak_conv_engine *engine);
 akssl_status ak_conv_reserve(ak_conv_engine *engine, size_t floats) AKSSL_MUST_CHECK;
 float *ak_conv_room(const ak_conv_engine *engine);
 

@@ -41,14 +41,15 @@ typedef struct winograd {
     float *u, *u_turned; // [point][to / PANEL][from][PANEL]: of w; of w turned, or NULL
 } winograd;
 
-static const ak_winograd_kernels *kernels_of_cpu(void)
+static const ak_winograd_kernels *kernels_of(ak_isa isa)
 {
 #ifdef __x86_64__
-    if (__builtin_cpu_supports("avx512f"))
+    if (isa == AK_ISA_AVX512)
         return &ak_winograd_avx512;
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+    if (isa == AK_ISA_AVX2)
         return &ak_winograd_avx2;
 #endif
+    (void)isa;
     return &ak_winograd_plain;
 }
 
@@ -103,12 +104,12 @@ static void release(void *self)
     free(w);
 }
 
-static void plan(winograd *w)
+static void plan(winograd *w, ak_isa isa)
 {
     const ak_conv_shape *s = &w->shape;
     int64_t block = (s->in + s->out) / 4;
 
-    w->kernels = kernels_of_cpu();
+    w->kernels = kernels_of(isa);
     w->form = s->h == 2 && s->w == 2 ? &w->kernels->whole2 : &w->kernels->tile4;
     w->points = w->form->points * w->form->points;
     w->down = (s->h + w->form->out - 1) / w->form->out;
@@ -129,7 +130,7 @@ static bool fits(const ak_conv_shape *s)
     if (s->exact || s->kernel != 3 || s->stride != 1 || s->padding != 1 || s->in % COLUMNS != 0 ||
         s->out % COLUMNS != 0)
         return false;
-    plan(&w);
+    plan(&w, AK_ISA_PLAIN); // tiles are the same in all
     return 3 * w.points * w.down * w.across <= 2 * (3 * s->h - 2) * (3 * s->w - 2);
 }
 
@@ -142,7 +143,7 @@ static akssl_status make(void **out, ak_conv_engine *engine, const ak_conv_shape
 
     w->engine = engine;
     w->shape = *shape;
-    plan(w);
+    plan(w, ak_conv_isa(engine));
     weights = (size_t)(w->points * shape->in * shape->out);
     w->zeros =
         ak_alloc((size_t)(shape->in > shape->out ? shape->in : shape->out), sizeof *w->zeros);

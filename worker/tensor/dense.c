@@ -18,14 +18,15 @@ enum {
     SLACK = 64              // floats by which whole vectors, rows or panels may exceed a side
 };
 
-const ak_dense_kernels *ak_dense_kernels_of_cpu(void)
+const ak_dense_kernels *ak_dense_kernels_of(ak_isa isa)
 {
 #ifdef __x86_64__
-    if (__builtin_cpu_supports("avx512f"))
+    if (isa == AK_ISA_AVX512)
         return &ak_dense_avx512;
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+    if (isa == AK_ISA_AVX2)
         return &ak_dense_avx2;
 #endif
+    (void)isa;
     return &ak_dense_plain;
 }
 
@@ -80,16 +81,15 @@ static float *buffers_of(const ak_dense *d, float *room, int64_t t)
 
 static void load_panels(const ak_dense *d, bool backward, float *room, int64_t lo, int64_t hi)
 {
-    const ak_dense_kernels *kernels = ak_dense_kernels_of_cpu();
     const float *w = d->w + (backward ? lo : lo * d->in);
     int64_t depth = backward ? d->out : d->in;
 
-    kernels->pack(room + lo * depth, w, d->in, !backward, depth, hi - lo);
+    d->kernels->pack(room + lo * depth, w, d->in, !backward, depth, hi - lo);
 }
 
 void ak_dense_load(const ak_dense *d, bool backward, float *room)
 {
-    int64_t panel = ak_dense_kernels_of_cpu()->panel;
+    int64_t panel = d->kernels->panel;
 
     PIECES(backward ? d->in : d->out, panel, d->threads, load_panels(d, backward, room, lo, hi));
     memset(bias_of(d, room), 0, (size_t)(d->out + SLACK) * sizeof(float));
@@ -111,18 +111,18 @@ static void forward_block(const ak_dense *d, float *y, float *stats, const float
         ak_kernel_gelu(buffer, x, rows * d->in, 1);
     if (d->norm_w || d->gelu)
         a = buffer;
-    ak_dense_kernels_of_cpu()->product(&(ak_dense_product){ .c = y,
-                                                            .c_row = d->out,
-                                                            .a = a,
-                                                            .a_row = d->in,
-                                                            .a_column = 1,
-                                                            .b = room,
-                                                            .m = rows,
-                                                            .n = d->out,
-                                                            .k = d->in,
-                                                            .bias = bias_of(d, room),
-                                                            .base = base,
-                                                            .base_row = d->out });
+    d->kernels->product(&(ak_dense_product){ .c = y,
+                                             .c_row = d->out,
+                                             .a = a,
+                                             .a_row = d->in,
+                                             .a_column = 1,
+                                             .b = room,
+                                             .m = rows,
+                                             .n = d->out,
+                                             .k = d->in,
+                                             .bias = bias_of(d, room),
+                                             .base = base,
+                                             .base_row = d->out });
 }
 
 static void forward_share(const ak_dense *d, float *y, float *stats, const float *x,
@@ -158,18 +158,17 @@ static void backward_block(const backward *b, float *buffer, int64_t lo)
     float *sums = norm_sums_of(d, b->room) + lo / BLOCK * 2 * d->in;
     const float *x = b->x + lo * d->in;
 
-    ak_dense_kernels_of_cpu()->product(
-        &(ak_dense_product){ .c = c,
-                             .c_row = d->in,
-                             .a = b->dy + lo * d->out,
-                             .a_row = d->out,
-                             .a_column = 1,
-                             .b = b->room,
-                             .m = rows,
-                             .n = d->in,
-                             .k = d->out,
-                             .base = c == dx && b->accumulate ? dx : NULL,
-                             .base_row = d->in });
+    d->kernels->product(&(ak_dense_product){ .c = c,
+                                             .c_row = d->in,
+                                             .a = b->dy + lo * d->out,
+                                             .a_row = d->out,
+                                             .a_column = 1,
+                                             .b = b->room,
+                                             .m = rows,
+                                             .n = d->in,
+                                             .k = d->out,
+                                             .base = c == dx && b->accumulate ? dx : NULL,
+                                             .base_row = d->in });
     if (d->norm_w)
         ak_kernel_layer_norm_backward(dx, b->sums ? sums : NULL, buffer + BLOCK * d->in, c, x,
                                       b->stats + 2 * lo, d->norm_w, rows, d->in, b->accumulate, 1);
@@ -210,7 +209,7 @@ typedef struct part {
 // The wider side is cut, in whole panels or blocks of rows: the other is packed by each thread.
 static part part_of(const ak_dense *d, int64_t t)
 {
-    const ak_dense_kernels *kernels = ak_dense_kernels_of_cpu();
+    const ak_dense_kernels *kernels = d->kernels;
     bool outputs = d->out >= d->in;
     int64_t side = outputs ? d->out : d->in, unit = outputs ? kernels->rows : kernels->panel;
     int64_t units = (side + unit - 1) / unit;
@@ -245,8 +244,8 @@ typedef struct weights {
 
 static void weights_share(const weights *w, float *rows, int64_t t)
 {
-    const ak_dense_kernels *kernels = ak_dense_kernels_of_cpu();
     const ak_dense *d = w->d;
+    const ak_dense_kernels *kernels = d->kernels;
     part p = part_of(d, t);
     float *right = rows + DEPTH * (d->in + SLACK), *left = right + DEPTH * (d->in + SLACK);
     float *sums = left + DEPTH * (d->out + SLACK), *dw = w->dw + p.first * d->in + p.from;

@@ -11,17 +11,19 @@
 #include <stdint.h>
 
 #include "worker/tensor/dense/dense.h"
+#include "worker/tensor/isa.h"
 
 typedef struct ak_dense {
     int64_t rows, in, out;
-    const float *w, *bias;        // bias NULL: none
-    const float *norm_w, *norm_b; // f is the layer norm; NULL: it is not
-    bool gelu;                    // f is GELU
+    const float *w, *bias;           // bias NULL: none
+    const float *norm_w, *norm_b;    // f is the layer norm; NULL: it is not
+    bool gelu;                       // f is GELU
+    const ak_dense_kernels *kernels; // ak_dense_kernels_of
     int threads;
 } ak_dense;
 
-// ak_dense_kernels_of_cpu gives the fastest kernels that this CPU has.
-const ak_dense_kernels *ak_dense_kernels_of_cpu(void);
+// ak_dense_kernels_of gives the kernels of an instruction set, which this CPU must have.
+const ak_dense_kernels *ak_dense_kernels_of(ak_isa isa);
 
 // Floats of the `room` below.
 int64_t ak_dense_room(const ak_dense *d);

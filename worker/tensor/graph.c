@@ -42,7 +42,7 @@ static ak_tensor *new_tensor(ak_graph *g, int dims, const int64_t *shape)
 akssl_status ak_graph_new(ak_graph **out, const ak_world *world, ak_graph_mode mode)
 {
     ak_graph *g = ak_alloc(1, sizeof *g);
-    akssl_status rc = ak_conv_engine_new(&g->engine, world->threads);
+    akssl_status rc = ak_conv_engine_new(&g->engine, world->threads, world->isa);
 
     if (rc < 0) {
         free(g);

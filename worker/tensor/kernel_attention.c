@@ -48,7 +48,7 @@ static head head_of(const float *qkv, const ak_heads *a, int64_t item, float *ro
     int64_t blocks = (a->tokens + QUERIES - 1) / QUERIES, wide = a->tokens * padded_of(d);
     const float *q = qkv + item / a->heads * a->tokens * 3 * a->width + item % a->heads * d;
 
-    return (head){ .kernels = ak_dense_kernels_of_cpu(),
+    return (head){ .kernels = a->kernels,
                    .q = q,
                    .k = q + a->width,
                    .v = q + 2 * a->width,

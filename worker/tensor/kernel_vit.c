@@ -78,7 +78,8 @@ void ak_kernel_layer_norm(float *y, float *stats, const float *x, const float *w
            layer_norm(y + lo * width, stats + 2 * lo, x + lo * width, w, b, hi - lo, width, eps));
 }
 
-// The sums of w dy and of w dy xhat, over the row.
+// The sums of w dy and of w dy xhat, over the row.  Two loops: of a product that is used twice,
+// some instruction sets would get one use contracted to a multiply-add, others none.
 static inline void row_sums(float sums[2], const float *dy, const float *x, const float *w,
                             float mean, float inverse, int64_t n)
 {
@@ -86,18 +87,15 @@ static inline void row_sums(float sums[2], const float *dy, const float *x, cons
     int64_t i = 0;
 
     for (; i + LANES <= n; i += LANES)
-        for (int k = 0; k < LANES; k++) {
-            float g = w[i + k] * dy[i + k];
-
-            s[k] += g;
-            q[k] += g * ((x[i + k] - mean) * inverse);
-        }
-    for (; i < n; i++) {
-        float g = w[i] * dy[i];
-
-        rest += g;
-        rest_q += g * ((x[i] - mean) * inverse);
-    }
+        for (int k = 0; k < LANES; k++)
+            s[k] += w[i + k] * dy[i + k];
+    for (; i < n; i++)
+        rest += w[i] * dy[i];
+    for (i = 0; i + LANES <= n; i += LANES)
+        for (int k = 0; k < LANES; k++)
+            q[k] += w[i + k] * dy[i + k] * ((x[i + k] - mean) * inverse);
+    for (; i < n; i++)
+        rest_q += w[i] * dy[i] * ((x[i] - mean) * inverse);
     sums[0] = total(s, rest);
     sums[1] = total(q, rest_q);
 }

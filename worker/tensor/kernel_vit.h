@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "worker/tensor/dense/dense.h"
+
 // ---- layer norm over rows of `width`
 
 #define AK_KERNEL_NORM_EPS 1e-6
@@ -61,6 +63,7 @@ void ak_kernel_patches_backward(float *dx, const float *rows, const ak_patches *
 typedef struct ak_heads {
     int64_t n, tokens, width; // D
     int64_t heads;
+    const ak_dense_kernels *kernels; // ak_dense_kernels_of
 } ak_heads;
 
 // For each image and head, y = softmax(Q K^T / sqrt(d)) V; logs [n][heads][tokens] become the

@@ -27,6 +27,7 @@ akssl_status ak_world_init(ak_world *world, ak_comm *comm, int64_t shards, int64
     world->local = (int)shards / ranks;
     world->first = world->local * ak_comm_rank(comm);
     world->threads = (int)threads;
+    world->isa = ak_isa_of_cpu();
     world->exact = false;
     return AKSSL_OK;
 }

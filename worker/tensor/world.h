@@ -10,6 +10,7 @@
 #include <stdbool.h>
 
 #include "worker/comm/comm.h"
+#include "worker/tensor/isa.h"
 
 typedef struct ak_world {
     ak_comm *comm;
@@ -17,11 +18,12 @@ typedef struct ak_world {
     int local;   // of this rank
     int first;   // index of this rank's first shard
     int threads; // that compute one shard; part of the result
+    ak_isa isa;  // of products and convolutions; part of the result
     bool exact; // convolutions by the definition's products, none by Winograd's; part of the result
 } ak_world;
 
-// ak_world_init cuts shards among comm's ranks: ERR_INVALID when that does not come out even; exact
-// is false.
+// ak_world_init cuts shards among comm's ranks: ERR_INVALID when that does not come out even; isa
+// is the CPU's, exact is false.
 akssl_status ak_world_init(ak_world *world, ak_comm *comm, int64_t shards,
                            int64_t threads) AKSSL_MUST_CHECK;
 

@@ -11,6 +11,7 @@
 #include "proto/base/error.h"
 #include "worker/format/folder.h"
 #include "worker/train/about.h"
+#include "worker/train/machine.h"
 
 static const char results_key[] = "results"; // name=value;name=value
 static const char *const names[AK_COMMIT_FILES] = { "model.safetensors", "optimizer.safetensors" };
@@ -55,6 +56,7 @@ static akssl_status write_model(ak_trainer *t, const ak_results *results, const 
     w = *out;
     ak_safetensors_set_meta(w, "format", "pt");
     set_number(w, "step", t->step);
+    ak_safetensors_set_meta(w, AK_MACHINE_KEY, ak_isa_name(t->world.isa));
     for (int i = 0; i < results->count; i++)
         ak_str_format(&text, "%s=%.17g;", results->row[i].name, results->row[i].value);
     if (results->count)

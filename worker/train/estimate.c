@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "worker/train/classify.h"
+#include "worker/train/machine.h"
 #include "worker/train/trainer.h"
 
 // One shard's graph, recorded and planned but never run: its memory counts for every shard.
@@ -26,10 +27,9 @@ akssl_status ak_estimate(const ak_spec *spec, int64_t images, ak_str *text)
     rc = ak_comm_open(&comm);
     if (rc < 0)
         return rc;
-    ak_spec_copy(&one, spec);
-    one.batch = spec->batch / spec->shards;
-    one.shards = 1;
-    rc = ak_trainer_new(&trainer, &one, comm);
+    rc = ak_machine_sample(&one, spec);
+    if (rc == AKSSL_OK)
+        rc = ak_trainer_new(&trainer, &one, comm);
     if (rc == AKSSL_OK) {
         parameters = trainer->model.trained_size;
         bytes = ak_graph_bytes(trainer->graph) * spec->shards + parameters * 28;

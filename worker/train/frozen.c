@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "proto/base/error.h"
+#include "worker/train/machine.h"
 
 static const char prefix[] = "backbone.";
 
@@ -49,8 +50,7 @@ akssl_status ak_frozen_open(ak_frozen *f, const ak_spec *spec, ak_comm *comm)
 
     ak_model_init(&f->model);
     if (rc == AKSSL_OK)
-        rc = ak_world_init(&f->world, comm, spec->shards, spec->threads_per_shard);
-    f->world.exact = strcmp(spec->convolution, "exact") == 0;
+        rc = ak_machine_world(&f->world, spec, comm);
     if (rc == AKSSL_OK)
         rc = ak_encoder_build(&f->encoder, &setup);
     if (rc == AKSSL_OK)

@@ -11,6 +11,7 @@
 #include "proto/base/option.h"
 #include "proto/base/str.h"
 #include "proto/format/safetensors.h"
+#include "worker/train/machine.h"
 #include "worker/train/trainer.h"
 
 enum { TENSORS = 64 };
@@ -164,10 +165,9 @@ static akssl_status compare_with(const ak_spec *spec, const ak_seed *seeds, int 
     rc = ak_comm_open(&comm);
     if (rc < 0)
         return rc;
-    ak_spec_copy(&one, spec);
-    one.batch = spec->batch / spec->shards;
-    one.shards = 1;
-    rc = ak_trainer_new(&trainer, &one, comm);
+    rc = ak_machine_sample(&one, spec);
+    if (rc == AKSSL_OK)
+        rc = ak_trainer_new(&trainer, &one, comm);
     if (rc == AKSSL_OK) {
         rc = compare(trainer, seeds, count);
         ak_trainer_free(trainer);

@@ -13,6 +13,7 @@
 #include "worker/augment/recipe.h"
 #include "worker/tensor/gemm.h"
 #include "worker/tensor/kernel.h"
+#include "worker/train/machine.h"
 
 akssl_status ak_method_bind(void **self, const ak_method *method, const ak_spec_pairs *pairs)
 {
@@ -113,7 +114,7 @@ static void find_states(ak_trainer *t)
 
 static akssl_status build(ak_trainer *t, const ak_spec *spec, ak_comm *comm, int64_t classes)
 {
-    akssl_status rc = ak_world_init(&t->world, comm, spec->shards, spec->threads_per_shard);
+    akssl_status rc = ak_machine_world(&t->world, spec, comm);
     bool probed = !t->method && classes > 0;
 
     if (rc == AKSSL_OK && !t->method)
@@ -128,7 +129,6 @@ static akssl_status build(ak_trainer *t, const ak_spec *spec, ak_comm *comm, int
         return rc;
     ak_gemm_threads(t->world.threads);
     t->image_size = spec->image_size;
-    t->world.exact = strcmp(spec->convolution, "exact") == 0;
     t->batch = spec->batch;
     t->per_shard = spec->batch / spec->shards;
     t->setup = (ak_setup){ .model = &t->model,

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "proto/base/alloc.h"
+#include "worker/tensor/dense.h"
 #include "worker/tensor/kernel_vit.h"
 #include "worker/tensor/op.h"
 #include "worker/tensor/ops.h"
@@ -80,7 +81,10 @@ ak_tensor *ak_attention(ak_graph *g, ak_tensor *qkv, int64_t heads)
     ak_op *op = ak_op_record(g, &kind, qkv, NULL, 3, y);
 
     if (op)
-        ((attention *)op->self)->shape =
-            (ak_heads){ .n = y[0], .tokens = y[1], .width = y[2], .heads = heads };
+        ((attention *)op->self)->shape = (ak_heads){ .n = y[0],
+                                                     .tokens = y[1],
+                                                     .width = y[2],
+                                                     .heads = heads,
+                                                     .kernels = ak_dense_kernels_of(g->world.isa) };
     return ak_op_result(g, op);
 }

@@ -31,6 +31,7 @@ static ak_dense dense_of(const linear *l, const ak_graph *g)
                        .norm_w = y->norm_w ? y->norm_w->value : NULL,
                        .norm_b = y->norm_b ? y->norm_b->value : NULL,
                        .gelu = y->gelu,
+                       .kernels = ak_dense_kernels_of(g->world.isa),
                        .threads = g->world.threads };
 }
 

@@ -46,7 +46,8 @@ static layer layer_new(int64_t in, int64_t out, bool norm, bool gelu)
                       .bias = l.bias,
                       .norm_w = norm ? l.norm_w : NULL,
                       .norm_b = norm ? l.norm_b : NULL,
-                      .gelu = gelu };
+                      .gelu = gelu,
+                      .kernels = ak_dense_kernels_of(ak_isa_of_cpu()) };
     return l;
 }
 

@@ -185,7 +185,7 @@ static void compute(numbers *r, int64_t images, int threads)
     ak_rig_fill(r->x, 37 * 8 * 8 * 32, 1, 1);
     ak_rig_fill(r->dy, 37 * 8 * 8 * 32, 2, 1);
     ak_rig_fill(r->w, 32 * 32 * 9, 3, 1);
-    ak_rig_ok(ak_conv_engine_new(&engine, threads));
+    ak_rig_ok(ak_conv_engine_new(&engine, threads, ak_isa_of_cpu()));
     ak_rig_ok(ak_conv_new(&c, engine, &shape, true, true));
     ck_assert_str_eq(ak_conv_algorithm(c), "winograd");
     gradient = ak_alloc((size_t)ak_conv_gradient_size(c), sizeof *gradient);
@@ -257,7 +257,7 @@ START_TEST(algorithms)
     ak_conv_engine *engine = NULL;
     ak_conv *c;
 
-    ak_rig_ok(ak_conv_engine_new(&engine, 1));
+    ak_rig_ok(ak_conv_engine_new(&engine, 1, ak_isa_of_cpu()));
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         ak_rig_ok(ak_conv_new(&c, engine, &rows[i].shape, true, true));
         ck_assert_str_eq(ak_conv_algorithm(c), rows[i].algorithm);
