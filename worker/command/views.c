@@ -1,21 +1,16 @@
-// worker/command/views.c -- `akssl-worker views`: a contact sheet of what a recipe makes of images.
-//
-// A row an image: its plain view, the two global views, the local crops; each magnified by whole
-// pixels, with a white edge around it.
+// worker/command/views.c -- `akssl-worker views`: a contact sheet of what a recipe makes of images:
+// a row an image, with its plain view, the two global views, the local crops.
 
-#include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "proto/base/alloc.h"
 #include "proto/base/error.h"
 #include "proto/spec/spec.h"
 #include "worker/augment/recipe.h"
 #include "worker/command/command.h"
 #include "worker/data/dataset.h"
-#include "worker/image/png.h"
+#include "worker/train/sheet.h"
 
-enum { EDGE = 2, COMFORTABLE = 96, GLOBALS = 2 };
+enum { GLOBALS = 2 };
 
 typedef struct views {
     char *dataset, *split, *recipe, *augment, *out;
@@ -36,94 +31,6 @@ static const ak_option options[] = {
     AK_OPTION_END,
 };
 
-typedef struct sheet {
-    const ak_recipe *recipe;
-    uint64_t seed;
-    int64_t side, zoom, cell;             // of a tile, magnified by, with its edge
-    int64_t rows, columns, height, width; // tiles and pixels
-    uint8_t *pixels, *tile;               // (height, width, 3), (side, side, 3)
-    float *view;
-    ak_scratch *scratch;
-} sheet;
-
-// Copies the tile's size x size pixels, magnified, into a cell of the sheet.
-static void place(sheet *s, int64_t row, int64_t column, int64_t size)
-{
-    int64_t shift = EDGE + (s->side - size) / 2 * s->zoom, n = size * s->zoom;
-    uint8_t *corner =
-        s->pixels + 3 * ((row * s->cell + shift) * s->width + column * s->cell + shift);
-
-    for (int64_t y = 0; y < n; y++)
-        for (int64_t x = 0; x < n; x++)
-            memcpy(corner + 3 * (y * s->width + x),
-                   s->tile + 3 * (y / s->zoom * size + x / s->zoom), 3);
-}
-
-static void draw(sheet *s, int64_t row, const ak_image *image)
-{
-    for (int64_t column = 0; column < s->columns; column++) {
-        int64_t view = column - 1, size = view < 0 ? s->side : ak_recipe_size(s->recipe, (int)view);
-
-        if (view < 0)
-            ak_recipe_plain(s->recipe, image, size, s->scratch, s->view);
-        else
-            ak_recipe_view(s->recipe, image, s->seed, 0, (uint32_t)row, (uint32_t)view, s->scratch,
-                           s->view);
-        ak_recipe_bytes(s->recipe, s->view, size, s->tile);
-        place(s, row, column, size);
-    }
-}
-
-static akssl_status prepare(sheet *s, const views *v, int64_t images)
-{
-    int64_t locals = v->locals < 0 ? ak_recipe_locals(s->recipe) : v->locals;
-
-    s->side = v->image_size;
-    s->zoom = v->zoom ? v->zoom : (COMFORTABLE + s->side - 1) / s->side;
-    s->cell = s->side * s->zoom + 2 * EDGE;
-    s->rows = images;
-    s->columns = 1 + GLOBALS + locals;
-    s->height = s->rows * s->cell;
-    s->width = s->columns * s->cell;
-    if (s->height * s->width > AK_PNG_MOST)
-        return ak_fail(AKSSL_ERR_LIMIT,
-                       "a sheet of %" PRId64 " x %" PRId64
-                       " pixels is too large: lower --images, --locals or --zoom",
-                       s->width, s->height);
-    s->pixels = ak_try_alloc((size_t)(s->height * s->width), 3);
-    s->tile = ak_alloc((size_t)(s->side * s->side), 3);
-    s->view = ak_alloc((size_t)(s->side * s->side), 3 * sizeof *s->view);
-    s->scratch = ak_scratch_new();
-    if (!s->pixels)
-        return AKSSL_ERR_NO_MEMORY;
-    memset(s->pixels, 255, (size_t)(s->height * s->width * 3));
-    return AKSSL_OK;
-}
-
-static akssl_status write(const views *v, const ak_recipe *recipe, const ak_dataset *set)
-{
-    sheet s = { .recipe = recipe, .seed = (uint64_t)v->seed };
-    akssl_status rc = prepare(&s, v, ak_dataset_size(set));
-    int64_t least = ak_recipe_least(recipe);
-    ak_reading reading = { 0 };
-
-    for (int64_t row = 0; rc == AKSSL_OK && row < s.rows; row++) {
-        ak_image image;
-
-        rc = ak_dataset_read(set, row, least, &reading, &image);
-        if (rc == AKSSL_OK)
-            draw(&s, row, &image);
-    }
-    ak_reading_fini(&reading);
-    if (rc == AKSSL_OK)
-        rc = ak_png_write(v->out, s.pixels, s.height, s.width);
-    ak_scratch_free(s.scratch);
-    free(s.pixels);
-    free(s.tile);
-    free(s.view);
-    return rc;
-}
-
 static akssl_status make_recipe(ak_recipe **out, const views *v)
 {
     akssl_status rc = AKSSL_OK;
@@ -138,6 +45,21 @@ static akssl_status make_recipe(ak_recipe **out, const views *v)
         rc = ak_recipe_new(out, &spec.augment, v->image_size);
     ak_spec_fini(&spec);
     return rc;
+}
+
+static akssl_status draw(const views *v, const ak_recipe *recipe, const ak_dataset *set)
+{
+    int64_t locals = v->locals < 0 ? ak_recipe_locals(recipe) : v->locals;
+    const ak_sheet sheet = { .recipe = recipe,
+                             .set = set,
+                             .seed = (uint64_t)v->seed,
+                             .side = v->image_size,
+                             .zoom = v->zoom,
+                             .rows = ak_dataset_size(set),
+                             .views = GLOBALS + locals };
+    akssl_status rc = ak_sheet_write(&sheet, v->out);
+
+    return rc == AKSSL_ERR_LIMIT ? ak_wrap(rc, "lower --images, --locals or --zoom") : rc;
 }
 
 static int run(void *self)
@@ -156,7 +78,7 @@ static int run(void *self)
         rc = ak_dataset_open(
             &set, &(ak_dataset_ask){ .name = v->dataset, .split = split, .limit = v->images });
     if (rc == AKSSL_OK)
-        rc = write(v, recipe, set);
+        rc = draw(v, recipe, set);
     ak_dataset_close(set);
     ak_recipe_free(recipe);
     return ak_command_exit(rc);

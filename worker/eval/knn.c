@@ -10,6 +10,7 @@
 #include "proto/base/alloc.h"
 #include "proto/base/error.h"
 #include "worker/eval/features.h"
+#include "worker/eval/nearest.h"
 
 enum { BLOCK = 64 };
 
@@ -48,26 +49,6 @@ static void release(knn *s)
     free(s->neighbour);
 }
 
-// Keeps the k best of row (n); a later neighbour must be better, not equal.
-static void select_nearest(knn *s, const float *row)
-{
-    int64_t held = 0;
-
-    for (int64_t i = 0; i < s->n; i++) {
-        int64_t at;
-
-        if (held == s->k && row[i] <= s->score[held - 1])
-            continue;
-        at = held < s->k ? held++ : held - 1;
-        for (; at > 0 && s->score[at - 1] < row[i]; at--) {
-            s->score[at] = s->score[at - 1];
-            s->neighbour[at] = s->neighbour[at - 1];
-        }
-        s->score[at] = row[i];
-        s->neighbour[at] = i;
-    }
-}
-
 static void vote(knn *s)
 {
     for (int64_t c = 0; c < s->classes; c++)
@@ -99,7 +80,7 @@ static void classify(knn *s, const float *test, const int64_t *test_labels, int6
         cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)rows, (int)s->n, (int)s->d, 1,
                     s->test, (int)s->d, s->train, (int)s->d, 0, s->cosine, (int)s->n);
         for (int64_t i = 0; i < rows; i++) {
-            select_nearest(s, s->cosine + i * s->n);
+            ak_nearest(s->cosine + i * s->n, s->n, -1, s->k, s->score, s->neighbour);
             vote(s);
             judge(s, test_labels[first + i]);
         }

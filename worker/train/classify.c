@@ -18,6 +18,7 @@
 #include "worker/train/frozen.h"
 #include "worker/train/loader.h"
 #include "worker/train/loop.h"
+#include "worker/train/pictures.h"
 
 typedef struct classify {
     ak_loop loop;
@@ -204,8 +205,10 @@ static akssl_status prepare(classify *c)
     rc = ak_loop_agree(&c->loop, rc); // what follows is done by all ranks together
     if (rc == AKSSL_OK && c->linear && plain)
         rc = compute_cache(c);
-    if (rc == AKSSL_OK)
+    if (rc == AKSSL_OK) {
         c->loop.epoch_steps = ak_loader_steps(c->loader);
+        ak_pictures_views(c->loop.session, ak_loader_set(c->loader), c->loop.trainer);
+    }
     c->loop.fill = fill;
     c->loop.ctx = c;
     return ak_loop_prepare(&c->loop, rc);

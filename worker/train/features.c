@@ -71,13 +71,16 @@ akssl_status ak_features(const ak_world *world, ak_encoder *encoder, const ak_re
     float *mine = ak_try_alloc(room, sizeof(float)), *all = ak_try_alloc(room, sizeof(float));
     ak_scratch *scratch = ak_scratch_new();
     ak_graph *g = NULL;
-    ak_tensor *x, *y;
+    ak_tensor *x = NULL, *y = NULL;
     akssl_status rc = features && mine && all ? ak_graph_new(&g, world, mode) : AKSSL_ERR_NO_MEMORY;
 
     if (rc == AKSSL_OK) {
         x = ak_graph_input(g, 4, shape);
         y = ak_encode(g, encoder, x);
         rc = ak_graph_compile(g, NULL, y);
+    }
+    rc = ak_agree(world->comm, rc); // none waits for one that has no memory
+    if (rc == AKSSL_OK) {
         for (int64_t first = 0; rc == AKSSL_OK && first < size; first += world->shards * IMAGES) {
             rc = ak_agree(world->comm, fill(g, x, recipe, &of, first, scratch));
             ak_data_tell(set, world->comm);

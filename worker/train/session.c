@@ -1,6 +1,7 @@
 // worker/train/session.c -- a job from its spec to its end, on every rank.
 //
-//     evaluate "before"? -> steps (loop.h) -> evaluate "after"? -> export
+//     sheet of views -> evaluate "before"? -> steps (loop.h) -> evaluate "after"? -> export
+//         -> map of embeddings
 //
 // A run that resumes starts behind its commit; "before" was measured then, and its figures came
 // along in the commit.
@@ -15,6 +16,7 @@
 #include "worker/train/init.h"
 #include "worker/train/loader.h"
 #include "worker/train/loop.h"
+#include "worker/train/pictures.h"
 
 typedef struct run {
     ak_loop loop;
@@ -79,6 +81,7 @@ static akssl_status prepare(run *r)
     if (rc == AKSSL_OK) {
         r->loop.epoch_steps = ak_loader_steps(r->loader);
         r->loop.images = ak_loader_images(r->loader);
+        ak_pictures_views(s, ak_loader_set(r->loader), r->loop.trainer);
     }
     r->loop.fill = fill;
     r->loop.ctx = r;
@@ -116,7 +119,7 @@ akssl_status ak_outcome_wrote(ak_outcome *outcome, akssl_status rc)
     return rc;
 }
 
-akssl_status ak_session_run(const ak_session *session, ak_outcome *outcome)
+static akssl_status run_kind(const ak_session *session, ak_outcome *outcome)
 {
     run r = { .loop = { .session = session, .outcome = outcome } };
     akssl_status rc;
@@ -132,5 +135,16 @@ akssl_status ak_session_run(const ak_session *session, ak_outcome *outcome)
     ak_metrics_close(r.evaluations);
     ak_loop_fini(&r.loop);
     ak_trainer_free(r.loop.trainer);
+    return rc;
+}
+
+akssl_status ak_session_run(const ak_session *session, ak_outcome *outcome)
+{
+    akssl_status rc = run_kind(session, outcome);
+
+    // Its memory is free by now: the map takes no more than the run did.
+    if (rc == AKSSL_OK && !outcome->stopped)
+        ak_pictures_map(session,
+                        outcome->weights.length ? outcome->weights.text : session->spec->weights);
     return rc;
 }
