@@ -81,7 +81,7 @@ class Browser:
     def key(self, name, text=""):
         for kind in ("keyDown", "keyUp"):
             self.call("Input.dispatchKeyEvent", type=kind, key=name, code=name, text=text if kind == "keyDown" else "",
-                      windowsVirtualKeyCode={"Tab": 9, "Enter": 13, " ": 32, "ArrowLeft": 37}.get(name, 0))
+                      windowsVirtualKeyCode={"Tab": 9, "Enter": 13, " ": 32, "ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40}.get(name, 0))
 
     def go(self, url):
         self.call("Page.navigate", url=url)
@@ -124,6 +124,96 @@ def shows_state(b, url):
     b.wait("[...document.querySelectorAll('li')].some(e => /moco.queue .*filled; its keys are .* steps old/.test(e.textContent))")
 
 
+def shows_views(b, url):
+    """Of a run that goes on, too, which has no map yet."""
+    for job, images in ((1, 8), (2, 8)):
+        b.go(url + f"?jobs={job}")
+        # Views of 16 pixels are drawn 6 times as large, with an edge of 2: three of 100 pixels a row.
+        b.wait(f"(e => e && e.complete && e.naturalWidth === 300 && e.naturalHeight === {100 * images})(document.querySelector('img.sheet'))")
+    b.go(url + "?jobs=1")
+    b.wait("document.querySelector('img.sheet')")
+    if b.value("document.querySelectorAll('svg.points').length"):
+        raise SystemExit("there is a map before the end of the run")
+
+
+THUMB = """(canvas => { if (!canvas || !canvas.offsetWidth) return false;
+    const rgb = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
+    return new Set(rgb.filter((_, i) => i % 4 === 0)).size > 8; })"""  # shades of a picture that is seen
+
+
+def at_point(b, i):
+    b.value(f"document.querySelectorAll('circle.point')[{i}].scrollIntoView({{block: 'center'}})")
+    box = b.value(f"(r => [r.x + r.width / 2, r.y + r.height / 2])(document.querySelectorAll('circle.point')[{i}].getBoundingClientRect())")
+    return {"x": box[0], "y": box[1]}
+
+
+def shows_map(b, url):
+    """A point an image; a thumbnail at the pointer; a click lists neighbours, and a click on one of them its own."""
+    b.go(url + "?jobs=2")
+    b.wait("document.querySelectorAll('circle.point').length > 0")
+    images = b.value("fetch('api/jobs/2/pictures/map.json').then(r => r.json()).then(m => m.images)")
+    if images != 256 or b.value("document.querySelectorAll('circle.point').length") != images:
+        raise SystemExit(f"a map of {images} images has another number of points")
+    if b.value("new Set([...document.querySelectorAll('circle.point')].map(e => e.getAttribute('fill'))).size") != 10:
+        raise SystemExit("the points of 10 classes do not have 10 colours")
+    b.wait("document.querySelector('.tip').hidden")
+    b.call("Input.dispatchMouseEvent", type="mouseMoved", **at_point(b, 100))
+    b.wait(f"!document.querySelector('.tip').hidden && {THUMB}(document.querySelector('.tip canvas'))")
+    b.wait("/^image \\d+, class \\d$/.test(document.querySelector('.tip').textContent)")
+    where = at_point(b, 100)
+    for kind in ("mousePressed", "mouseReleased"):
+        b.call("Input.dispatchMouseEvent", type=kind, button="left", clickCount=1, **where)
+    b.wait("document.querySelectorAll('.near button').length === 10 && document.querySelectorAll('.lines line').length === 10")
+    b.wait(f"[...document.querySelectorAll('.near canvas')].every(e => {THUMB}(e))")
+    # They are those of the file, nearest first.
+    names = "document.querySelector('.near p').textContent.trim().match(/\\d+/)[0]"
+    asked = b.value(names)
+    right = b.value("""fetch('api/jobs/2/pictures/map.json').then(r => r.json()).then(m => { const i = m.index.indexOf(Number(%s));
+        return JSON.stringify(m.neighbours[i].map((j, at) => `image ${m.index[j]}, class ${m.label[j]}, cosine ${m.cosine[i][at].toFixed(2)}`)) ===
+               JSON.stringify([...document.querySelectorAll('.near button')].map(e => e.getAttribute('aria-label'))) && m.neighbours[i].indexOf(i) < 0 &&
+               m.cosine[i].every((c, at) => !at || c <= m.cosine[i][at - 1]); })""" % asked)
+    if not right:
+        raise SystemExit(f"the neighbours of image {asked} are not those of map.json")
+    b.shot("map")
+    b.value("document.querySelector('.near button').click()")
+    b.wait(f"{names} !== '{asked}' && document.querySelectorAll('.near button').length === 10")
+    b.value("document.querySelector('.map .legend button').click()")
+    dim = b.value("document.querySelectorAll('circle.dim').length")
+    if not 0 < dim < 256:
+        raise SystemExit(f"a class of the legend dims {dim} points of 256")
+
+
+def map_by_keyboard(b, url):
+    """To a point by the arrow keys, to its neighbours by Enter, from one of them on."""
+    b.go(url + "?jobs=2")
+    b.wait("document.querySelectorAll('circle.point').length > 0")
+    for _ in range(80):
+        b.key("Tab")
+        if b.value("document.activeElement.classList.contains('points')"):
+            break
+    else:
+        raise SystemExit("Tab does not reach the map")
+    tip = "document.querySelector('.tip').textContent"
+    seen = set()
+    for key in ("ArrowRight", "ArrowRight", "ArrowDown", "ArrowLeft", "ArrowUp"):
+        b.key(key)
+        b.wait(f"!document.querySelector('.tip').hidden && {THUMB}(document.querySelector('.tip canvas'))")
+        seen.add(b.value(tip))
+    if len(seen) < 3:
+        raise SystemExit(f"five arrow keys lead to {seen}")
+    b.key("Enter", "\r")
+    b.wait("document.querySelectorAll('.near button').length === 10")
+    first = b.value("document.querySelector('.near p').textContent")
+    for _ in range(3):
+        b.key("Tab")
+        if b.value("document.activeElement.matches('.near button')"):
+            break
+    else:
+        raise SystemExit("Tab does not lead from the map to the neighbours")
+    b.key("Enter", "\r")
+    b.wait(f"document.querySelector('.near p').textContent !== {json.dumps(first)} && document.activeElement.classList.contains('points')")
+
+
 def by_keyboard(b, url):
     """From the list into a job, and through a chart, with no pointer."""
     b.go(url)
@@ -148,10 +238,15 @@ def by_keyboard(b, url):
 
 def on_a_phone(b, url):
     b.call("Emulation.setDeviceMetricsOverride", width=360, height=740, deviceScaleFactor=2, mobile=True)
-    for where, name in (("", "phone_list"), ("?jobs=1", "phone_job"), ("?jobs=1,2", "phone_compare")):
+    for where, name in (("", "phone_list"), ("?jobs=1", "phone_job"), ("?jobs=2", "phone_map"), ("?jobs=1,2", "phone_compare")):
         b.go(url + where)
         b.wait("document.getElementById('link').textContent !== ''")
         b.wait("document.querySelectorAll('tbody tr, svg.chart polyline').length > 0")
+        if name == "phone_map":
+            b.wait("document.querySelectorAll('circle.point').length > 0")
+            b.value("document.querySelector('circle.point').dispatchEvent(new MouseEvent('click', {bubbles: true, "
+                    "...(r => ({clientX: r.x + r.width / 2, clientY: r.y + r.height / 2}))(document.querySelector('circle.point').getBoundingClientRect())}))")
+            b.wait("document.querySelectorAll('.near button').length === 10")
         wide = b.value("document.documentElement.scrollWidth")
         if wide > 361:
             raise SystemExit(f"'{where}' is {wide} wide on a phone of 360")
@@ -167,16 +262,21 @@ def dark_and_light(b, url):
                              return .2126 * r + .7152 * g + .0722 * b; };
         const back = e => { for (; e; e = e.parentElement) { const c = getComputedStyle(e).backgroundColor;
                             if (c !== 'rgba(0, 0, 0, 0)') return c; } return 'rgb(255, 255, 255)'; };
-        return Math.min(...[...document.querySelectorAll('td, th, dt, dd, a, p, pre, figcaption, h1')].filter(e => e.textContent).map(e => {
+        return Math.min(...[...document.querySelectorAll('td, th, dt, dd, a, p, pre, figcaption, h1, h3, button:enabled, .near span')].filter(e => e.textContent).map(e => {
             const a = light(getComputedStyle(e).color), b = light(back(e));
             return (Math.max(a, b) + .05) / (Math.min(a, b) + .05); }));
     })()"""
     grounds = set()
     for scheme in ("light", "dark"):
         b.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
-        for where in ("", "?jobs=1"):
+        for where in ("", "?jobs=1", "?jobs=2"):
             b.go(url + where)
             b.wait("document.querySelectorAll('tbody tr, svg.chart polyline').length > 0")
+            if where == "?jobs=2":
+                b.wait("document.querySelectorAll('circle.point').length > 0")
+                b.value("document.querySelector('svg.points').focus()")
+                b.key("ArrowRight")
+                b.key("Enter", "\r")
             contrast = b.value(script)
             if contrast < 4.5:
                 raise SystemExit(f"'{where}' has a contrast of {contrast:.2f} in {scheme}")

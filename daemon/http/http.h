@@ -14,6 +14,7 @@ enum {
     AK_HTTP_BUSY_S = 120,      // from a request to the last byte of its answer
     AK_HTTP_WORKS = 2,         // on the thread pool at once
     AK_HTTP_WAITING = 64,      // for their turn there
+    AK_HTTP_HELD = 32 << 20,   // bytes of works' answers that are not sent yet: others wait
 };
 
 // ak_http_open listens on config->http; *out stays NULL where that is "".  ERR_INVALID,

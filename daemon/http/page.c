@@ -12,6 +12,7 @@ ASSET(index_html);
 ASSET(akssl_css);
 ASSET(akssl_js);
 ASSET(chart_js);
+ASSET(pictures_js);
 ASSET(icon_svg);
 
 static const struct {
@@ -27,6 +28,7 @@ static const struct {
     ROW("akssl.css", "text/css; charset=utf-8", akssl_css),
     ROW("akssl.js", "text/javascript; charset=utf-8", akssl_js),
     ROW("chart.js", "text/javascript; charset=utf-8", chart_js),
+    ROW("pictures.js", "text/javascript; charset=utf-8", pictures_js),
     ROW("icon.svg", "image/svg+xml", icon_svg),
 #undef ROW
 };

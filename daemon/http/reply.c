@@ -193,6 +193,8 @@ static void on_worked(void *ctx, akssl_status rc, const char *error)
 
     if (rc < 0)
         fail_with(r, rc, error);
+    r->held = r->ask.body.length;
+    http->held += r->held;
     r->stage = AK_REPLY_DONE;
     MHD_resume_connection(r->connection);
     ak_http_worked(http);
@@ -200,7 +202,8 @@ static void on_worked(void *ctx, akssl_status rc, const char *error)
 
 void ak_reply_next(ak_http *http)
 {
-    while (http->waiting && (http->closing || http->working < AK_HTTP_WORKS)) {
+    while (http->waiting &&
+           (http->closing || (http->working < AK_HTTP_WORKS && http->held < AK_HTTP_HELD))) {
         ak_reply *r = http->waiting;
 
         http->waiting = r->next;
@@ -310,6 +313,9 @@ void ak_reply_completed(void *cls, struct MHD_Connection *connection, void **rep
         r->guest->busy = false;
         r->guest->since_ns = ak_clock_ns();
     }
+    r->http->held -= r->held;
+    if (!r->http->closing)
+        ak_reply_next(r->http);
     ak_str_fini(&r->ask.body);
     ak_state_free(r->ask.tensors);
     free(r->ask.path);

@@ -40,6 +40,7 @@ typedef struct ak_reply {
     ak_ask ask;
     const ak_route *route;
     ak_reply_stage stage;
+    size_t held; // bytes of its work's answer
     akssl_status rc;
     char *error; // rc's sentence
 } ak_reply;
@@ -57,6 +58,7 @@ struct ak_http {
     ak_guest *guests;
     ak_reply *waiting;
     int waiting_count, working;
+    size_t held; // of all replies
     bool closing, stopped;
 };
 

@@ -74,7 +74,7 @@ static akssl_status draw_views(const ak_session *session, const ak_dataset *set,
 
     if (rc < 0)
         return rc;
-    places = AK_PICTURES_MOST / (cell * cell); // 3 or more: the largest side is 1024
+    places = AK_PICTURES_MOST / (cell * cell); // 1 or more: the largest side is 1024
     sheet.views = least_of(sheet.views, places - 1);
     sheet.rows = least_of(least_of(AK_PICTURES_ROWS, size), places / (1 + sheet.views));
     sheet.images = images = spread(sheet.rows, size);

@@ -26,7 +26,7 @@ enum {
     AK_PICTURES_NEIGHBOURS = 10,
     AK_PICTURES_SIDE = 48,      // of a thumbnail at most
     AK_PICTURES_ROWS = 8,       // of views.png,
-    AK_PICTURES_MOST = 4 << 20, // which has no more pixels than this: rows, then views are left out
+    AK_PICTURES_MOST = 2 << 20, // which has no more pixels than this: rows, then views are left out
 };
 
 // ak_pictures_views draws what the trainer trains on, images of set.  Rank 0 draws; no rank waits.

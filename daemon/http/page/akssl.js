@@ -185,6 +185,7 @@ function jobsView(main, ids) {
     const legend = node("ul", undefined, { class: "legend" }), facts = node("dl"), charts = node("div", undefined, { class: "charts" });
     const log = node("pre", "", { tabindex: "0", "aria-label": "log" }), spec = node("pre", "", { tabindex: "0", "aria-label": "spec" });
     const held = node("ul"), heldTitle = node("h2", "Held by akssld");
+    const views = node("section"), map = node("section");
     const shown = new Map();
     let turns = 0;
 
@@ -202,7 +203,7 @@ function jobsView(main, ids) {
     tops.forEach(top => main.append(top.verdict));
     if (single) main.append(facts);
     main.append(node("h2", "Curves"), charts);
-    if (single) main.append(heldTitle, held, node("h2", "Log"), log, node("h2", "Spec"), spec);
+    if (single) main.append(map, views, heldTitle, held, node("h2", "Log"), log, node("h2", "Spec"), spec);
 
     function drawCharts(all) {
         const names = [...new Set(all.flatMap(curves => Object.keys(curves.series)))].filter(name => name !== "epoch");
@@ -235,6 +236,17 @@ function jobsView(main, ids) {
             `deviation ${figure(t.std)}`, `effective rank ${figure(t.effective_rank)}`].filter(Boolean).join("; "))));
     }
 
+    // Each once: views come with a run's start, the map with its end.
+    async function showPictures(id) {
+        const folder = `api/jobs/${id}/pictures/`;
+        if (views.firstChild && map.firstChild) return;
+        const there = (await ask(folder)).pictures;
+        if (!views.firstChild && there.includes("views.png"))
+            views.append(node("h2", "Views"), makeSheet(folder + "views.png"));
+        if (!map.firstChild && there.includes("map.json"))
+            map.append(node("h2", "Embeddings"), makeMap(await ask(folder + "map.json"), folder + "thumbnails.png"));
+    }
+
     function showLog(text) {
         const atEnd = log.scrollTop + log.clientHeight >= log.scrollHeight - 4;
         setText(log, text || "nothing yet");
@@ -257,7 +269,10 @@ function jobsView(main, ids) {
             showFacts(jobs[0]);
             setText(spec, jobs[0].yaml);
             // Looking at a queue costs akssld a pass over it: now and then will do.
-            if (turns++ % 5 === 0) showState((await ask(`api/jobs/${ids[0]}/state`)).tensors);
+            if (turns++ % 5 === 0) {
+                showState((await ask(`api/jobs/${ids[0]}/state`)).tensors);
+                await showPictures(ids[0]);
+            }
             showLog(await ask(`api/jobs/${ids[0]}/log?bytes=32768`, "text"));
         }
         return jobs.some(job => !ENDED.includes(job.state));

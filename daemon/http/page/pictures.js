@@ -1,0 +1,178 @@
+// daemon/http/page/pictures.js -- a job's pictures: a sheet of its views, and a map of what its backbone makes of images.
+//
+//     const sheet = makeSheet(url);          an element each, which goes into the page
+//     const map = makeMap(data, url);        data: map.json (worker/train/pictures.h); url: thumbnails.png
+//
+// On the map a point is an image, at the pointer, or where the arrow keys lead, with its thumbnail beside it.  A click, or
+// Enter, shows its nearest neighbours, which are buttons that show theirs.
+"use strict";
+
+const MAP_SIDE = 400, MAP_EDGE = 10, NEAR = 14, LEGEND_MOST = 30;
+
+function makeSheet(url) {
+    const box = node("div", undefined, { class: "scroll", tabindex: "0", role: "group", "aria-label": "views" });
+    box.append(node("img", undefined, { src: url, class: "sheet", alt: "A row an image: as evaluations see it, then the views that the run trains on" }));
+    return box;
+}
+
+// Colours of k classes that differ in hue and, side by side, in lightness; readable on dark and on light.
+function colorOf(at, of) {
+    return at < 0 ? "hsl(0 0% 50%)" : `hsl(${Math.round(360 * at / Math.max(of, 1))} 75% ${at % 2 ? 58 : 45}%)`;
+}
+
+function makeMap(data, url) {
+    const element = node("div", undefined, { class: "map" });
+    const plane = node("div", undefined, { class: "plane" }), side = node("div");
+    const svg = svgNode("svg", { class: "points", viewBox: `0 0 ${MAP_SIDE} ${MAP_SIDE}`, tabindex: "0", role: "application",
+                                 "aria-label": `map of ${data.images} images: arrow keys move, Enter shows neighbours` });
+    const tip = node("div", undefined, { class: "tip" }), tipThumb = thumb(), tipText = node("span");
+    const said = node("p", "", { class: "faint", "aria-live": "polite" });
+    const legend = node("ul", undefined, { class: "legend" });
+    const near = node("div", undefined, { class: "near" }), nearTitle = node("h3", "Nearest neighbours");
+    const sprite = new Image();
+    const order = new Map(data.classes.map(([label], at) => [label, at]));
+    const names = new Map(data.classes.map(([label, name]) => [label, name === null ? `class ${label}` : name]));
+    const lines = svgNode("g", { class: "lines" }), dots = svgNode("g"), ring = svgNode("circle", { class: "ring", r: 7, visibility: "hidden" });
+    let cursor = -1, chosen = -1, shownClass = null;
+
+    // One scale for both axes: distances are what they are.
+    const range = list => [Math.min(...list), Math.max(...list)];
+    const [left, right] = range(data.x), [low, high] = range(data.y);
+    const wide = Math.max(right - left, high - low) || 1;
+    const px = data.x.map(x => MAP_SIDE / 2 + (x - (left + right) / 2) / wide * (MAP_SIDE - 2 * MAP_EDGE));
+    const py = data.y.map(y => MAP_SIDE / 2 - (y - (low + high) / 2) / wide * (MAP_SIDE - 2 * MAP_EDGE));
+    const points = data.x.map((_, i) => svgNode("circle", { class: "point", cx: px[i].toFixed(1), cy: py[i].toFixed(1), r: 3,
+                                                            fill: colorOf(order.has(data.label[i]) ? order.get(data.label[i]) : -1, order.size) }));
+
+    function thumb() {
+        const canvas = node("canvas", undefined, { class: "thumb", "aria-hidden": "true" });
+        canvas.width = canvas.height = data.side;
+        return canvas;
+    }
+
+    function paint(canvas, i) {
+        const draw = () => canvas.getContext("2d").drawImage(sprite, i % data.columns * data.side, Math.floor(i / data.columns) * data.side,
+                                                             data.side, data.side, 0, 0, data.side, data.side);
+        canvas.dataset.image = i;
+        if (sprite.complete) draw();
+        else sprite.addEventListener("load", () => { if (canvas.dataset.image === String(i)) draw(); }, { once: true });
+    }
+
+    function nameOf(i) {
+        return `image ${data.index[i]}${data.label[i] < 0 ? "" : `, ${names.get(data.label[i])}`}`;
+    }
+
+    function point(i) {
+        cursor = i;
+        tip.hidden = i < 0;
+        ring.setAttribute("visibility", i < 0 && chosen < 0 ? "hidden" : "visible");
+        const at = i < 0 ? chosen : i;
+        if (at >= 0) { ring.setAttribute("cx", px[at]); ring.setAttribute("cy", py[at]); }
+        if (i < 0) return;
+        paint(tipThumb, i);
+        setText(tipText, nameOf(i));
+        // Towards the middle, so that it stays within the plane.
+        tip.style.left = px[i] < MAP_SIDE / 2 ? `${100 * (px[i] + 10) / MAP_SIDE}%` : "auto";
+        tip.style.right = px[i] < MAP_SIDE / 2 ? "auto" : `${100 * (MAP_SIDE - px[i] + 10) / MAP_SIDE}%`;
+        tip.style.top = py[i] < MAP_SIDE / 2 ? `${100 * py[i] / MAP_SIDE}%` : "auto";
+        tip.style.bottom = py[i] < MAP_SIDE / 2 ? "auto" : `${100 * (MAP_SIDE - py[i]) / MAP_SIDE}%`;
+    }
+
+    function neighbour(i, cosine) {
+        const button = node("button", undefined, { type: "button", "aria-label": `${nameOf(i)}, cosine ${cosine.toFixed(2)}` });
+        const canvas = thumb(), same = data.label[i] >= 0 && data.label[i] === data.label[chosen];
+        paint(canvas, i);
+        button.append(canvas, node("span", data.label[i] < 0 ? `image ${data.index[i]}` : names.get(data.label[i]), { class: same ? "good" : "" }),
+                      node("span", cosine.toFixed(2), { class: "faint" }));
+        button.addEventListener("click", () => { choose(i); svg.focus(); });
+        button.addEventListener("focus", () => point(i));
+        button.addEventListener("pointerenter", () => point(i));
+        return button;
+    }
+
+    function choose(i) {
+        const around = data.neighbours[i] || [], own = thumb();
+        chosen = i;
+        point(i);
+        lines.replaceChildren(...around.map(j => svgNode("line", { x1: px[i], y1: py[i], x2: px[j], y2: py[j] })));
+        paint(own, i);
+        const head = node("p");
+        head.append(own, ` ${nameOf(i)}`);
+        near.replaceChildren(head, ...around.map((j, at) => neighbour(j, data.cosine[i][at])));
+        const same = around.filter(j => data.label[j] >= 0 && data.label[j] === data.label[i]).length;
+        setText(said, `${nameOf(i)}: ${data.label[i] < 0 ? `${around.length} neighbours` : `${same} of ${around.length} neighbours have its label`}`);
+    }
+
+    // The nearest point in a direction, those straight ahead first.
+    function step(dx, dy) {
+        let best = -1, least = Infinity;
+        for (let i = 0; i < data.images; i++) {
+            const x = px[i] - px[cursor], y = py[i] - py[cursor], ahead = x * dx + y * dy, aside = Math.abs(x * dy) + Math.abs(y * dx);
+            if (i === cursor || ahead <= 0 || !visible(i)) continue;
+            if (ahead + 2 * aside < least) { least = ahead + 2 * aside; best = i; }
+        }
+        return best < 0 ? cursor : best;
+    }
+
+    function visible(i) {
+        return shownClass === null || data.label[i] === shownClass;
+    }
+
+    function nearest(event, within) {
+        const box = svg.getBoundingClientRect(), scale = MAP_SIDE / box.width;
+        const x = (event.clientX - box.left) * scale, y = (event.clientY - box.top) * scale;
+        let best = -1, least = (within * scale) ** 2;
+        for (let i = 0; i < data.images; i++) {
+            const far = (px[i] - x) ** 2 + (py[i] - y) ** 2;
+            if (far <= least && visible(i)) { least = far; best = i; }
+        }
+        return best;
+    }
+
+    function show(label, button) {
+        shownClass = shownClass === label ? null : label;
+        for (const other of legend.querySelectorAll("button")) other.setAttribute("aria-pressed", String(other === button && shownClass !== null));
+        points.forEach((dot, i) => dot.classList.toggle("dim", !visible(i)));
+    }
+
+    svg.addEventListener("pointermove", event => point(nearest(event, NEAR)));
+    svg.addEventListener("pointerleave", () => point(-1));
+    svg.addEventListener("click", event => { const i = nearest(event, 2 * NEAR); if (i >= 0) choose(i); });
+    svg.addEventListener("blur", () => point(-1));
+    svg.addEventListener("keydown", event => {
+        const ways = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+        if (ways[event.key]) {
+            if (cursor < 0) point(Math.max(chosen, 0));
+            else point(step(...ways[event.key]));
+            setText(said, nameOf(cursor));
+        } else if ((event.key === "Enter" || event.key === " ") && cursor >= 0) choose(cursor);
+        else if (event.key === "Escape") point(-1);
+        else return;
+        event.preventDefault();
+    });
+
+    data.classes.slice(0, LEGEND_MOST).forEach(([label], at) => {
+        const item = node("li"), button = node("button", undefined, { type: "button", "aria-pressed": "false" });
+        const key = svgNode("svg", { viewBox: "0 0 10 10", class: "key", "aria-hidden": "true" });
+        key.append(svgNode("circle", { cx: 5, cy: 5, r: 5, fill: colorOf(at, order.size) }));
+        button.append(key, names.get(label));
+        button.addEventListener("click", () => show(label, button));
+        item.append(button);
+        legend.append(item);
+    });
+    if (order.size > LEGEND_MOST) legend.append(node("li", `and ${order.size - LEGEND_MOST} more classes`, { class: "faint" }));
+
+    sprite.src = url;
+    dots.append(...points);
+    svg.append(lines, dots, ring);
+    tip.hidden = true;
+    tip.append(tipThumb, tipText);
+    plane.append(svg, tip);
+    side.append(nearTitle, said, near);
+    near.append(node("p", "Click a point, or move to it by the arrow keys and press Enter."));
+    const percent = part => `${(100 * part).toFixed(0)} %`;
+    element.append(node("p", `${data.images} of ${data.of} training images by the backbone at the end of the run; its principal components, which show ` +
+                             `${percent(data.variance[0])} and ${percent(data.variance[1])} of the variance. Neighbours are those of all dimensions, by cosine.`, { class: "faint" }),
+                   legend, plane, side);
+    return element;
+}
