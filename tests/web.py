@@ -131,7 +131,7 @@ def shows_views(b, url):
         # Views of 16 pixels are drawn 6 times as large, with an edge of 2: three of 100 pixels a row.
         b.wait(f"(e => e && e.complete && e.naturalWidth === 300 && e.naturalHeight === {100 * images})(document.querySelector('img.sheet'))")
     b.go(url + "?jobs=1")
-    b.wait("document.querySelector('img.sheet')")
+    b.wait("document.querySelectorAll('img.sheet').length === 1")
     if b.value("document.querySelectorAll('svg.points').length"):
         raise SystemExit("there is a map before the end of the run")
 

@@ -230,6 +230,9 @@ same_run() {
         cmp "$file" "$b/$(basename "$file")" || fail "$file differs from $b"
     done
     cmp "$1/export/backbone.safetensors" "$2/export/backbone.safetensors" || fail "exports differ"
+    for file in "$1"/pictures/*; do
+        cmp "$file" "$2/pictures/$(basename "$file")" || fail "$file differs from that of $2"
+    done
     diff <(losses "$1") <(losses "$2") || fail "the steps of $1 and $2 differ"
     diff <(raw_losses "$1") <(raw_losses "$2") || fail "the losses of $1 and $2 differ"
 }

@@ -8,6 +8,9 @@ start_daemon
 submit "${small[@]}" --method "$@" --ranks 1
 finish "$id"
 reference=$job
+for file in views.png thumbnails.png map.json; do
+    [ -s "$job/pictures/$file" ] || fail "job $id has no $file: $(cat "$job/log")"
+done
 for ranks in 2 4 2; do
     submit "${small[@]}" --method "$@" --ranks $ranks
     finish "$id"

@@ -36,7 +36,7 @@ submit "${small[@]}" --epochs 100000 --method moco_v2 --option K=256
 wait_for 60 test -s "$job/metrics.jsonl" || fail "job $id writes no metrics"
 
 answers 200 '^ok$' "$url/healthz"
-for path in / /akssl.js /akssl.css /chart.js /icon.svg /api/jobs /api/jobs/1 /api/jobs/1/curves /api/jobs/1/log /api/jobs/1/state /metrics /healthz /nothing; do
+for path in / /akssl.js /akssl.css /chart.js /pictures.js /icon.svg /api/jobs/1/pictures/ /api/jobs/1/pictures/views.png /api/jobs /api/jobs/1 /api/jobs/1/curves /api/jobs/1/log /api/jobs/1/state /metrics /healthz /nothing; do
     get -D "$dir/headers" -o /dev/null "$url$path"
     for header in "content-security-policy: default-src 'none'; script-src 'self'" 'x-content-type-options: nosniff' \
         'x-frame-options: deny' 'cross-origin-resource-policy: same-origin' 'cache-control: no-store' 'referrer-policy: no-referrer'; do
@@ -65,6 +65,24 @@ queue_is_full() { get "$url/api/jobs/2/state" | jq -e '.tensors | length == 1 an
     and .occupancy == 1 and .key_age_max == 3 and .version >= 4)'; } # 4 steps of 64 keys, the newest of this one
 wait_for 30 queue_is_full || fail "a queue: $(get "$url/api/jobs/2/state")"
 answers 200 '^\{"tensors":\[\]\}$' "$url/api/jobs/1/state"
+
+# ---- pictures: those of a run that is over, and of one that goes on; none that is no picture
+
+answers 200 '^\{"pictures":\["views.png","thumbnails.png","map.json"\]\}$' "$url/api/jobs/1/pictures/"
+answers 200 '^\{"pictures":\["views.png"\]\}$' "$url/api/jobs/2/pictures/"
+for file in views.png thumbnails.png map.json; do
+    got=$(get -o "$dir/body" -w '%{content_type}' "$url/api/jobs/1/pictures/$file")
+    cmp "$dir/body" "$state/jobs/1/pictures/$file" || fail "$file is not the file's"
+    [ "$got" = "$([ "$file" = map.json ] && echo application/json || echo image/png)" ] || fail "$file is said to be $got"
+done
+jq -e '(.images == 256 and .of == 256) and (.classes | length) == 10 and ([.index, .label, .x, .y, .neighbours, .cosine] | all(length == 256))
+    and (.neighbours | all(length == 10 and all(. >= 0 and . < 256)))' "$dir/body" >/dev/null || fail "map.json: $(head -c 300 "$dir/body")"
+answers 404 'no map.json yet' "$url/api/jobs/2/pictures/map.json"
+answers 404 'no picture' "$url/api/jobs/1/pictures/spec.yaml"
+answers 404 'no picture' "$url/api/jobs/1/pictures/..%2fspec.yaml"
+answers 404 'nothing is served' "$url/api/jobs/1/pictures/../spec.yaml"
+answers 404 'job 77: there is none' "$url/api/jobs/77/pictures/"
+
 get "$url/metrics" >"$dir/metrics"
 for line in 'akssl_jobs{state="RUNNING"} 1' 'akssl_jobs_ended_total{state="SUCCEEDED"} 1' 'akssl_cores_used{launcher="local"} 2' \
     'akssl_job_collapsed{id="2"} 0'; do
@@ -147,9 +165,32 @@ wait_for 10 get -f -o /dev/null "$url/healthz" || fail "no answer after 300 conn
 daemon_lives "what was refused"
 [ "$(client --json list | jq '.jobs | length')" = 2 ] || fail "a request has made a job"
 
-# ---- it stops while somebody looks
-
 client cancel 2 >/dev/null
+
+# The sheet is the one that akssl-worker views draws: of 8 images, all of them.
+submit "${small[@]}" --limit-images 8 --batch 8 --method simclr
+finish "$id"
+"$bin/akssl-worker" views --dataset fashion-mnist --image-size 16 --images 8 --seed 5 --out "$dir/sheet.png" || fail "no sheet"
+cmp "$dir/sheet.png" "$job/pictures/views.png" || fail "the views of a job are not those of akssl-worker views"
+# Pictures that nobody takes are held up to a bound, and others are served meanwhile.
+cp "$job/pictures/views.png" "$dir/kept.png"
+head -c 8000000 /dev/urandom >"$job/pictures/views.png"
+for _ in {1..12}; do
+    get -N --limit-rate 1000 "$url/api/jobs/$id/pictures/views.png" -o /dev/null 2>/dev/null &
+    takers+=($!)
+done
+sleep 2
+answers 200 '^ok$' "$url/healthz"
+rss=$(awk '/^VmRSS/ { print $2 }' "/proc/$daemon/status")
+[ "$rss" -lt 150000 ] || fail "12 pictures of 8 MB that nobody takes: akssld has $rss kB"
+kill "${takers[@]}"
+wait "${takers[@]}"
+wait_for 20 get -f -o /dev/null "$url/api/jobs/1/pictures/views.png" || fail "no picture after slow readers have gone"
+head -c 9000000 /dev/zero >"$job/pictures/views.png"
+answers 429 'is over 8388608 bytes' "$url/api/jobs/$id/pictures/views.png"
+cp "$dir/kept.png" "$job/pictures/views.png"
+
+# ---- it stops while somebody looks
 
 get -N --limit-rate 1000 "$url/api/jobs/1/log" -o /dev/null 2>/dev/null &
 looker=$!

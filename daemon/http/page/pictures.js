@@ -15,9 +15,11 @@ function makeSheet(url) {
     return box;
 }
 
-// Colours of k classes that differ in hue and, side by side, in lightness; readable on dark and on light.
-function colorOf(at, of) {
-    return at < 0 ? "hsl(0 0% 50%)" : `hsl(${Math.round(360 * at / Math.max(of, 1))} 75% ${at % 2 ? 58 : 45}%)`;
+// Colours of classes, by their order: to be seen on dark and on light.  Behind the table hues turn by the golden angle.
+const COLORS = ["#d62728", "#2b7bba", "#2ca02c", "#e8700a", "#9467bd", "#a0522d", "#d65db1", "#0fa3b1", "#a3a500", "#7f8c9b"];
+
+function colorOf(at) {
+    return at < 0 ? "hsl(0 0% 50%)" : COLORS[at] || `hsl(${(at * 137.5).toFixed(0)} 65% ${at % 2 ? 57 : 47}%)`;
 }
 
 function makeMap(data, url) {
@@ -42,7 +44,7 @@ function makeMap(data, url) {
     const px = data.x.map(x => MAP_SIDE / 2 + (x - (left + right) / 2) / wide * (MAP_SIDE - 2 * MAP_EDGE));
     const py = data.y.map(y => MAP_SIDE / 2 - (y - (low + high) / 2) / wide * (MAP_SIDE - 2 * MAP_EDGE));
     const points = data.x.map((_, i) => svgNode("circle", { class: "point", cx: px[i].toFixed(1), cy: py[i].toFixed(1), r: 3,
-                                                            fill: colorOf(order.has(data.label[i]) ? order.get(data.label[i]) : -1, order.size) }));
+                                                            fill: colorOf(order.has(data.label[i]) ? order.get(data.label[i]) : -1) }));
 
     function thumb() {
         const canvas = node("canvas", undefined, { class: "thumb", "aria-hidden": "true" });
@@ -154,7 +156,7 @@ function makeMap(data, url) {
     data.classes.slice(0, LEGEND_MOST).forEach(([label], at) => {
         const item = node("li"), button = node("button", undefined, { type: "button", "aria-pressed": "false" });
         const key = svgNode("svg", { viewBox: "0 0 10 10", class: "key", "aria-hidden": "true" });
-        key.append(svgNode("circle", { cx: 5, cy: 5, r: 5, fill: colorOf(at, order.size) }));
+        key.append(svgNode("circle", { cx: 5, cy: 5, r: 5, fill: colorOf(at) }));
         button.append(key, names.get(label));
         button.addEventListener("click", () => show(label, button));
         item.append(button);

@@ -1,0 +1,133 @@
+// tests/unit/worker/train/pictures.c -- tests worker/train/pictures.c: what a map says of a set.
+
+#include "worker/train/pictures.h"
+
+#include <jansson.h>
+
+#include "tests/unit/worker/image/png.h"
+#include "tests/unit/worker/train/labelled.h"
+#include "worker/augment/recipe.h"
+#include "worker/train/data.h"
+
+enum { IMAGES = 64, CLASSES = 4, SIDE = AK_LABELLED_SIDE, COLUMNS = 40 };
+
+static ak_session session_of(const ak_labelled *l)
+{
+    return (ak_session){ .spec = &l->spec, .comm = l->comm, .folder = l->folder };
+}
+
+static char *path_of(const ak_labelled *l, const char *name)
+{
+    ak_str path = AK_STR_INIT;
+
+    ak_str_format(&path, "%s/pictures/%s", l->folder, name);
+    return ak_str_take(&path);
+}
+
+static json_t *read_map(const ak_labelled *l)
+{
+    char *path = path_of(l, "map.json");
+    json_error_t error;
+    json_t *map = json_load_file(path, 0, &error);
+
+    ck_assert_msg(map != NULL, "%s: %s", path, error.text);
+    free(path);
+    return map;
+}
+
+static int64_t number(const json_t *map, const char *list, size_t i)
+{
+    return json_integer_value(json_array_get(json_object_get(map, list), i));
+}
+
+START_TEST(a_map_of_all_images)
+{
+    ak_labelled l = ak_labelled_job("embed");
+    ak_session session = session_of(&l);
+    json_t *map;
+
+    ak_pictures_map(&session, l.spec.weights);
+    map = read_map(&l);
+    ck_assert_int_eq(json_integer_value(json_object_get(map, "images")), IMAGES);
+    ck_assert_int_eq(json_integer_value(json_object_get(map, "of")), IMAGES);
+    ck_assert_int_eq(json_integer_value(json_object_get(map, "side")), SIDE);
+    ck_assert_uint_eq(json_array_size(json_object_get(map, "classes")), CLASSES);
+    for (size_t i = 0; i < IMAGES; i++) {
+        const json_t *near = json_array_get(json_object_get(map, "neighbours"), i);
+        const json_t *cosine = json_array_get(json_object_get(map, "cosine"), i);
+
+        ck_assert_int_eq(number(map, "index", i), i);
+        ck_assert_int_eq(number(map, "label", i), i % CLASSES);
+        ck_assert(json_is_number(json_array_get(json_object_get(map, "x"), i)));
+        ck_assert(json_is_number(json_array_get(json_object_get(map, "y"), i)));
+        ck_assert_uint_eq(json_array_size(near), AK_PICTURES_NEIGHBOURS);
+        ck_assert_uint_eq(json_array_size(cosine), AK_PICTURES_NEIGHBOURS);
+        ck_assert_int_lt(json_integer_value(json_array_get(near, 0)), IMAGES);
+    }
+    json_decref(map);
+    ak_labelled_end(&l);
+}
+END_TEST
+
+// Each thumbnail is its image as evaluations see it.
+START_TEST(thumbnails_are_the_images)
+{
+    ak_labelled l = ak_labelled_job("embed");
+    ak_session session = session_of(&l);
+    char *path = path_of(&l, "thumbnails.png");
+    static float view[3 * SIDE * SIDE];
+    uint8_t *pixels, want[3 * SIDE * SIDE];
+    ak_scratch *scratch = ak_scratch_new();
+    ak_reading reading = { 0 };
+    int64_t height, width;
+    ak_recipe *recipe;
+    ak_dataset *set;
+
+    ak_pictures_map(&session, l.spec.weights);
+    pixels = ak_test_png(path, &height, &width);
+    ck_assert_int_eq(width, COLUMNS * SIDE);
+    ck_assert_int_eq(height, 2 * SIDE);
+    ak_rig_ok(ak_data_open(&set, &l.spec, AK_SPLIT_TRAIN));
+    ak_rig_ok(ak_recipe_new(&recipe, &l.spec.augment, SIDE));
+    for (int64_t i = 0; i < IMAGES; i++) {
+        ak_image image;
+
+        ak_rig_ok(ak_dataset_read(set, i, SIDE, &reading, &image));
+        ak_recipe_plain(recipe, &image, SIDE, scratch, view);
+        ak_recipe_bytes(recipe, view, SIDE, want);
+        for (int64_t y = 0; y < SIDE; y++)
+            ck_assert_mem_eq(pixels + 3 * ((i / COLUMNS * SIDE + y) * width + i % COLUMNS * SIDE),
+                             want + 3 * y * SIDE, 3 * SIDE);
+    }
+    ak_recipe_free(recipe);
+    ak_reading_fini(&reading);
+    ak_dataset_close(set);
+    ak_scratch_free(scratch);
+    free(pixels);
+    free(path);
+    ak_labelled_end(&l);
+}
+END_TEST
+
+// What cannot be drawn is left, without a failure; what was there before stays whole.
+START_TEST(nothing_to_draw_with)
+{
+    ak_labelled l = ak_labelled_job("embed");
+    ak_session session = session_of(&l), elsewhere = session;
+    char *path = path_of(&l, "map.json");
+
+    ak_pictures_map(&session, "/nowhere.safetensors");
+    ck_assert_int_ne(access(path, F_OK), 0);
+    elsewhere.folder = "/nowhere/job";
+    ak_pictures_map(&elsewhere, l.spec.weights);
+    ak_pictures_map(&session, l.spec.weights);
+    ck_assert_int_eq(access(path, F_OK), 0);
+    ak_pictures_map(&session, "/nowhere.safetensors");
+    json_decref(read_map(&l));
+    free(path);
+    ak_labelled_end(&l);
+}
+END_TEST
+
+AK_TEST_MAIN(AK_CASE(a_map_of_all_images), AK_CASE(thumbnails_are_the_images),
+             AK_CASE(nothing_to_draw_with))
