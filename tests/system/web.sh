@@ -79,7 +79,8 @@ jq -e '(.images == 256 and .of == 256) and (.classes | length) == 10 and ([.inde
     and (.neighbours | all(length == 10 and all(. >= 0 and . < 256)))' "$dir/body" >/dev/null || fail "map.json: $(head -c 300 "$dir/body")"
 answers 404 'no map.json yet' "$url/api/jobs/2/pictures/map.json"
 answers 404 'no picture' "$url/api/jobs/1/pictures/spec.yaml"
-answers 404 'no picture' "$url/api/jobs/1/pictures/..%2fspec.yaml"
+answers 404 'nothing is served' "$url/api/jobs/1/pictures/..%2fspec.yaml"
+answers 404 'no picture' "$url/api/jobs/1/pictures/.."
 answers 404 'nothing is served' "$url/api/jobs/1/pictures/../spec.yaml"
 answers 404 'job 77: there is none' "$url/api/jobs/77/pictures/"
 
