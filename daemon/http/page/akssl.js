@@ -268,12 +268,12 @@ function jobsView(main, ids) {
             document.title = `akssl: job ${ids[0]}, ${Math.round(100 * fraction(jobs[0]))} %`;
             showFacts(jobs[0]);
             setText(spec, jobs[0].yaml);
+            showLog(await ask(`api/jobs/${ids[0]}/log?bytes=32768`, "text"));
             // Looking at a queue costs akssld a pass over it: now and then will do.
             if (turns++ % 5 === 0) {
                 showState((await ask(`api/jobs/${ids[0]}/state`)).tensors);
                 await showPictures(ids[0]);
             }
-            showLog(await ask(`api/jobs/${ids[0]}/log?bytes=32768`, "text"));
         }
         return jobs.some(job => !ENDED.includes(job.state));
     };
