@@ -12,7 +12,7 @@ prefix=$(dirname "$bin")
 for file in bin/akssl-client bin/akssl-worker include/akssl/akssl.h share/akssl/akssl.proto \
     share/man/man1/akssl-client.1 share/man/man7/akssl-json.7 share/akssl/output.schema.json share/man/man8/akssld.8 share/man/man8/akssl-worker.8 \
     share/bash-completion/completions/akssl-client lib/systemd/system/akssld.service lib/sysusers.d/akssld.conf \
-    lib/tmpfiles.d/akssld.conf share/doc/akssl/LICENSE share/doc/akssl/UPGRADING.md share/doc/akssl/examples/moco.yaml \
+    lib/tmpfiles.d/akssld.conf share/doc/akssl/LICENSE share/doc/akssl/UPGRADING.md share/doc/akssl/tutorial.md share/doc/akssl/examples/moco.yaml \
     share/doc/akssl/examples/follow.c; do
     [ -s "$prefix/$file" ] || fail "$file is not installed"
 done
