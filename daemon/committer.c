@@ -116,14 +116,10 @@ static akssl_status make(void *ctx)
 // to say how its run ends.
 static void refuse(ak_run *run, akssl_status rc, const char *error)
 {
-    char *why = ak_path("%s" AK_RUN_REMEDY, error);
-    bool hold = ak_run_passes(rc);
-
     ak_log_write(run->d->log, AK_LOG_ERROR, "job %" PRId64 ": %s", run->job->id, error);
-    answer(run, rc, hold ? why : error);
-    if (hold)
+    answer(run, rc, error);
+    if (ak_run_passes(rc))
         ak_run_hold(run, error);
-    free(why);
 }
 
 static void on_made(void *ctx, akssl_status rc, const char *error)

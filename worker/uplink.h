@@ -149,10 +149,15 @@ void ak_uplink_release(ak_uplink *uplink);
 
 // ak_uplink_commit waits until all pushes up to the step are sent, then asks the coordinator to
 // commit it with these files of its folder commits/step-N, and waits for the answer.  Without a
-// coordinator it returns at once, and the commit is asked for as soon as there is one.  Any thread,
-// after ak_uplink_hold, while another pushes; without that it begins the commit itself.
+// coordinator it returns at once, and the commit is asked for as soon as there is one, unless a
+// newer one has taken its place: then its files are removed.  Any thread, after ak_uplink_hold,
+// while another pushes; without that it begins the commit itself.
 akssl_status ak_uplink_commit(ak_uplink *uplink, int64_t step, const ak_uplink_file *files,
                               int count) AKSSL_MUST_CHECK;
+
+// ak_uplink_unstored: the coordinator has refused a commit because it could not write it down,
+// which is no fault of the run's.
+bool ak_uplink_unstored(const ak_uplink *uplink);
 
 // ak_uplink_finish tells how the run ended: outcome is "succeeded", "failed", "stopped" (it goes on
 // from its commit) or "paused" (it does so when somebody resumes it); reason one sentence when it

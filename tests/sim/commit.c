@@ -151,7 +151,7 @@ static void on_asked(sim_rank *rank, int generation, akssl_status rc, const char
             sim_link_drop(rank); // it may be dead without our knowing
         decide(rank);
     } else {
-        sim_rank_finish(rank, "failed", sim_format("commit: %s", sentence));
+        sim_rank_refused(rank, rc, sim_format("commit: %s", sentence));
     }
 }
 

@@ -276,7 +276,7 @@ static void on_held(sim_rank *rank, int generation, akssl_status rc, const char 
     else if (sim_link_passes(rc, false))
         sim_link_drop(rank);
     else
-        sim_rank_finish(rank, "failed", sentence);
+        sim_rank_refused(rank, rc, sentence);
 }
 
 static void meet(sim_rank *rank, const Akssl__V1__Welcome *welcome)

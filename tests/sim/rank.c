@@ -194,6 +194,14 @@ static void on_step(void *ctx)
         sim_rank_train(rank);
 }
 
+void sim_rank_refused(sim_rank *rank, akssl_status rc, const char *sentence)
+{
+    bool unwritten =
+        rc == AKSSL_ERR_NO_SPACE || rc == AKSSL_ERR_IO || rc == AKSSL_ERR_PERMISSION;
+
+    sim_rank_finish(rank, unwritten ? "paused" : "failed", sentence);
+}
+
 void sim_rank_train(sim_rank *rank)
 {
     if (rank->committed == rank->step && rank->stop) {

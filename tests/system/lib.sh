@@ -8,7 +8,7 @@
 
 set -u -o pipefail
 
-bin=$1
+bin=$(cd "$1" && pwd) || exit 1
 shift
 name=$(basename "$0" .sh)
 dir=$(mktemp -d "${TMPDIR:-/tmp}/akssl.XXXXXX") || exit 1

@@ -262,7 +262,7 @@ static akssl_status run_session(ak_comm *comm, ak_uplink *uplink, const start *s
 // ends, tells nothing: the next daemon takes the job up again from its last commit.
 static akssl_status finish(ak_uplink *uplink, akssl_status rc, ak_outcome *outcome)
 {
-    bool unwritten = rc < 0 && outcome->unwritten;
+    bool unwritten = rc < 0 && (outcome->unwritten || ak_uplink_unstored(uplink));
     const char *how = unwritten          ? "paused"
                       : rc < 0           ? "failed"
                       : outcome->paused  ? "paused"

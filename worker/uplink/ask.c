@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "proto/base/alloc.h"
 #include "proto/base/clock.h"
@@ -32,6 +33,24 @@ void ak_uplink_drop_pending(ak_uplink *u)
     }
     memset(p, 0, sizeof *p);
     pthread_cond_broadcast(&u->changed);
+}
+
+// remove_superseded removes the files of a commit that nobody will ask for any more, and that no
+// coordinator can have: a run that is alone for long would fill the disk with them.
+static void remove_superseded(const ak_uplink *u)
+{
+    const ak_uplink_pending *p = &u->pending;
+    ak_str folder = AK_STR_INIT, file = AK_STR_INIT;
+
+    ak_str_format(&folder, "%s/commits/step-%" PRId64, u->welcome.folder, p->step);
+    for (int i = 0; i < p->count; i++) {
+        ak_str_clear(&file);
+        ak_str_format(&file, "%s/%s", folder.text, p->files[i].name);
+        (void)unlink(file.text); // what stays goes when the next run is prepared
+    }
+    (void)rmdir(folder.text);
+    ak_str_fini(&file);
+    ak_str_fini(&folder);
 }
 
 static akssl_status copy_tensors(ak_uplink *u)
@@ -76,6 +95,8 @@ akssl_status ak_uplink_ask_commit(ak_uplink *u)
     request.n_files = (size_t)p->count;
     request.files = refs;
     rc = ak_channel_call(u->channel, AK_RPC_commit, &request.base, AK_UPLINK_WAIT_MS, &reply);
+    if (rc == AKSSL_ERR_NO_SPACE || rc == AKSSL_ERR_IO || rc == AKSSL_ERR_PERMISSION)
+        atomic_store(&u->unstored, true);
     if (rc < 0)
         return ak_wrap(rc, "commit of step %" PRId64, p->step);
     protobuf_c_message_free_unpacked(reply, NULL);
@@ -127,6 +148,8 @@ static akssl_status begin(ak_uplink *u, int64_t step)
 
     if (!waits_for_nobody(u))
         settle(u);
+    if (u->pending.held && !u->pending.asked)
+        remove_superseded(u);
     ak_uplink_drop_pending(u);
     rc = ak_uplink_failure(u);
     if (rc == 0)
@@ -181,7 +204,7 @@ static bool ask_once(ak_uplink *u, akssl_status *rc)
 
     if (!wait_for_older(u, generation))
         return false;
-    u->pending.asking = true;
+    u->pending.asking = u->pending.asked = true;
     pthread_mutex_unlock(&u->lock);
     *rc = ak_uplink_ask_commit(u);
     pthread_mutex_lock(&u->lock);

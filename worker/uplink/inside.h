@@ -67,6 +67,7 @@ typedef struct ak_uplink_slot {
 typedef struct ak_uplink_pending {
     bool there;
     bool ready;   // its files are durable
+    bool asked;   // at least once: the coordinator may have it, though nobody has heard so
     bool asking;  // ak_uplink_commit is, and does not own the tensors while `handing`
     bool handing; // the keeper sends the tensors
     bool held;    // nobody waits for it: the keeper asks when there is a coordinator
@@ -119,7 +120,7 @@ struct ak_uplink {
     ak_uplink_record latest;
     ak_uplink_record sending; // the sender's alone
 
-    atomic_bool stop, lost;
+    atomic_bool stop, lost, unstored;
     char stop_reason[AK_UPLINK_SENTENCE]; // written once, before stop
 };
 

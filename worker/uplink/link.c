@@ -169,6 +169,7 @@ static akssl_status hand_pending(ak_uplink *u, ak_stream *stream)
         rc = ak_uplink_send_whole(stream, &p->tensors[i]);
     pthread_mutex_lock(&u->lock);
     if (rc == 0 && !p->asking) {
+        p->asked = true;
         pthread_mutex_unlock(&u->lock);
         rc = ak_uplink_ask_commit(u);
         pthread_mutex_lock(&u->lock);

@@ -133,6 +133,11 @@ akssl_status ak_uplink_receive_state(ak_uplink *u, ak_stream *stream, int64_t li
 
 // ---- what came
 
+bool ak_uplink_unstored(const ak_uplink *uplink)
+{
+    return atomic_load(&uplink->unstored);
+}
+
 const ak_uplink_welcome *ak_uplink_state(const ak_uplink *uplink)
 {
     return &uplink->welcome;

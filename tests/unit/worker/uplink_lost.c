@@ -143,20 +143,74 @@ START_TEST(a_commit_waits_for_its_coordinator)
 }
 END_TEST
 
-// Without a coordinator commits fall due as ever: the newest is the one that the next hears of.
+static void begin_in(fixture *f, char folder[64], int64_t orphan_ms)
+{
+    ak_uplink_target target;
+
+    memset(f, 0, sizeof *f);
+    serve_start(&f->serve, &events, &f->c);
+    snprintf(folder, 64, "%s", f->serve.folder);
+    snprintf(f->c.folder, sizeof f->c.folder, "%s", folder);
+    target = target_of(f->serve.address, "right", FRESH);
+    target.orphan_ms = orphan_ms;
+    ck_assert_int_eq(ak_uplink_open(&f->uplink, &target), 0);
+}
+
+// Without a coordinator commits fall due as ever: the newest is the one that the next hears of, and
+// those that nobody has heard of take up no disk.
+static const char *const names[] = { "", "/model.safetensors", "/optimizer" };
+
+static void make_step(const char *folder, int64_t step)
+{
+    char path[160];
+
+    snprintf(path, sizeof path, "%s/commits", folder);
+    (void)mkdir(path, 0700);
+    for (int i = 0; i < 3; i++) {
+        snprintf(path, sizeof path, "%s/commits/step-%d%s", folder, (int)step, names[i]);
+        ck_assert(i ? mknod(path, S_IFREG | 0600, 0) == 0 : mkdir(path, 0700) == 0);
+    }
+}
+
+static void remove_steps(const char *folder)
+{
+    char path[160];
+
+    for (int step = 1; step <= 4; step++)
+        for (int i = 2; i >= 0; i--) {
+            snprintf(path, sizeof path, "%s/commits/step-%d%s", folder, step, names[i]);
+            (void)remove(path);
+        }
+    snprintf(path, sizeof path, "%s/commits", folder);
+    ck_assert_int_eq(rmdir(path), 0);
+}
+
+static bool has_step(const char *folder, int64_t step)
+{
+    char path[160];
+
+    snprintf(path, sizeof path, "%s/commits/step-%d", folder, (int)step);
+    return access(path, F_OK) == 0;
+}
+
 START_TEST(a_newer_commit_takes_the_place)
 {
+    char folder[64];
     fixture f;
 
-    begin(&f, FRESH);
+    begin_in(&f, folder, 60000);
     declare_ring(f.uplink);
+    make_step(folder, 1);
     ck_assert_int_eq(push_rows(f.uplink, 1, ROW_BYTES), 0);
     ck_assert_int_eq(commit(f.uplink, 1), 0);
     go(&f);
     for (int64_t version = 2; version <= 4; version++) {
+        make_step(folder, version);
         ck_assert_int_eq(push_rows(f.uplink, version, ROW_BYTES), 0);
         ck_assert_int_eq(commit(f.uplink, version), 0); // held, and waits for none
     }
+    // of 2 the old coordinator may have been asked
+    ck_assert(has_step(folder, 1) && !has_step(folder, 3) && has_step(folder, 4));
     come(&f, false);
     wait_heads(&f, 1);
     for (int i = 0; i < 20000 && !f.c.commits; i++)
@@ -166,6 +220,7 @@ START_TEST(a_newer_commit_takes_the_place)
     ck_assert_int_eq(f.c.head_version, 4);
     ring_is(&f, 4);
     ck_assert_int_eq(ak_uplink_finish(f.uplink, "succeeded", "", NULL, 0, ""), 0);
+    remove_steps(folder);
     finish(&f);
 }
 END_TEST
@@ -207,19 +262,6 @@ START_TEST(a_coordinator_that_does_not_take_it_back)
 }
 END_TEST
 
-static void begin_alone(fixture *f, char folder[64])
-{
-    ak_uplink_target target;
-
-    memset(f, 0, sizeof *f);
-    serve_start(&f->serve, &events, &f->c);
-    snprintf(folder, 64, "%s", f->serve.folder);
-    snprintf(f->c.folder, sizeof f->c.folder, "%s", folder);
-    target = target_of(f->serve.address, "right", FRESH);
-    target.orphan_ms = 300;
-    ck_assert_int_eq(ak_uplink_open(&f->uplink, &target), 0);
-}
-
 START_TEST(without_a_coordinator_it_commits_alone)
 {
     char folder[64], path[128], state[128], run[80];
@@ -228,7 +270,7 @@ START_TEST(without_a_coordinator_it_commits_alone)
     ak_manifest m;
     fixture f;
 
-    begin_alone(&f, folder);
+    begin_in(&f, folder, 300);
     snprintf(run, sizeof run, "%s/run", folder);
     ck_assert_int_eq(mkdir(run, 0700), 0);
     declare_ring(f.uplink);
@@ -271,7 +313,7 @@ START_TEST(an_end_without_a_coordinator)
     int64_t before;
     fixture f;
 
-    begin_alone(&f, folder);
+    begin_in(&f, folder, 300);
     go(&f);
     before = ak_clock_ns();
     ck_assert_int_eq(ak_uplink_finish(f.uplink, "failed", "", NULL, 0, ""), 0); // nobody to tell
