@@ -122,10 +122,11 @@ static akssl_status judge(ak_tool_result *r)
     const char *complaint = ak_tool_complaint(r);
 
     if (r->timed_out)
-        return ak_fail(AKSSL_ERR_DEADLINE,
-                       "the check of the spec took over %d s: is the data set's "
-                       "disk slow?",
-                       TIMEOUT_MS / 1000);
+        return ak_fail(
+            AKSSL_ERR_DEADLINE,
+            "the check of the spec, which lists the data set and builds the network, "
+            "took over %d s: submit it again when the machine and its disks are less busy",
+            TIMEOUT_MS / 1000);
     if (r->overflowed)
         return ak_fail(AKSSL_ERR_INTERNAL, "akssl-worker check printed too much");
     if (r->signal)

@@ -16,7 +16,8 @@ char *ak_strdup(const char *text);
 void *ak_realloc(void *old, size_t count, size_t size) __attribute__((returns_nonnull));
 
 // ak_try_alloc is for sizes that come from outside: NULL, with the sentence stored, when
-// count*size overflows or memory is out.  64-byte aligned, zeroed; free with free().
+// count*size overflows or memory is out.  64-byte aligned, what is large on huge pages where the
+// system gives them, zeroed; free with free().
 void *ak_try_alloc(size_t count, size_t size) __attribute__((malloc, warn_unused_result));
 
 #endif

@@ -9,14 +9,52 @@
 #include "worker/train/machine.h"
 #include "worker/train/trainer.h"
 
-// One shard's graph, recorded and planned but never run: its memory counts for every shard.
+enum { FEW = 4 }; // images of a graph that is built to be measured
+
+typedef struct size {
+    int64_t images, bytes, parameters; // of one shard's graph; of the network
+} size;
+
+// A shard's graph of so many images, recorded and planned but never run.
+static akssl_status measure(size *out, const ak_spec *spec, int64_t images, ak_comm *comm)
+{
+    ak_trainer *trainer;
+    ak_spec one;
+    akssl_status rc = ak_machine_sample(&one, spec, images);
+
+    if (rc == AKSSL_OK)
+        rc = ak_trainer_new(&trainer, &one, comm);
+    if (rc == AKSSL_OK) {
+        *out = (size){ .images = one.batch,
+                       .bytes = ak_graph_bytes(trainer->graph),
+                       .parameters = trainer->model.trained_size };
+        ak_trainer_free(trainer);
+    }
+    ak_spec_fini(&one);
+    return rc;
+}
+
+// The whole shard's, by two small graphs: memory grows by as much with each image.
+static akssl_status extrapolate(size *out, const ak_spec *spec, ak_comm *comm)
+{
+    int64_t images = spec->batch / spec->shards;
+    size few;
+    akssl_status rc = measure(&few, spec, FEW, comm);
+
+    if (rc == AKSSL_OK)
+        rc = measure(out, spec, 2 * FEW, comm);
+    if (rc == AKSSL_OK && images > out->images)
+        out->bytes +=
+            (out->bytes - few.bytes) / (out->images - few.images) * (images - out->images);
+    return rc;
+}
+
 akssl_status ak_estimate(const ak_spec *spec, int64_t images, ak_str *text)
 {
-    int64_t steps = images / spec->batch * spec->epochs, bytes, parameters;
-    ak_trainer *trainer;
+    int64_t steps = images / spec->batch * spec->epochs;
     akssl_status rc;
     ak_comm *comm;
-    ak_spec one;
+    size shard;
 
     if (strcmp(spec->kind, "pretrain") != 0) {
         ak_str_format(text, "%s of %" PRId64 " images", spec->kind, images);
@@ -27,19 +65,13 @@ akssl_status ak_estimate(const ak_spec *spec, int64_t images, ak_str *text)
     rc = ak_comm_open(&comm);
     if (rc < 0)
         return rc;
-    rc = ak_machine_sample(&one, spec);
+    rc = extrapolate(&shard, spec, comm);
     if (rc == AKSSL_OK)
-        rc = ak_trainer_new(&trainer, &one, comm);
-    if (rc == AKSSL_OK) {
-        parameters = trainer->model.trained_size;
-        bytes = ak_graph_bytes(trainer->graph) * spec->shards + parameters * 28;
         ak_str_format(text,
                       "%" PRId64 " steps, %.1f million parameters, about %.2f GiB of memory over "
                       "all ranks",
-                      steps, (double)parameters * 1e-6, (double)bytes / (1 << 30));
-        ak_trainer_free(trainer);
-    }
-    ak_spec_fini(&one);
+                      steps, (double)shard.parameters * 1e-6,
+                      (double)(shard.bytes * spec->shards + shard.parameters * 28) / (1 << 30));
     ak_comm_close(comm);
     return rc;
 }

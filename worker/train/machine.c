@@ -79,10 +79,12 @@ akssl_status ak_machine_settle(ak_spec *spec, const char *commit, ak_comm *comm,
     return rc;
 }
 
-akssl_status ak_machine_sample(ak_spec *sample, const ak_spec *spec)
+akssl_status ak_machine_sample(ak_spec *sample, const ak_spec *spec, int64_t images)
 {
+    int64_t most = spec->batch / spec->shards;
+
     ak_spec_copy(sample, spec);
-    sample->batch = spec->batch / spec->shards;
+    sample->batch = images < most ? images : most;
     sample->shards = 1;
     return ak_spec_set(sample, AK_MACHINE_KEY, "");
 }

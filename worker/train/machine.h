@@ -19,9 +19,10 @@
 akssl_status ak_machine_settle(ak_spec *spec, const char *commit, ak_comm *comm,
                                bool *elsewhere) AKSSL_MUST_CHECK;
 
-// ak_machine_sample makes *sample the spec of one shard of spec's batch, for a trainer that tells of
-// the job's on whatever CPU; to ak_spec_fini.
-akssl_status ak_machine_sample(ak_spec *sample, const ak_spec *spec) AKSSL_MUST_CHECK;
+// ak_machine_sample makes *sample the spec of one shard of so many images, or of as many as spec's
+// have, for a trainer that tells of the job's on whatever CPU; to ak_spec_fini.
+akssl_status ak_machine_sample(ak_spec *sample, const ak_spec *spec,
+                               int64_t images) AKSSL_MUST_CHECK;
 
 // ak_machine_world cuts the batch of a checked spec among comm's ranks; ERR_STATE when this CPU
 // lacks the spec's instructions.

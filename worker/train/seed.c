@@ -154,7 +154,8 @@ static akssl_status compare(const ak_trainer *t, const ak_seed *seeds, int count
     return rc;
 }
 
-// The states' shapes depend on no number of shards, and one makes the smallest trainer.
+enum { SAMPLE = 4 }; // images: shapes of states depend on no batch
+
 static akssl_status compare_with(const ak_spec *spec, const ak_seed *seeds, int count)
 {
     ak_trainer *trainer;
@@ -165,7 +166,7 @@ static akssl_status compare_with(const ak_spec *spec, const ak_seed *seeds, int 
     rc = ak_comm_open(&comm);
     if (rc < 0)
         return rc;
-    rc = ak_machine_sample(&one, spec);
+    rc = ak_machine_sample(&one, spec, SAMPLE);
     if (rc == AKSSL_OK)
         rc = ak_trainer_new(&trainer, &one, comm);
     if (rc == AKSSL_OK) {
