@@ -46,34 +46,43 @@ int64_t ak_kernel_room(int64_t rows, int64_t channels)
 
 enum { LANE = 64 }; // channels summed at a time, in registers
 
+// Sums of x - p and of its square, p being the first row: where a channel's mean is far greater
+// than its deviation, squares of x itself would have lost the latter in single precision.
 CLONES static void moments(const float *x, int64_t rows, int64_t channels, double *sums)
 {
     for (int64_t c = 0; c < channels; c += LANE) {
         float s[LANE] = { 0 }, q[LANE] = { 0 };
+        const float *p = x + c;
         int64_t n = least(LANE, channels - c);
 
         if (n == LANE) {
-            for (int64_t r = 0; r < rows; r++) {
-                const float *at = x + r * channels + c;
+            for (int64_t r = 1; r < rows; r++) {
+                const float *at = p + r * channels;
 
                 for (int i = 0; i < LANE; i++) {
-                    s[i] += at[i];
-                    q[i] += at[i] * at[i];
+                    float d = at[i] - p[i];
+
+                    s[i] += d;
+                    q[i] += d * d;
                 }
             }
         } else {
-            for (int64_t r = 0; r < rows; r++) {
-                const float *at = x + r * channels + c;
+            for (int64_t r = 1; r < rows; r++) {
+                const float *at = p + r * channels;
 
                 for (int64_t i = 0; i < n; i++) {
-                    s[i] += at[i];
-                    q[i] += at[i] * at[i];
+                    float d = at[i] - p[i];
+
+                    s[i] += d;
+                    q[i] += d * d;
                 }
             }
         }
         for (int64_t i = 0; i < n; i++) {
-            sums[c + i] = s[i];
-            sums[channels + c + i] = q[i];
+            double pivot = (double)p[i], sum = (double)s[i], all = (double)rows * pivot;
+
+            sums[c + i] = sum + all;
+            sums[channels + c + i] = (double)q[i] + pivot * (2 * sum + all);
         }
     }
 }

@@ -470,7 +470,33 @@ START_TEST(adam_starts_with_whole_steps)
 }
 END_TEST
 
+// A channel that hardly varies: its variance is not lost beside its mean.
+START_TEST(moments_of_what_is_nearly_constant)
+{
+    enum { CHANNELS = 70 };
+    float *x = ak_rig_values(PLACES * CHANNELS, 1, 1);
+    double *room = ak_alloc((size_t)ak_kernel_room(PLACES, CHANNELS), sizeof *room);
+    double sums[2 * CHANNELS];
+
+    for (int i = 0; i < PLACES * CHANNELS; i++)
+        x[i] = 1000 + x[i];
+    ak_kernel_moments(x, PLACES, CHANNELS, sums, room, 1);
+    for (int c = 0; c < CHANNELS; c++) {
+        double mean = 0, var = 0, got = sums[c] / PLACES;
+
+        for (int r = 0; r < PLACES; r++)
+            mean += (double)x[r * CHANNELS + c] / PLACES;
+        for (int r = 0; r < PLACES; r++)
+            var += pow((double)x[r * CHANNELS + c] - mean, 2) / PLACES;
+        ck_assert_double_le(fabs(got - mean), 1e-6);
+        ck_assert_double_le(fabs(sums[CHANNELS + c] / PLACES - got * got - var), 1e-5 * var);
+    }
+    free(room);
+    free(x);
+}
+END_TEST
+
 AK_TEST_MAIN(AK_CASE(exp_is_libms), AK_CASE(exp_of_extremes), AK_CASE(exp_sums_what_it_writes),
              AK_CASE(max_of_rows), AK_CASE(elementwise_kernels), AK_CASE(nan_passes),
-             AK_CASE(norm_sums), AK_CASE(norm_applied), AK_CASE(columns), AK_CASE(sgd),
-             AK_CASE(adam), AK_CASE(adam_starts_with_whole_steps))
+             AK_CASE(norm_sums), AK_CASE(norm_applied), AK_CASE(moments_of_what_is_nearly_constant),
+             AK_CASE(columns), AK_CASE(sgd), AK_CASE(adam), AK_CASE(adam_starts_with_whole_steps))
