@@ -134,7 +134,7 @@ without_systemd() {
     apt install $(debs new "${ours[@]}")
     [ -z "$(inside ps -eo comm= | grep akssl || true)" ] || fail "something was started without systemd"
     [ "$(inside stat -c '%U %a' /var/lib/akssl)" = "akssl 700" ] || fail "/var/lib/akssl is not akssl's alone"
-    inside ldconfig -p | grep -q libakssl-client.so.0 || fail "the loader does not know the library"
+    [[ $(inside ldconfig -p) == *libakssl-client.so.0* ]] || fail "the loader does not know the library"
     say "quickstart, without systemd"
     inside env AKSSL_QUICKSTART_SECONDS="${AKSSL_QUICKSTART_SECONDS:-60}" /usr/share/doc/akssl/quickstart.sh --packaged |
         tee "$root.quickstart"

@@ -14,7 +14,7 @@
 
 what=("$@")
 [ $# -gt 0 ] || what=({worker,daemon}:{kill,after,torn,power,short,enospc,eio})
-stride=31
+stride=61
 [ -n "${AKSSL_LONG:-}" ] && stride=1
 part train 64
 part t10k 64
@@ -57,7 +57,7 @@ at_gate() {
             now=$(field "$id" state)
             case $now in
             PAUSED)
-                field "$id" reason | grep -q 'resume it' || fail "no remedy: $(field "$id" reason)"
+                field "$id" reason | has 'resume it' || fail "no remedy: $(field "$id" reason)"
                 paused=$((paused + 1))
                 client resume "$id" >/dev/null || fail "resume failed"
                 ;;

@@ -119,6 +119,11 @@ words() {
 }
 
 shell() {
+    # shellcheck disable=SC2046
+    if grep -nE '\| *grep -[a-zA-Z]*q' $(grep -lE 'pipefail|system/lib[.]sh' $(sources sh) .ci/run | grep -v '^tests/lint/'); then
+        echo "grep -q ends its pipe early, which pipefail takes for a failure: use has of tests/system/lib.sh, or [[ ]]"
+        exit 1
+    fi
     command -v shellcheck >/dev/null || { echo "skipped: no shellcheck"; exit 77; }
     # shellcheck disable=SC2046
     shellcheck -x -S warning $(sources sh) .ci/run

@@ -40,7 +40,7 @@ say "$(grep -h 'bad image' "$one/log" | sort | head -n 1)"
 submit "${small[@]}" --dataset "folder:$set" --limit-images 0 --ranks 2 --on-bad-image fail \
     --max-restarts 0
 finish "$id" FAILED
-field "$id" reason | grep -q "on-bad-image skip" || fail "it failed for '$(field "$id" reason)'"
+field "$id" reason | has "on-bad-image skip" || fail "it failed for '$(field "$id" reason)'"
 say "$(field "$id" reason)"
 
 # Other images at a resume: the job pauses, and goes on once they are back.
@@ -54,7 +54,7 @@ file=$(breaks 5 1)
 mv "$file" "$dir/away.png"
 cp "$(breaks 6 1)" "$file"
 client resume "$id" >/dev/null || fail "resume"
-sees_it() { paused && field "$id" reason | grep -q fingerprint; }
+sees_it() { paused && field "$id" reason | has fingerprint; }
 wait_for 60 sees_it || fail "other images are not noticed: $(field "$id" state) $(field "$id" reason)"
 say "$(field "$id" reason)"
 mv "$dir/away.png" "$file"

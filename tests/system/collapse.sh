@@ -13,19 +13,19 @@ start_daemon
 submit "${collapsing[@]}" # on-collapse warn is the default
 finish "$id"
 grep -q 'warn .*collapse: .*no commit from before' "$job/log" || fail "the job's log says nothing of a collapse"
-client show "$id" | grep -q 'collapse: ' || fail "show says nothing of it: $(client show "$id")"
+client show "$id" | has 'collapse: ' || fail "show says nothing of it: $(client show "$id")"
 [ "$(grep -c 'collapse: ' "$job/log")" = 1 ] || fail "it is not told once"
 
 submit "${collapsing[@]}" --on-collapse pause
 wait_for 100 is "$id" PAUSED || fail "job $id is $(field "$id" state), not PAUSED"
-field "$id" reason | grep -q '^collapse: ' || fail "the reason is '$(field "$id" reason)'"
+field "$id" reason | has '^collapse: ' || fail "the reason is '$(field "$id" reason)'"
 at=$(field "$id" committed_step)
 [[ $at -ge 20 && $at -lt 32 ]] || fail "paused with its last commit at step $at"
 say "paused at step $at: $(field "$id" reason)"
 
 submit "${collapsing[@]}" --on-collapse stop
 finish "$id" FAILED
-field "$id" reason | grep -q 'collapse: ' || fail "the reason is '$(field "$id" reason)'"
+field "$id" reason | has 'collapse: ' || fail "the reason is '$(field "$id" reason)'"
 [ "$(field "$id" restarts)" = 0 ] || fail "a collapse was tried again"
 
 # A healthy run of the same length raises nothing.

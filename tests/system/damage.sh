@@ -41,7 +41,7 @@ finish "$id"
 same_run "$reference" "$job"
 [ "$(jq -r .step "$job/metrics.jsonl" | sort -n | uniq -d)" = "" ] || fail "steps are in metrics.jsonl twice"
 for log in "$job/log" "$dir/daemon.log"; do
-    grep "goes on from the commit of step" "$log" | grep -q "state.safetensors' has digest" ||
+    grep "goes on from the commit of step" "$log" | has "state.safetensors' has digest" ||
         fail "$log does not tell"
 done
 aside=$job/commits/aside-$(basename "$newest")

@@ -40,7 +40,7 @@ jq -se 'map(.loss > 0 and .loss < 20 and .images_per_s > 0 and .lr == 0.001) | a
 for key in before.knn.top1 after.knn.top1 before.probe.top1 after.probe.top1; do
     jq -e --arg key "$key" '.. | objects | select(has($key)) | .[$key] | . > 10 and . <= 100' \
         "$job/result.json" >/dev/null || fail "no $key in $(cat "$job/result.json")"
-    client show "$id" | grep -q "$key" || fail "show lacks $key: $(client show "$id")"
+    client show "$id" | has "$key" || fail "show lacks $key: $(client show "$id")"
 done
 [ "$(field "$id" weights)" = "$job/export/backbone.safetensors" ] || fail "show names no weights"
 
@@ -49,7 +49,7 @@ client submit --dry-run "$job/spec.yaml" >"$dir/again" 2>&1 ||
     fail "the job's own spec.yaml is refused: $(cat "$dir/again")"
 
 # The other commands.
-client list | grep -q first || fail "list lacks the job's name"
+client list | has first || fail "list lacks the job's name"
 client logs "$id" >"$dir/logs" || fail "logs failed"
 cmp -s "$dir/logs" "$job/log" || fail "logs are not the job's log"
 client wait "$id" >/dev/null || fail "wait on a finished job ended with $?"

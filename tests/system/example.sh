@@ -22,7 +22,7 @@ for standard in c99 c11; do
 done
 grep -q "/akssl/akssl.h" <(cc -E -H "$here/deploy/examples/follow.c" "${flags[@]}" 2>&1 >/dev/null | grep "$dir/root") ||
     fail "it was compiled with other headers than those installed"
-ldd "$dir/follow" | grep -q "libakssl-client.so.* => $dir/root" || fail "it is linked with $(ldd "$dir/follow" | grep akssl)"
+ldd "$dir/follow" | has "libakssl-client.so.* => $dir/root" || fail "it is linked with $(ldd "$dir/follow" | grep akssl)"
 
 cat >"$dir/job.yaml" <<'YAML'
 method: moco_v2

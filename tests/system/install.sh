@@ -18,10 +18,10 @@ for file in bin/akssl-client bin/akssl-worker include/akssl/akssl.h share/akssl/
 done
 grep -q "^ExecStart=${prefix#"$root"}/bin/akssld " "$prefix/lib/systemd/system/akssld.service" || fail "the unit starts another akssld"
 library=$(find "$prefix" -name 'libakssl-client.so.*.*.*')
-readelf -d "$library" | grep -q 'SONAME.*\[libakssl-client\.so\.[0-9]*\]' || fail "'$library' has no SONAME"
+readelf -d "$library" | has 'SONAME.*\[libakssl-client\.so\.[0-9]*\]' || fail "'$library' has no SONAME"
 
 start_daemon
-client --version | grep -q akssl-client || fail "the installed client does not run"
+client --version | has akssl-client || fail "the installed client does not run"
 client submit --dry-run "$prefix/share/doc/akssl/examples/moco.yaml" >/dev/null || fail "the example is refused"
 # tests/system/example.sh compiles a C program by the installed headers, and runs it.
 pass

@@ -110,7 +110,7 @@ say "a host was lost and is back"
 as carol release "$paused" >/dev/null && as carol resume "$paused" >/dev/null || fail "carol cannot resume her job"
 wait_for 300 at_step "$broken" 3 || fail "job $broken does not get its turn: $(field "$broken" reason)"
 for rank in $(processes akssl-worker); do
-    if tr '\0' ' ' <"/proc/$rank/cmdline" 2>/dev/null | grep -q -- "--job $broken "; then
+    if tr '\0' ' ' <"/proc/$rank/cmdline" 2>/dev/null | has -- "--job $broken "; then
         kill -KILL "$rank"
     fi
 done

@@ -116,6 +116,10 @@ wait_for() {
     done
 }
 
+# has [GREP'S ARGUMENTS]: its input has a match.  All of it is read: behind `grep -q`, which is gone at the first
+# match, what still writes is ended by a signal, and with pipefail the pipe fails.
+has() { grep "$@" >/dev/null; }
+
 client() { timeout 300 "$bin/akssl-client" "$@"; }
 
 # start_daemon [FLAG...]: on $state, listening on $AKSSL_SERVER.

@@ -28,7 +28,7 @@ steps=$(field "$id" progress.step)
 [ "$(field "$id" reason)" = "paused by request" ] || fail "the reason is '$(field "$id" reason)'"
 [ -z "$(processes akssl-worker)" ] || fail "paused, and yet: $(describe)"
 [ -e "$job/result.json" ] && fail "a paused job has a result.json"
-client list | grep -q " PAUSED " || fail "list does not say PAUSED: $(client list)"
+client list | has " PAUSED " || fail "list does not say PAUSED: $(client list)"
 client pause "$id" >/dev/null || fail "a second pause failed"
 
 # Its cores are another's meanwhile.

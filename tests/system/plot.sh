@@ -62,6 +62,6 @@ for word in ("loss", "knn.top1", "1: it's `touch", "2: simclr, resnet18, idx:"):
 PY
 [ ! -e "$dir/made" ] || fail "a job's name was run as a command"
 refused 1 'cannot be written' "$bin/akssl-client" plot 1 --out "$dir/nowhere/a.png"
-find "$dir" -name '*.part' | grep -q . && fail "a .part is left"
+find "$dir" -name '*.part' | has . && fail "a .part is left"
 
 pass

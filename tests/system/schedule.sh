@@ -24,8 +24,8 @@ estimate=$(client --json submit "${long[@]}" --dry-run | jq -r .estimate)
     fail "the estimate is: $estimate"
 predicted=${BASH_REMATCH[1]}
 [[ "$estimate" == *"would start at once" ]] || fail "with nobody there: $estimate"
-client submit "${small[@]}" --method byol --dry-run | grep -q "no recorded run" || fail "byol has not run"
-client submit "${long[@]}" --image-size 32 --test-only | grep -q "by the pixels and cores of job $id" ||
+client submit "${small[@]}" --method byol --dry-run | has "no recorded run" || fail "byol has not run"
+client submit "${long[@]}" --image-size 32 --test-only | has "by the pixels and cores of job $id" ||
     fail "another size is not told by this one"
 
 # A higher priority: the run commits where it is, makes way, and goes on from there.
@@ -95,7 +95,7 @@ mapfile -t ids < <(client submit --parsable "${small[@]}" -n 2 -J s --sweep lr=0
     "s-lr=0.01-seed=1s-lr=0.01-seed=2s-lr=0.03-seed=1s-lr=0.03-seed=2" ] ||
     fail "the sweep's names: $(client list --name s-lr -o name)"
 refused 2 "at most 1000 jobs" "$bin/akssl-client" submit "${small[@]}" --array 0-1000
-client top | grep -q "running" || fail "top prints nothing in a pipe"
+client top | has "running" || fail "top prints nothing in a pipe"
 [ "$(client list --state PD,R,CF -o id | tail -n +2 | wc -l)" -eq 4 ] || fail "states by Slurm's names"
 client cancel "${ids[@]}" >/dev/null
 for one in "${ids[@]}"; do client wait "$one" >/dev/null; done

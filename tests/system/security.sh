@@ -65,7 +65,7 @@ refused 1 'may only read' "$dir/as" reader submit "${small[@]}" --method simclr
 refused 1 'may only submit' "$dir/as" alice token list
 refused 1 'may only submit' "$dir/as" alice admin backup "$dir/stolen"
 [ ! -e "$dir/stolen" ] && [ ! -e "$dir/stolen.part" ] || fail "a refused backup leaves a folder"
-as root token list | grep -q erin || fail "an administrator's token lists no tokens"
+as root token list | has erin || fail "an administrator's token lists no tokens"
 refused 3 'no CA signed' "$bin/akssl-client" --server "127.0.0.1:$port" --token-file "$dir/alice" list
 refused 3 'cannot be reached' "$bin/akssl-client" --server "plaintext:127.0.0.1:$port" --token-file "$dir/alice" list
 chmod 644 "$dir/alice"
@@ -76,7 +76,7 @@ chmod 600 "$dir/alice"
 
 id=$(as alice submit --parsable "${quiet[@]}" --method simclr) || fail "alice cannot submit"
 [ "$(field "$id" owner)" = alice ] || fail "job $id is $(field "$id" owner)'s, not alice's"
-as bob list | grep -q alice || fail "bob does not see alice's job"
+as bob list | has alice || fail "bob does not see alice's job"
 for verb in cancel pause resume hold release requeue "resize --ranks 1"; do
     # shellcheck disable=SC2086 # words
     refused 1 "job $id is alice's" "$dir/as" bob $verb "$id"

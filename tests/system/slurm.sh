@@ -114,7 +114,7 @@ refused 2 'was started without' "$bin/akssl-client" submit "${spec[@]}" --launch
 follower() { # COMMAND-LINE-WORD
     local pid
     for pid in $(processes akssld); do
-        tr '\0' ' ' <"/proc/$pid/cmdline" | grep -q -- "^[^ ]* $1 " && echo "$pid"
+        tr '\0' ' ' <"/proc/$pid/cmdline" | has -- "^[^ ]* $1 " && echo "$pid"
     done
 }
 

@@ -12,7 +12,7 @@ client --json state "$id" >"$dir/state.json" || fail "state failed"
 jq -e '.. | objects | select(.name == "moco.queue") |
     .shape == [256, 128] and .filled == 256 and .version == 8 and (.digest | length == 32)' \
     "$dir/state.json" >/dev/null || fail "not a full queue of version 8: $(cat "$dir/state.json")"
-client state "$id" | grep -q 'moco.queue' || fail "state prints no moco.queue"
+client state "$id" | has 'moco.queue' || fail "state prints no moco.queue"
 [ -s "$(last_commit "$job")/state.safetensors" ] || fail "the commit holds no state"
 
 client --json state "$id" | jq -e '.tensors[0].insight |

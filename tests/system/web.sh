@@ -152,7 +152,7 @@ got=$(get -o /dev/null -w '%{http_code}' -H "X: $(printf 'a%.0s' {1..60000})" "$
 for bytes in '\0\0\0\0\r\n\r\n' 'GET\r\n\r\n' 'GET / HTTP/9.9\r\n\r\n' '\x16\x03\x01\x02\x00\x01\x00' 'GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n' \
     'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n' 'GET / HTTP/1.1\r\nContent-Length: -1\r\n\r\n' 'GET / HTTP/1.1\r\n'; do
     (exec 3<>"/dev/tcp/127.0.0.1/$port" && printf '%b' "$bytes" >&3 && timeout 0.2 head -c 500 <&3 >"$dir/body") 2>/dev/null
-    head -n 1 "$dir/body" | grep -q 'HTTP/1.1 200' && fail "'$bytes' is answered: $(head -c 200 "$dir/body")"
+    head -n 1 "$dir/body" | has 'HTTP/1.1 200' && fail "'$bytes' is answered: $(head -c 200 "$dir/body")"
 done
 # More connections than there are places: those that ask for nothing are no obstacle for long, and akssld lives.
 python3 - "$port" <<'END' || fail "too many connections"
