@@ -69,7 +69,8 @@ static akssl_status work(ak_ask *ask)
         return list(ask);
     if (access(ask->path, F_OK) < 0 && errno == ENOENT)
         return ak_fail(AKSSL_ERR_NOT_FOUND,
-                       "job %lld has no %s yet: views come with its start, a map with its end",
+                       "job %lld has no %s yet: views come with its start, a map with its end "
+                       "(--map no: none)",
                        (long long)ask->job, rows[ask->numbers[0]].name);
     return ak_files_read(ask->path, MAX_BYTES, &ask->body);
 }

@@ -80,9 +80,47 @@ for tag in events.Tags()["scalars"]:
     told = events.Scalars(tag)
     assert [e.step for e in told] == [line["step"] for line in lines]
     assert numpy.allclose([e.value for e in told], [line[tag] for line in lines], rtol=1e-3 if tag == "images_per_s" else 1e-6)
-(epoch,) = EventAccumulator(folder + "/tensorboard/epochs").Reload().Scalars("Pretext Task/Loss/train")
+epochs = EventAccumulator(folder + "/tensorboard/epochs").Reload()
+(epoch,) = epochs.Scalars("Pretext Task/Loss/train")
 assert epoch.step == 1 and numpy.isclose(epoch.value, numpy.mean([line["loss"] for line in lines]))
 print("interop: TensorBoard reads", len(events.Tags()["scalars"]), "scalars of", len(lines), "steps")
+
+bins = 0
+for tag in epochs.Tags()["histograms"]:
+    (event,) = epochs.Histograms(tag)
+    told = event.histogram_value
+    assert sum(told.bucket) == told.num and list(told.bucket_limit) == sorted(told.bucket_limit), tag
+    if tag != "embeddings":
+        w = model[tag.removeprefix("weights/")].astype(numpy.float64)
+        assert (told.num, told.min, told.max) == (w.size, w.min(), w.max()), tag
+        assert numpy.isclose(told.sum_squares, (w * w).sum(), rtol=1e-9)
+        edges = numpy.histogram(w, 30)[0] if w.max() > w.min() else numpy.array([0] * 29 + [w.size])
+        bins = max(bins, numpy.abs(edges - told.bucket).max() / w.size)
+assert {"weights/" + k for k in trained} | {"embeddings"} == set(epochs.Tags()["histograms"])
+assert bins < 1e-4, bins # a value at an edge may be in either
+pictures = EventAccumulator(folder + "/tensorboard/pictures").Reload()
+(views,) = pictures.Images("views")
+assert views.encoded_image_string == open(folder + "/pictures/views.png", "rb").read() and views.step == 0
+
+import json, urllib.request, threading
+from tensorboard import program
+tensorboard = program.TensorBoard()
+tensorboard.configure(argv=[None, "--logdir", folder + "/tensorboard", "--port", "0", "--load_fast", "false"])
+url = tensorboard.launch()
+def ask(path):
+    return urllib.request.urlopen(url + "data/plugin/" + path, timeout=30).read()
+import time
+for tries in range(100):
+    if "pictures" in json.loads(ask("projector/runs")):
+        break
+    time.sleep(0.2)
+(info,) = json.loads(ask("projector/info?run=pictures"))["embeddings"]
+count, width = info["tensorShape"]
+tensors = numpy.frombuffer(ask("projector/tensor?run=pictures&name=backbone"), numpy.float32).reshape(count, width)
+assert (count, width) == (256, 512) and numpy.isfinite(tensors).all() and tensors.std(0).max() > 0
+assert len(ask("projector/metadata?run=pictures&name=backbone").splitlines()) == count + 1
+assert ask("projector/sprite_image?run=pictures&name=backbone") == open(folder + "/pictures/thumbnails.png", "rb").read()
+print("interop: TensorBoard shows", len(epochs.Tags()["histograms"]), "histograms, views, and a projector of", count, "embeddings")
 
 with grpc.insecure_channel("unix:" + socket) as channel:
     reply = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(service="akssl.v1.Lab"), timeout=10)

@@ -83,3 +83,16 @@ void ak_draft_free(ak_draft *d)
     free(d->draft);
     free(d);
 }
+
+akssl_status ak_draft_put(const char *path, const void *bytes, size_t size)
+{
+    ak_draft *draft = NULL;
+    akssl_status rc = ak_draft_create(&draft, path);
+
+    if (rc < 0)
+        return rc;
+    (void)ak_draft_write(draft, bytes, size); // commit gives its failure
+    rc = ak_draft_commit(draft);
+    ak_draft_free(draft);
+    return rc;
+}

@@ -20,4 +20,7 @@ uint64_t ak_draft_size(const ak_draft *draft); // bytes so far
 akssl_status ak_draft_commit(ak_draft *draft) AKSSL_MUST_CHECK;
 void ak_draft_free(ak_draft *draft); // NULL-safe; what is not committed is removed
 
+// ak_draft_put makes path a file of these bytes.
+akssl_status ak_draft_put(const char *path, const void *bytes, size_t size) AKSSL_MUST_CHECK;
+
 #endif

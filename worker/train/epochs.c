@@ -1,4 +1,4 @@
-// worker/train/epochs.c -- the mean loss of each epoch for TensorBoard, by AK_SSL's tags.
+// worker/train/epochs.c -- what TensorBoard shows of each epoch.
 
 #include "worker/train/epochs.h"
 
@@ -16,8 +16,9 @@
 struct ak_epochs {
     ak_events *events;
     const char *tag;
-    int64_t steps; // an epoch's
-    double sum;    // of the losses of the epoch under way
+    int64_t steps;            // an epoch's
+    int64_t histograms_every; // so many epochs
+    double sum;               // of the losses of the epoch under way
 };
 
 // The losses of steps after `first`, a line each.
@@ -56,6 +57,7 @@ akssl_status ak_epochs_open(ak_epochs **out, const ak_session *session, int64_t 
     akssl_status rc;
 
     e->steps = epoch_steps;
+    e->histograms_every = (session->spec->epochs + AK_EPOCHS_HISTOGRAMS - 1) / AK_EPOCHS_HISTOGRAMS;
     e->tag = strcmp(session->spec->kind, "pretrain") == 0 ? "Pretext Task/Loss/train"
                                                           : "Downstream Task/Loss/train";
     rc = ak_events_open(&e->events, session->folder, "epochs", done);
@@ -68,17 +70,48 @@ akssl_status ak_epochs_open(ak_epochs **out, const ak_session *session, int64_t 
     return rc;
 }
 
-akssl_status ak_epochs_add(ak_epochs *epochs, int64_t step, double loss)
+static void add_histogram(ak_events *events, const char *tag, const float *values, int64_t count)
 {
-    double mean;
+    ak_histogram histogram;
+
+    ak_histogram_of(&histogram, values, count);
+    ak_events_histogram(events, tag, &histogram);
+}
+
+static void add_histograms(ak_events *events, const ak_trainer *trainer)
+{
+    ak_str tag = AK_STR_INIT;
+    ak_health health;
+    int arrays = 0;
+
+    ak_trainer_health(trainer, &health);
+    if (health.rows)
+        add_histogram(events, "embeddings", health.rows, health.count * health.width);
+    for (int i = 0; i < trainer->model.count && arrays < AK_EPOCHS_ARRAYS; i++) {
+        const ak_param *p = trainer->model.params[i];
+
+        if (p->role != AK_ROLE_TRAINED)
+            continue;
+        ak_str_clear(&tag);
+        ak_str_format(&tag, "weights/%s", p->name);
+        add_histogram(events, tag.text, p->value, p->numel);
+        arrays++;
+    }
+    ak_str_fini(&tag);
+}
+
+akssl_status ak_epochs_add(ak_epochs *epochs, const ak_trainer *trainer, double loss)
+{
+    int64_t epoch = trainer->step / epochs->steps;
 
     epochs->sum += loss;
-    if (step % epochs->steps)
+    if (trainer->step % epochs->steps)
         return AKSSL_OK;
-    mean = epochs->sum / (double)epochs->steps;
+    ak_events_begin(epochs->events, epoch);
+    ak_events_scalar(epochs->events, epochs->tag, epochs->sum / (double)epochs->steps);
+    if (epoch % epochs->histograms_every == 0)
+        add_histograms(epochs->events, trainer);
     epochs->sum = 0;
-    ak_events_begin(epochs->events, step / epochs->steps);
-    ak_events_scalar(epochs->events, epochs->tag, mean);
     return ak_events_end(epochs->events);
 }
 

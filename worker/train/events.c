@@ -1,4 +1,5 @@
-// worker/train/events.c -- scalars over steps as TensorBoard reads them: an event file.
+// worker/train/events.c -- figures and pictures over steps as TensorBoard reads them: an event
+// file.
 
 #include "worker/train/events.h"
 
@@ -31,9 +32,24 @@ enum {
     VALUE = 1 << 3 | BYTES,
     TAG = 1 << 3 | BYTES,
     SIMPLE_VALUE = 2 << 3 | FLOAT,
+    IMAGE = 4 << 3 | BYTES,
+    IMAGE_HEIGHT = 1 << 3 | VARINT,
+    IMAGE_WIDTH = 2 << 3 | VARINT,
+    IMAGE_COLORSPACE = 3 << 3 | VARINT,
+    IMAGE_ENCODED = 4 << 3 | BYTES,
+    HISTO = 5 << 3 | BYTES,
+    HISTO_MIN = 1 << 3 | DOUBLE,
+    HISTO_MAX = 2 << 3 | DOUBLE,
+    HISTO_NUM = 3 << 3 | DOUBLE,
+    HISTO_SUM = 4 << 3 | DOUBLE,
+    HISTO_SQUARES = 5 << 3 | DOUBLE,
+    HISTO_LIMITS = 6 << 3 | BYTES,
+    HISTO_BUCKETS = 7 << 3 | BYTES,
 };
 
-enum { HEAD = 12, FOOT = 4, MAX_RECORD = 1 << 20 };
+enum { RGB = 3 };                            // a colorspace
+enum { PNG_WIDTH = 16, PNG_SIZES_END = 24 }; // where a PNG's sides stand, as big-endian u32
+enum { HEAD = 12, FOOT = 4, ROOM = 64 };     // of a record; of an Event before its summary
 
 struct ak_events {
     int fd;
@@ -77,14 +93,25 @@ static void put_bytes(ak_str *s, unsigned key, const void *bytes, size_t size)
     ak_str_append_n(s, bytes, size);
 }
 
-static void put_double(ak_str *s, unsigned key, double value)
+static void put_bits(ak_str *s, double value)
 {
     uint64_t bits;
 
     memcpy(&bits, &value, sizeof bits);
     bits = htole64(bits);
-    put_varint(s, key);
     ak_str_append_n(s, &bits, sizeof bits);
+}
+
+static void put_double(ak_str *s, unsigned key, double value)
+{
+    put_varint(s, key);
+    put_bits(s, value);
+}
+
+static void put_number(ak_str *s, unsigned key, uint64_t value)
+{
+    put_varint(s, key);
+    put_varint(s, value);
 }
 
 static void put_float(ak_str *s, unsigned key, float value)
@@ -137,8 +164,14 @@ static void begin(ak_events *e)
 void ak_events_begin(ak_events *events, int64_t step)
 {
     begin(events);
-    put_varint(&events->event, STEP);
-    put_varint(&events->event, (uint64_t)step);
+    put_number(&events->event, STEP, (uint64_t)step);
+}
+
+// put_value adds a value to the step's; what it is follows its tag in `one`, which is given up.
+static void put_value(ak_events *e, ak_str *one)
+{
+    put_bytes(&e->summary, VALUE, one->text, one->length);
+    ak_str_fini(one);
 }
 
 void ak_events_scalar(ak_events *events, const char *tag, double value)
@@ -147,12 +180,56 @@ void ak_events_scalar(ak_events *events, const char *tag, double value)
 
     put_bytes(&one, TAG, tag, strlen(tag));
     put_float(&one, SIMPLE_VALUE, (float)value);
-    put_bytes(&events->summary, VALUE, one.text, one.length);
-    ak_str_fini(&one);
+    put_value(events, &one);
+}
+
+void ak_events_histogram(ak_events *events, const char *tag, const ak_histogram *h)
+{
+    ak_str one = AK_STR_INIT, histo = AK_STR_INIT, limits = AK_STR_INIT, buckets = AK_STR_INIT;
+
+    if (h->count == 0)
+        return;
+    for (int i = 0; i < AK_HISTOGRAM_BINS; i++) {
+        put_bits(&limits, ak_histogram_edge(h, i));
+        put_bits(&buckets, (double)h->in[i]);
+    }
+    put_double(&histo, HISTO_MIN, h->least);
+    put_double(&histo, HISTO_MAX, h->greatest);
+    put_double(&histo, HISTO_NUM, (double)h->count);
+    put_double(&histo, HISTO_SUM, h->sum);
+    put_double(&histo, HISTO_SQUARES, h->squares);
+    put_bytes(&histo, HISTO_LIMITS, limits.text, limits.length);
+    put_bytes(&histo, HISTO_BUCKETS, buckets.text, buckets.length);
+    put_bytes(&one, TAG, tag, strlen(tag));
+    put_bytes(&one, HISTO, histo.text, histo.length);
+    put_value(events, &one);
+    ak_str_fini(&histo);
+    ak_str_fini(&limits);
+    ak_str_fini(&buckets);
+}
+
+void ak_events_png(ak_events *events, const char *tag, const void *bytes, size_t size)
+{
+    ak_str one = AK_STR_INIT, image = AK_STR_INIT;
+    uint32_t sides[2] = { 0, 0 };
+
+    if (size >= PNG_SIZES_END)
+        memcpy(sides, (const char *)bytes + PNG_WIDTH, sizeof sides);
+    put_number(&image, IMAGE_HEIGHT, be32toh(sides[1]));
+    put_number(&image, IMAGE_WIDTH, be32toh(sides[0]));
+    put_number(&image, IMAGE_COLORSPACE, RGB);
+    put_bytes(&image, IMAGE_ENCODED, bytes, size);
+    put_bytes(&one, TAG, tag, strlen(tag));
+    put_bytes(&one, IMAGE, image.text, image.length);
+    put_value(events, &one);
+    ak_str_fini(&image);
 }
 
 akssl_status ak_events_end(ak_events *events)
 {
+    if (events->summary.length > AK_EVENTS_RECORD - ROOM)
+        return ak_fail(AKSSL_ERR_LIMIT, "events '%s': a step of %zu bytes is too long",
+                       events->path, events->summary.length);
     put_bytes(&events->event, SUMMARY, events->summary.text, events->summary.length);
     return write_record(events);
 }
@@ -201,7 +278,7 @@ static bool next_record(FILE *file, unsigned char *data, int64_t *step)
     memcpy(&length, head, sizeof length);
     memcpy(&crc, head + sizeof length, sizeof crc);
     length = le64toh(length);
-    if (le32toh(crc) != masked(head, sizeof length) || length > MAX_RECORD ||
+    if (le32toh(crc) != masked(head, sizeof length) || length > AK_EVENTS_RECORD ||
         fread(data, 1, length + FOOT, file) != length + FOOT)
         return false;
     memcpy(&crc, data + length, sizeof crc);
@@ -218,7 +295,7 @@ static off_t keep_until(const char *path, int64_t resume_step)
 
     if (!file)
         return -1;
-    data = ak_alloc(MAX_RECORD + FOOT, 1);
+    data = ak_alloc(AK_EVENTS_RECORD + FOOT, 1);
     while (next_record(file, data, &step) && step <= resume_step)
         keep = ftello(file);
     if (ferror(file))

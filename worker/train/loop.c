@@ -211,7 +211,7 @@ static akssl_status tell(ak_loop *l, double loss, double lr, double seconds)
     };
     rc = ak_metrics_write(l->metrics, p);
     if (rc == AKSSL_OK)
-        rc = ak_epochs_add(l->epochs, step, loss);
+        rc = ak_epochs_add(l->epochs, l->trainer, loss);
     rc = ak_outcome_wrote(l->outcome, rc);
     if (rc == AKSSL_OK)
         link->report(link->ctx, p, &l->outcome->results);

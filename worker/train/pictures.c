@@ -2,6 +2,7 @@
 
 #include "worker/train/pictures.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,8 +18,10 @@
 #include "worker/tensor/gemm.h"
 #include "worker/train/agree.h"
 #include "worker/train/data.h"
+#include "worker/train/events.h"
 #include "worker/train/features.h"
 #include "worker/train/frozen.h"
+#include "worker/train/projector.h"
 #include "worker/train/sheet.h"
 
 enum { COLUMNS = 40 }; // thumbnails in a row
@@ -56,6 +59,45 @@ static void tell(const ak_session *session, const char *what, akssl_status rc)
                 ak_error_text());
 }
 
+// ---- TensorBoard's
+
+#define RUN "pictures"
+
+static akssl_status read_png(const char *path, ak_str *out)
+{
+    FILE *file = fopen(path, "re");
+    char piece[1 << 14];
+    size_t n;
+    bool failed;
+
+    if (!file)
+        return ak_fail_errno(errno, "picture '%s' cannot be read", path);
+    while ((n = fread(piece, 1, sizeof piece, file)) > 0 && out->length < AK_EVENTS_RECORD)
+        ak_str_append_n(out, piece, n);
+    failed = ferror(file);
+    fclose(file);
+    return failed ? ak_fail(AKSSL_ERR_IO, "picture '%s' cannot be read", path) : AKSSL_OK;
+}
+
+// Begun anew each time: what is in it is drawn again whenever a run starts.
+static akssl_status show_png(const ak_session *session, const char *path, const char *tag)
+{
+    ak_events *events = NULL;
+    ak_str bytes = AK_STR_INIT;
+    akssl_status rc = read_png(path, &bytes);
+
+    if (rc == AKSSL_OK)
+        rc = ak_events_open(&events, session->folder, RUN, -1);
+    if (rc == AKSSL_OK) {
+        ak_events_begin(events, 0);
+        ak_events_png(events, tag, bytes.text, bytes.length);
+        rc = ak_events_end(events);
+    }
+    ak_events_close(events);
+    ak_str_fini(&bytes);
+    return rc;
+}
+
 // ---- views.png
 
 static akssl_status draw_views(const ak_session *session, const ak_dataset *set,
@@ -82,6 +124,8 @@ static akssl_status draw_views(const ak_session *session, const ak_dataset *set,
     rc = path_of(session, "views.png", &path);
     if (rc == AKSSL_OK)
         rc = ak_sheet_write(&sheet, path.text);
+    if (rc == AKSSL_OK)
+        rc = show_png(session, path.text, "views");
     ak_str_fini(&path);
     free(images);
     ak_recipe_free(recipe);
@@ -211,23 +255,40 @@ static void tell_map(const atlas *a, const ak_map *map, ak_str *json)
     ak_str_append(json, "}\n");
 }
 
-static akssl_status write_text(const ak_str *text, const char *path)
+// A run that TensorBoard looks into needs an event file, which jobs without views have none of.
+static akssl_status project(const atlas *a, const char *thumbnails)
 {
-    ak_draft *draft = NULL;
-    akssl_status rc = ak_draft_create(&draft, path);
+    ak_projection p = { .name = "backbone",
+                        .features = a->features,
+                        .set = a->set,
+                        .images = a->images,
+                        .count = a->count,
+                        .width = a->frozen.encoder.backbone->width,
+                        .sprite = "sprite.png",
+                        .side = a->side };
+    ak_str folder = AK_STR_INIT, sprite = AK_STR_INIT, bytes = AK_STR_INIT;
+    ak_events *events = NULL;
+    akssl_status rc = ak_events_open(&events, a->session->folder, RUN, INT64_MAX);
 
-    if (rc < 0)
-        return rc;
-    (void)ak_draft_write(draft, text->text, text->length); // commit gives its failure
-    rc = ak_draft_commit(draft);
-    ak_draft_free(draft);
+    ak_events_close(events);
+    if (rc == AKSSL_OK)
+        rc = read_png(thumbnails, &bytes);
+    ak_str_format(&folder, "%s/" AK_EVENTS_FOLDER "/" RUN, a->session->folder);
+    ak_str_format(&sprite, "%s/%s", folder.text, p.sprite);
+    if (rc == AKSSL_OK)
+        rc = ak_draft_put(sprite.text, bytes.text, bytes.length);
+    if (rc == AKSSL_OK)
+        rc = ak_projector_write(&p, folder.text);
+    ak_str_fini(&bytes);
+    ak_str_fini(&sprite);
+    ak_str_fini(&folder);
     return rc;
 }
 
 // Rank 0, from everybody's features.
 static akssl_status draw_map(const atlas *a)
 {
-    ak_str path = AK_STR_INIT, json = AK_STR_INIT;
+    ak_str path = AK_STR_INIT, thumbnails = AK_STR_INIT, json = AK_STR_INIT;
     ak_map map = { 0 };
     akssl_status rc;
 
@@ -236,17 +297,20 @@ static akssl_status draw_map(const atlas *a)
                      AK_PICTURES_NEIGHBOURS);
     ak_gemm_threads(a->frozen.world.threads);
     if (rc == AKSSL_OK)
-        rc = path_of(a->session, "thumbnails.png", &path);
+        rc = path_of(a->session, "thumbnails.png", &thumbnails);
     if (rc == AKSSL_OK)
-        rc = draw_thumbnails(a, path.text);
+        rc = draw_thumbnails(a, thumbnails.text);
     if (rc == AKSSL_OK)
         rc = path_of(a->session, "map.json", &path);
     if (rc == AKSSL_OK) {
         tell_map(a, &map, &json);
-        rc = write_text(&json, path.text);
+        rc = ak_draft_put(path.text, json.text, json.length);
     }
+    if (rc == AKSSL_OK)
+        rc = project(a, thumbnails.text);
     ak_map_fini(&map);
     ak_str_fini(&json);
+    ak_str_fini(&thumbnails);
     ak_str_fini(&path);
     return rc;
 }

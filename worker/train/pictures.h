@@ -12,6 +12,10 @@
 // and y are worker/eval/map.h's, neighbours are places in these lists.  All of it follows from the
 // weights, on any number of ranks.  map.json comes last: with it, its thumbnails are there.
 //
+// The same for TensorBoard is in tensorboard/pictures: the sheet as an image of step 0 (events.h),
+// and the map's images with their embeddings for its projector (projector.h), sprite.png being
+// thumbnails.png.
+//
 // Pictures are no part of a result: what keeps one from being drawn is a line on stderr, which is
 // the job's log, and nothing else.
 

@@ -1,7 +1,7 @@
 // worker/train/session.c -- a job from its spec to its end, on every rank.
 //
 //     sheet of views -> evaluate "before"? -> steps (loop.h) -> evaluate "after"? -> export
-//         -> map of embeddings
+//         -> map of embeddings?
 //
 // A run that resumes starts behind its commit; "before" was measured then, and its figures came
 // along in the commit.
@@ -143,7 +143,7 @@ akssl_status ak_session_run(const ak_session *session, ak_outcome *outcome)
     akssl_status rc = run_kind(session, outcome);
 
     // Its memory is free by now: the map takes no more than the run did.
-    if (rc == AKSSL_OK && !outcome->stopped)
+    if (rc == AKSSL_OK && !outcome->stopped && strcmp(session->spec->map, "yes") == 0)
         ak_pictures_map(session,
                         outcome->weights.length ? outcome->weights.text : session->spec->weights);
     return rc;

@@ -109,6 +109,69 @@ START_TEST(thumbnails_are_the_images)
 }
 END_TEST
 
+static char *read_text(const ak_labelled *l, const char *name, size_t *size)
+{
+    ak_str path = AK_STR_INIT, text = AK_STR_INIT;
+    FILE *file;
+    int c;
+
+    ak_str_format(&path, "%s/%s", l->folder, name);
+    file = fopen(path.text, "rb");
+    ck_assert_msg(file != NULL, "no %s", path.text);
+    while ((c = getc(file)) != EOF)
+        ak_str_append_n(&text, &(char){ (char)c }, 1);
+    fclose(file);
+    ak_str_fini(&path);
+    *size = text.length;
+    return ak_str_take(&text);
+}
+
+static int count(const char *text, char what)
+{
+    int found = 0;
+
+    for (; *text; text++)
+        found += *text == what;
+    return found;
+}
+
+// An embedding a line, its image beside it, its thumbnail in the sprite.
+START_TEST(a_projector_has_the_map)
+{
+    ak_labelled l = ak_labelled_job("embed");
+    ak_session session = session_of(&l);
+    char *tensors, *metadata, *config, *sprite, *thumbnails, want[64], *line;
+    size_t size, same;
+
+    ak_pictures_map(&session, l.spec.weights);
+    config = read_text(&l, "tensorboard/pictures/projector_config.pbtxt", &size);
+    snprintf(want, sizeof want, "tensor_shape: %d\n  tensor_shape: %d\n", IMAGES, 512);
+    ck_assert_msg(strstr(config, want) != NULL, "no %s in %s", want, config);
+    ck_assert_ptr_nonnull(strstr(config, "image_path: \"sprite.png\""));
+    tensors = read_text(&l, "tensorboard/pictures/tensors.tsv", &size);
+    ck_assert_int_eq(count(tensors, '\n'), IMAGES);
+    ck_assert_int_eq(count(tensors, '\t'), IMAGES * 511);
+    ck_assert(strtod(tensors, NULL) >= 0); // a mean behind ReLU
+    metadata = read_text(&l, "tensorboard/pictures/metadata.tsv", &size);
+    ck_assert_int_eq(count(metadata, '\n'), IMAGES + 1);
+    line = strchr(strchr(metadata, '\n') + 1, '\n') + 1; // of image 1, whose label is 1
+    ck_assert_int_eq(atoi(line), 1);
+    ck_assert_int_eq(atoi(strrchr(metadata, '\t') + 1), IMAGES - 1);
+    sprite = read_text(&l, "tensorboard/pictures/sprite.png", &size);
+    thumbnails = read_text(&l, "pictures/thumbnails.png", &same);
+    ck_assert_uint_eq(size, same);
+    ck_assert_mem_eq(sprite, thumbnails, size);
+    free(read_text(&l, "tensorboard/pictures/events.out.tfevents.akssl", &size));
+    ck_assert_uint_gt(size, 16); // its version
+    free(tensors);
+    free(metadata);
+    free(config);
+    free(sprite);
+    free(thumbnails);
+    ak_labelled_end(&l);
+}
+END_TEST
+
 // What cannot be drawn is left, without a failure; what was there before stays whole.
 START_TEST(nothing_to_draw_with)
 {
@@ -130,4 +193,4 @@ START_TEST(nothing_to_draw_with)
 END_TEST
 
 AK_TEST_MAIN(AK_CASE(a_map_of_all_images), AK_CASE(thumbnails_are_the_images),
-             AK_CASE(nothing_to_draw_with))
+             AK_CASE(a_projector_has_the_map), AK_CASE(nothing_to_draw_with))
