@@ -26,8 +26,8 @@ typedef struct edit {
 // may_change says what a job that has begun may still be told.
 static bool may_change(const char *key)
 {
-    static const char *const keys[] = { "name",         "priority", "time",  "after",
-                                        "max_restarts", "keep",     "ranks", "launcher" };
+    static const char *const keys[] = { "name", "priority", "time",     "after", "max_restarts",
+                                        "keep", "ranks",    "launcher", "map" };
 
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
         if (strcmp(keys[i], key) == 0)

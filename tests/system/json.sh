@@ -69,6 +69,7 @@ json curves plot 1 "$id"
 json state state "$id"
 json saved state "$id" --save "$dir/state.safetensors"
 json saved export 1 --format npy --out "$dir/weights.npz"
+json packed pack fashion-mnist "$dir/set.akpacked" --limit-images 20
 json converted convert "$state/jobs/1/export/backbone.safetensors" "$dir/converted.safetensors"
 json jobs top
 json jobs pause "$id"

@@ -24,9 +24,12 @@ done
 tar -C "$dir/long" --format=gnu --sort=name -cf "$dir/tar/train-2.tar" "$long" || fail "tar"
 shard val-0 ustar 0 99
 
-"$bin/akssl-worker" pack --dataset "folder:$dir/p/folder" --out "$dir/set.akpacked" >"$dir/out" ||
-    fail "pack"
+"$bin/akssl-client" pack "folder:$dir/p/folder" "$dir/set.akpacked" >"$dir/out" || fail "pack"
 grep -q '300 training and 100 held-out' "$dir/out" || fail "pack said $(cat "$dir/out")"
+refused 2 "no data set 'nowhere:1'" "$bin/akssl-client" pack nowhere:1 "$dir/other.akpacked"
+mkdir "$dir/alone" && cp "$bin/akssl-client" "$dir/alone"
+refused 1 'akssl-worker cannot be run here' /usr/bin/env PATH=/nowhere "$dir/alone/akssl-client" pack fashion-mnist "$dir/other.akpacked"
+[ -e "$dir/other.akpacked" ] && fail "something was packed"
 
 # same JOB JOB: losses, weights and optimiser; an export also says where its images came from.
 same() {
