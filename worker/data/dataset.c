@@ -11,6 +11,7 @@
 #include "proto/base/alloc.h"
 #include "proto/base/error.h"
 #include "worker/data/bad.h"
+#include "worker/data/kept.h"
 #include "worker/data/kind.h"
 #include "worker/data/select.h"
 
@@ -127,6 +128,7 @@ void ak_dataset_close(ak_dataset *set)
     free(set->labels);
     free(set->chosen);
     ak_bad_free(set->bad);
+    ak_kept_free(set->kept);
     free(set);
 }
 
@@ -169,8 +171,18 @@ void ak_dataset_name(const ak_dataset *set, int64_t index, ak_str *text)
 
 // ---- reading
 
+// Whoever reads another image no longer needs the last one.
+static void forget(ak_reading *reading)
+{
+    if (reading->held)
+        ak_kept_rele(reading->set->kept, reading->held);
+    reading->held = NULL;
+    reading->set = NULL;
+}
+
 void ak_reading_fini(ak_reading *reading)
 {
+    forget(reading);
     ak_image_room_fini(&reading->room);
     free(reading->stored);
     *reading = (ak_reading){ 0 };
@@ -202,15 +214,25 @@ static bool by_its_bytes(akssl_status rc)
 static akssl_status read_one(const ak_dataset *set, int64_t index, int64_t least,
                              ak_reading *reading, ak_image *out)
 {
+    ak_kept *kept = least == set->kept_least ? set->kept : NULL;
     ak_stored stored = { .reading = reading };
     int64_t at = stored_index(set, index);
-    akssl_status rc = set->source->load(set->self, at, &stored);
+    akssl_status rc;
 
+    reading->held = kept ? ak_kept_hold(kept, index, out) : NULL;
+    if (reading->held) {
+        reading->set = set; // whose it is
+        return AKSSL_OK;
+    }
+    rc = set->source->load(set->self, at, &stored);
     if (rc < 0)
         return rc;
     if (set->source->picture)
         return set->source->picture(set->self, at, &stored, &reading->room, out);
-    return ak_decode(stored.bytes, stored.size, least, &reading->room, out);
+    rc = ak_decode(stored.bytes, stored.size, least, &reading->room, out);
+    if (rc == AKSSL_OK && kept)
+        ak_kept_offer(kept, index, out, stored.size);
+    return rc;
 }
 
 static akssl_status wrap_name(const ak_dataset *set, int64_t index, akssl_status rc)
@@ -284,7 +306,7 @@ akssl_status ak_dataset_read(const ak_dataset *set, int64_t index, int64_t least
         *out = reading->image;
         return AKSSL_OK;
     }
-    reading->set = NULL;
+    forget(reading);
     rc = read_new(set, index, least, reading, &reading->image);
     if (rc < 0)
         return rc;
@@ -293,6 +315,15 @@ akssl_status ak_dataset_read(const ak_dataset *set, int64_t index, int64_t least
     reading->least = least;
     *out = reading->image;
     return AKSSL_OK;
+}
+
+void ak_dataset_keep(ak_dataset *set, int64_t least, size_t bytes)
+{
+    assert(!set->kept);
+    if (!set->source || set->source->picture)
+        return;
+    set->kept = ak_kept_new(set->size, bytes);
+    set->kept_least = least;
 }
 
 bool ak_dataset_bad(const ak_dataset *set, int64_t index)

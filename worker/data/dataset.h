@@ -53,9 +53,16 @@ typedef struct ak_reading {
     const ak_dataset *set;
     int64_t index, least;
     ak_image image;
+    struct ak_kept_image *held; // of what `set` keeps
 } ak_reading;
 
+// ak_reading_fini comes before its set is closed.
 void ak_reading_fini(ak_reading *reading);
+
+// ak_dataset_keep has a set whose images are decoded one by one keep up to `bytes` of them in
+// memory, as they are with this `least`: those whose decoding is worth it (worker/data/kept.h).  At
+// most once, before anything is read with it.
+void ak_dataset_keep(ak_dataset *set, int64_t least, size_t bytes);
 
 // ak_dataset_read gives an image, borrowed from the set or from reading until its next use.  With
 // least > 0 a side may have been reduced, but not below `least`.  Any thread, a reading each.

@@ -49,6 +49,8 @@ struct ak_dataset {
     uint32_t *chosen; // [size]: which images; NULL: all, in order
     bool skip_bad;
     struct ak_bad *bad;
+    struct ak_kept *kept; // images decoded with kept_least; NULL: none
+    int64_t kept_least;
 };
 
 typedef struct ak_dataset_kind {

@@ -24,6 +24,7 @@ struct ak_loader {
     uint32_t *chosen; // [size]; NULL: all of the set
     uint32_t *order;  // of `epoch`
     int64_t least;    // side that a decoded image keeps
+    bool keeping;
     ak_scratch **scratch;
     ak_reading *reading; // both [threads]
     int threads;
@@ -175,6 +176,9 @@ akssl_status ak_loader_fill(ak_loader *l, ak_trainer *t, int64_t step)
     int64_t start = ak_clock_ns(), count = t->world.local * t->per_shard * t->view_count;
     const uint32_t *images = ak_loader_turn(l, t, step);
 
+    if (!l->keeping)
+        ak_dataset_keep(l->set, l->least, (size_t)(AK_LOADER_KEPT / ak_comm_size(t->world.comm)));
+    l->keeping = true;
     l->failed = -1;
 #pragma omp parallel for num_threads(l->threads) if (l->threads > 1) schedule(dynamic, 16)
     for (int64_t index = 0; index < count; index++) {

@@ -10,7 +10,12 @@
 #include "worker/data/dataset.h"
 #include "worker/train/trainer.h"
 
+// Decoded images are kept from one epoch to the next where that is worth their memory, of which all
+// ranks together take AK_LOADER_KEPT bytes at most; numbers do not depend on it.
+
 typedef struct ak_loader ak_loader;
+
+enum { AK_LOADER_KEPT = 1 << 29 };
 
 // ak_loader_open opens the spec's data set and recipe; threads make views.
 akssl_status ak_loader_open(ak_loader **out, const ak_spec *spec, int threads) AKSSL_MUST_CHECK;
