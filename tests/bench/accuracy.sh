@@ -3,7 +3,7 @@
 #
 #     tests/bench/accuracy.sh [BIN_DIR]            about 25 minutes on two cores
 #     PEER=peer_torch.py tests/bench/accuracy.sh   the same runs in PyTorch too
-#     METHODS="simclr dino" SEEDS="0 1 2" RANKS=1 tests/bench/accuracy.sh
+#     METHODS="simclr dino" SEEDS="0 1 2" RANKS=1 PRECISION=bf16 tests/bench/accuracy.sh
 #
 # Five epochs of 10,000 Fashion-MNIST images at 32x32, batch 256, Adam 1e-3, the heads and options of
 # peer_torch.py; kNN (20 neighbours) and a ridge probe on 500 labels, a row a run.  The first row is the
@@ -45,7 +45,7 @@ run() { # METHOD SEED
     local job folder warnings
     job=$("$bin/akssl-client" submit --method "$1" --dataset fashion-mnist --limit-images 10000 \
         --image-size 32 --batch 256 --epochs 5 --optimizer adam --lr 1e-3 --weight-decay 1e-6 \
-        --augment min_scale=0.2 --batch-norm sync --seed "$2" --shards 8 --ranks "${RANKS:-2}" \
+        --augment min_scale=0.2 --batch-norm sync --seed "$2" --shards 8 --ranks "${RANKS:-2}" --precision "${PRECISION:-fp32}" \
         --eval knn,probe --option "$(options "$1")" --parsable)
     "$bin/akssl-client" wait "$job" >/dev/null
     folder=$dir/state/jobs/$job

@@ -166,7 +166,7 @@ int main(int argc, char **argv)
     int64_t images = argc > 1 ? atoi(argv[1]) : 256;
     ak_conv_engine *engine;
 
-    if (ak_conv_engine_new(&engine, argc > 2 ? atoi(argv[2]) : 1, ak_isa_of_cpu()) < 0) {
+    if (ak_conv_engine_new(&engine, argc > 2 ? atoi(argv[2]) : 1, ak_isa_of_cpu(), false) < 0) {
         fprintf(stderr, "%s\n", ak_error_text());
         return 1;
     }

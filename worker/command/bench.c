@@ -22,7 +22,7 @@ enum { TRACED = 3 }; // steps of a profile
 
 typedef struct bench {
     char *method, *backbone, *dataset, *batch_norm, *option, *augment, *convolution, *instructions,
-        *profile;
+        *precision, *profile;
     int64_t image_size, batch, shards, threads_per_shard;
     double seconds;
     bool ready_views;
@@ -38,6 +38,7 @@ static const ak_option options[] = {
     AK_OPTION_STRING(bench, augment, "", NULL, "the augmentation's options, key=value,key=value"),
     AK_OPTION_STRING(bench, convolution, "winograd", "winograd|exact", "as in a job's spec"),
     AK_OPTION_STRING(bench, instructions, "", "|avx512|avx2|plain", "as in a job's spec"),
+    AK_OPTION_STRING(bench, precision, "fp32", "fp32|bf16", "as in a job's spec"),
     AK_OPTION_INT(bench, image_size, 32, 8, 1024, "side of a view in pixels"),
     AK_OPTION_INT(bench, batch, 256, 2, 1048576, "images a step, over all ranks"),
     AK_OPTION_INT(bench, shards, 0, 0, 4096, "parts of the batch (0: one a rank)"),
@@ -67,6 +68,8 @@ static akssl_status make_spec(const bench *b, ak_spec *spec, int ranks)
         rc = ak_spec_set(spec, "convolution", b->convolution);
     if (rc == AKSSL_OK)
         rc = ak_spec_set(spec, "instructions", b->instructions);
+    if (rc == AKSSL_OK)
+        rc = ak_spec_set(spec, "precision", b->precision);
     if (rc == AKSSL_OK && b->option[0])
         rc = ak_spec_set(spec, "option", b->option);
     if (rc == AKSSL_OK && b->augment[0])

@@ -107,7 +107,11 @@ static int run(void *self)
         json_array_append_new(rows, json_pack("{s:s, s:s, s:s}", "name", ak_format_at(i)->name,
                                               "title", ak_format_at(i)->title, "extension",
                                               ak_format_at(i)->extension));
-    json_object_set_new(root, "precisions", json_pack("[o]", named("fp32", "32-bit floats")));
+    json_object_set_new(
+        root, "precisions",
+        json_pack("[oo]", named("fp32", "32-bit floats"),
+                  named("bf16", "activations and products of 16 bits, sums of 32, on "
+                                "CPUs with AVX512_BF16")));
     json_object_set_new(root, "spec", option_rows(ak_spec_table()));
     if (json_dumpf(root, stdout, JSON_INDENT(1) | JSON_PRESERVE_ORDER) < 0 || puts("") < 0) {
         json_decref(root);

@@ -55,17 +55,17 @@ void ak_conv_load(ak_conv *c, const float *w)
     c->kind->load(c->self, w);
 }
 
-void ak_conv_forward(ak_conv *c, const float *x, float *y)
+void ak_conv_forward(ak_conv *c, const void *x, void *y)
 {
     c->kind->forward(c->self, x, y);
 }
 
-void ak_conv_backward_data(ak_conv *c, const float *dy, float *dx)
+void ak_conv_backward_data(ak_conv *c, const void *dy, void *dx)
 {
     c->kind->backward_data(c->self, dy, dx);
 }
 
-void ak_conv_backward_weights(ak_conv *c, const float *x, const float *dy, float *gradient)
+void ak_conv_backward_weights(ak_conv *c, const void *x, const void *dy, float *gradient)
 {
     c->kind->backward_weights(c->self, x, dy, gradient);
 }

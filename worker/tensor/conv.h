@@ -20,12 +20,15 @@ typedef struct ak_conv_shape {
     int64_t n, h, w, in, out; // images, height and width of x, channels
     int64_t kernel, stride, padding;
     bool exact; // only the products of the definition: not Winograd's
+    bool half;  // x, y, dx and dy are bf16 (half.h) and products of bf16, else floats
 } ak_conv_shape;
 
 // ak_conv_engine_new starts oneDNN with this many threads for the calling thread's work.  The first
 // in a process, if nothing has used oneDNN before, settles its instruction set, whatever
-// DNNL_MAX_CPU_ISA says; ERR_STATE when that is another than isa.
-akssl_status ak_conv_engine_new(ak_conv_engine **out, int threads, ak_isa isa) AKSSL_MUST_CHECK;
+// DNNL_MAX_CPU_ISA says; ERR_STATE when that is another than isa.  half: of AVX512, with
+// AVX512_BF16.
+akssl_status ak_conv_engine_new(ak_conv_engine **out, int threads, ak_isa isa,
+                                bool half) AKSSL_MUST_CHECK;
 void ak_conv_engine_free(ak_conv_engine *engine); // NULL-safe
 
 int64_t ak_conv_out(int64_t size, const ak_conv_shape *shape); // height or width of y
@@ -41,12 +44,12 @@ const char *ak_conv_algorithm(const ak_conv *conv); // its name; static
 // ak_conv_load takes this step's weights: w [out, in, k, k].
 void ak_conv_load(ak_conv *conv, const float *w);
 
-void ak_conv_forward(ak_conv *conv, const float *x, float *y);
-void ak_conv_backward_data(ak_conv *conv, const float *dy, float *dx);
+void ak_conv_forward(ak_conv *conv, const void *x, void *y);
+void ak_conv_backward_data(ak_conv *conv, const void *dy, void *dx);
 
 // ak_conv_backward_weights writes ak_conv_gradient_size floats in the algorithm's layout: they can
 // be added up, and ak_conv_unpack puts a sum into [out, in, k, k].
-void ak_conv_backward_weights(ak_conv *conv, const float *x, const float *dy, float *gradient);
+void ak_conv_backward_weights(ak_conv *conv, const void *x, const void *dy, float *gradient);
 int64_t ak_conv_gradient_size(const ak_conv *conv);
 void ak_conv_unpack(ak_conv *conv, const float *gradient, float *dw);
 

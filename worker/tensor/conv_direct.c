@@ -17,6 +17,7 @@
 
 extern void omp_set_num_threads(int threads); // of the OpenMP that oneDNN runs on
 
+enum { DIMS = 4 };
 enum direction { FORWARD, DATA, WEIGHTS, DIRECTIONS };
 
 // ---- the two APIs
@@ -28,9 +29,10 @@ typedef dnnl_memory_desc_t md_own;
 typedef dnnl_primitive_desc_t pd_own;
 typedef const_dnnl_primitive_desc_t pd_ref;
 
-static dnnl_status_t md_make(md_own *md, int dims, const dnnl_dims_t sizes, dnnl_format_tag_t tag)
+static dnnl_status_t md_make(md_own *md, const dnnl_dims_t sizes, dnnl_data_type_t type,
+                             dnnl_format_tag_t tag)
 {
-    return dnnl_memory_desc_create_with_tag(md, dims, sizes, dnnl_f32, tag);
+    return dnnl_memory_desc_create_with_tag(md, DIMS, sizes, type, tag);
 }
 
 static md_ref md_use(const md_own *md)
@@ -78,9 +80,10 @@ typedef dnnl_memory_desc_t md_own;
 typedef dnnl_primitive_desc_t pd_own;
 typedef const_dnnl_primitive_desc_t pd_ref;
 
-static dnnl_status_t md_make(md_own *md, int dims, const dnnl_dims_t sizes, dnnl_format_tag_t tag)
+static dnnl_status_t md_make(md_own *md, const dnnl_dims_t sizes, dnnl_data_type_t type,
+                             dnnl_format_tag_t tag)
 {
-    return dnnl_memory_desc_init_by_tag(md, dims, sizes, dnnl_f32, tag);
+    return dnnl_memory_desc_init_by_tag(md, DIMS, sizes, type, tag);
 }
 
 static md_ref md_use(const md_own *md)
@@ -138,17 +141,19 @@ typedef struct direct {
     dnnl_memory_t plain, x, y, w[DIRECTIONS];
     float *weights[DIRECTIONS]; // FORWARD, DATA: this step's weights, laid out
     int64_t gradient_size;
+    ak_conv_shape shape;
 } direct;
 
 // oneDNN's sets are numbered by what they have, a bit each.
-static akssl_status settle(ak_isa isa)
+static akssl_status settle(ak_isa isa, bool half)
 {
     static const dnnl_cpu_isa_t sets[] = { [AK_ISA_PLAIN] = dnnl_cpu_isa_sse41,
                                            [AK_ISA_AVX2] = dnnl_cpu_isa_avx2,
                                            [AK_ISA_AVX512] = dnnl_cpu_isa_avx512_core };
-    unsigned has, wanted = (unsigned)sets[isa], next = (unsigned)sets[AK_ISA_AVX512];
+    dnnl_cpu_isa_t set = half ? dnnl_cpu_isa_avx512_core_bf16 : sets[isa];
+    unsigned has, wanted = (unsigned)set, next = (unsigned)sets[AK_ISA_AVX512];
 
-    (void)dnnl_set_max_cpu_isa(sets[isa]); // fails once it is settled
+    (void)dnnl_set_max_cpu_isa(set); // fails once it is settled
     has = (unsigned)dnnl_get_effective_cpu_isa();
     if ((has & wanted) == wanted && (isa == AK_ISA_AVX512 || (has & next) != next))
         return AKSSL_OK;
@@ -158,9 +163,9 @@ static akssl_status settle(ak_isa isa)
                    ak_isa_name(isa), ak_isa_name(isa));
 }
 
-akssl_status ak_conv_engine_new(ak_conv_engine **out, int threads, ak_isa isa)
+akssl_status ak_conv_engine_new(ak_conv_engine **out, int threads, ak_isa isa, bool half)
 {
-    akssl_status rc = settle(isa);
+    akssl_status rc = settle(isa, half);
     ak_conv_engine *e;
 
     if (rc < 0)
@@ -223,7 +228,7 @@ float *ak_conv_room(const ak_conv_engine *e)
 typedef struct build {
     direct *conv;
     dnnl_engine_t engine;
-    md_own x, y, w_any, w_plain;
+    md_own x, y, w_any, dw_any, w_plain;
     dnnl_dims_t stride, pad;
     pd_own forward; // the hint of the gradients
 } build;
@@ -250,7 +255,8 @@ static dnnl_status_t build_direction(build *b, enum direction d)
     md_ref layout;
     size_t size;
 
-    rc = conv_pd(&pd, d, b->engine, &b->x, &b->w_any, &b->y, b->stride, b->pad, b->forward);
+    rc = conv_pd(&pd, d, b->engine, &b->x, d == WEIGHTS ? &b->dw_any : &b->w_any, &b->y, b->stride,
+                 b->pad, b->forward);
     if (rc != dnnl_success)
         return rc;
     c->used[d] = true;
@@ -281,18 +287,21 @@ static dnnl_status_t build_all(build *b, const ak_conv_shape *s, bool training, 
     dnnl_dims_t x = { s->n, s->in, s->h, s->w };
     dnnl_dims_t w = { s->out, s->in, s->kernel, s->kernel };
     dnnl_dims_t y = { s->n, s->out, ak_conv_out(s->h, s), ak_conv_out(s->w, s) };
+    dnnl_data_type_t type = s->half ? dnnl_bf16 : dnnl_f32;
     direct *c = b->conv;
     dnnl_status_t rc;
 
     b->stride[0] = b->stride[1] = s->stride;
     b->pad[0] = b->pad[1] = s->padding;
-    rc = md_make(&b->x, 4, x, dnnl_nhwc);
+    rc = md_make(&b->x, x, type, dnnl_nhwc);
     if (rc == dnnl_success)
-        rc = md_make(&b->y, 4, y, dnnl_nhwc);
+        rc = md_make(&b->y, y, type, dnnl_nhwc);
     if (rc == dnnl_success)
-        rc = md_make(&b->w_any, 4, w, dnnl_format_tag_any);
+        rc = md_make(&b->w_any, w, type, dnnl_format_tag_any);
     if (rc == dnnl_success)
-        rc = md_make(&b->w_plain, 4, w, dnnl_oihw);
+        rc = md_make(&b->dw_any, w, dnnl_f32, dnnl_format_tag_any);
+    if (rc == dnnl_success)
+        rc = md_make(&b->w_plain, w, dnnl_f32, dnnl_oihw);
     if (rc == dnnl_success)
         rc = dnnl_memory_create(&c->x, md_use(&b->x), b->engine, NULL);
     if (rc == dnnl_success)
@@ -319,6 +328,7 @@ static akssl_status make(void **out, ak_conv_engine *engine, const ak_conv_shape
     memset(&b, 0, sizeof b);
     b.conv = ak_alloc(1, sizeof *b.conv);
     b.conv->stream = engine->stream;
+    b.conv->shape = *s;
     b.engine = engine->engine;
     rc = build_all(&b, s, training, with_data);
     if (b.forward)
@@ -326,6 +336,7 @@ static akssl_status make(void **out, ak_conv_engine *engine, const ak_conv_shape
     md_drop(&b.x);
     md_drop(&b.y);
     md_drop(&b.w_any);
+    md_drop(&b.dw_any);
     md_drop(&b.w_plain);
     if (rc != dnnl_success) {
         release(b.conv);
@@ -360,10 +371,10 @@ static void release(void *self)
     free(c);
 }
 
-static void point(dnnl_memory_t memory, const float *data)
+static void point(dnnl_memory_t memory, const void *data)
 {
     union {
-        const float *in;
+        const void *in;
         void *out;
     } handle = { .in = data }; // oneDNN's handles are not const; inputs are only read
 
@@ -389,7 +400,7 @@ static void load(void *self, const float *w)
                     2);
 }
 
-static void forward(void *self, const float *x, float *y)
+static void forward(void *self, const void *x, void *y)
 {
     direct *c = self;
 
@@ -402,7 +413,7 @@ static void forward(void *self, const float *x, float *y)
             3);
 }
 
-static void backward_data(void *self, const float *dy, float *dx)
+static void backward_data(void *self, const void *dy, void *dx)
 {
     direct *c = self;
 
@@ -415,7 +426,7 @@ static void backward_data(void *self, const float *dy, float *dx)
             3);
 }
 
-static void backward_weights(void *self, const float *x, const float *dy, float *gradient)
+static void backward_weights(void *self, const void *x, const void *dy, float *gradient)
 {
     direct *c = self;
 
@@ -434,6 +445,25 @@ static int64_t gradient_size(const void *self)
     return ((const direct *)self)->gradient_size;
 }
 
+static bool meets(int64_t size, const ak_conv_shape *s, int64_t tap)
+{
+    for (int64_t o = 0; o < ak_conv_out(size, s); o++)
+        if (o * s->stride - s->padding + tap >= 0 && o * s->stride - s->padding + tap < size)
+            return true;
+    return false;
+}
+
+// oneDNN's kernels of bf16 (2.6) leave anything where a tap meets no pixel.
+static void clear_unmet(const ak_conv_shape *s, float *dw)
+{
+    int64_t taps = s->kernel * s->kernel;
+
+    for (int64_t tap = 0; tap < taps; tap++)
+        if (!meets(s->h, s, tap / s->kernel) || !meets(s->w, s, tap % s->kernel))
+            for (int64_t i = 0; i < s->out * s->in; i++)
+                dw[i * taps + tap] = 0;
+}
+
 static void unpack(void *self, const float *gradient, float *dw)
 {
     direct *c = self;
@@ -442,6 +472,8 @@ static void unpack(void *self, const float *gradient, float *dw)
     point(c->plain, dw);
     execute(c, c->reorder[WEIGHTS],
             (dnnl_exec_arg_t[]){ { DNNL_ARG_FROM, c->w[WEIGHTS] }, { DNNL_ARG_TO, c->plain } }, 2);
+    if (c->shape.half)
+        clear_unmet(&c->shape, dw);
 }
 
 static bool fits(const ak_conv_shape *shape)

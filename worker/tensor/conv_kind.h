@@ -18,9 +18,9 @@ typedef struct ak_conv_kind {
                          bool training, bool with_data);
     void (*release)(void *self);
     void (*load)(void *self, const float *w);
-    void (*forward)(void *self, const float *x, float *y);
-    void (*backward_data)(void *self, const float *dy, float *dx);
-    void (*backward_weights)(void *self, const float *x, const float *dy, float *gradient);
+    void (*forward)(void *self, const void *x, void *y);
+    void (*backward_data)(void *self, const void *dy, void *dx);
+    void (*backward_weights)(void *self, const void *x, const void *dy, float *gradient);
     int64_t (*gradient_size)(const void *self);
     void (*unpack)(void *self, const float *gradient, float *dw);
 } ak_conv_kind;

@@ -14,20 +14,13 @@
 
 #include "proto/base/alloc.h"
 #include "worker/tensor/conv_kind.h"
+#include "worker/tensor/conv_taps_half.h"
 #include "worker/tensor/gemm.h"
 
 enum { MAX_KERNEL = 3, MAX_MAP = 64, LEAST_CHANNELS = 16 };
 
-// One product: images x k, times k x channels.  k = 0: nothing meets this position.
-typedef struct step {
-    int64_t source, weights, target, k;
-    bool first; // of its target
-} step;
-
-typedef struct steps {
-    step *at;
-    int count;
-} steps;
+typedef ak_taps_step step;
+typedef ak_taps_steps steps;
 
 // The taps of one dimension.
 typedef struct axis {
@@ -42,12 +35,16 @@ typedef struct taps {
     steps forward, data;
     float *weights; // [used row][used column][in][out]
     float *swapped; // [placed row][placed column][out][in]; NULL without the data's gradient
+    float *packed, *packed_swapped; // both as products of bf16 read them; in bf16 alone
+    ak_conv_engine *engine;
 } taps;
 
 static bool fits(const ak_conv_shape *s)
 {
     int64_t h = ak_conv_out(s->h, s), w = ak_conv_out(s->w, s);
 
+    if (s->half && (s->in % 2 || s->out % 2))
+        return false; // pairs would begin in one pixel and end in the next
     return s->in >= LEAST_CHANNELS && s->out >= LEAST_CHANNELS && s->kernel <= MAX_KERNEL &&
            s->padding < s->kernel && s->h * s->w <= MAX_MAP && h * w <= MAX_MAP / 4;
 }
@@ -175,16 +172,58 @@ static void release(void *self)
     free(t->data.at);
     free(t->weights);
     free(t->swapped);
+    free(t->packed);
+    free(t->packed_swapped);
     free(t);
+}
+
+static int64_t in_size(const taps *t)
+{
+    return t->shape.h * t->shape.w * t->shape.in;
+}
+
+static int64_t out_size(const taps *t)
+{
+    return t->rows.out * t->columns.out * t->shape.out;
+}
+
+// Of bf16: from x to y (and over both), or from dy to dx.
+static ak_taps_pass pass_of(const taps *t, bool data)
+{
+    const ak_conv_shape *s = &t->shape;
+
+    return (ak_taps_pass){ .steps = data ? &t->data : &t->forward,
+                           .images = s->n,
+                           .from = data ? s->out : s->in,
+                           .to = data ? s->in : s->out,
+                           .source_size = data ? out_size(t) : in_size(t),
+                           .target_size = data ? in_size(t) : out_size(t),
+                           .threads = ak_conv_threads(t->engine) };
+}
+
+static akssl_status make_half(taps *t, bool with_data)
+{
+    ak_taps_pass forth = pass_of(t, false), back = pass_of(t, true);
+    int64_t all = t->rows.used * t->columns.used, room = ak_taps_half_room(&forth),
+            other = ak_taps_half_room(&back);
+
+    t->packed = ak_try_alloc((size_t)ak_taps_half_packed(&forth, all), sizeof *t->packed);
+    if (with_data)
+        t->packed_swapped =
+            ak_try_alloc((size_t)ak_taps_half_packed(&back, all), sizeof *t->packed_swapped);
+    if (!t->packed || (with_data && !t->packed_swapped))
+        return AKSSL_ERR_NO_MEMORY;
+    return ak_conv_reserve(t->engine, (size_t)(room > other ? room : other));
 }
 
 static akssl_status make(void **out, ak_conv_engine *engine, const ak_conv_shape *shape,
                          bool training, bool with_data)
 {
     taps *t = ak_alloc(1, sizeof *t);
+    akssl_status rc = AKSSL_OK;
     size_t count;
 
-    (void)engine;
+    t->engine = engine;
     t->shape = *shape;
     t->rows = axis_of(shape->h, shape);
     t->columns = axis_of(shape->w, shape);
@@ -195,9 +234,13 @@ static akssl_status make(void **out, ak_conv_engine *engine, const ak_conv_shape
         t->data = steps_new(t, true);
         t->swapped = ak_try_alloc(count, sizeof *t->swapped);
     }
-    if (!t->weights || (training && with_data && !t->swapped)) {
+    if (!t->weights || (training && with_data && !t->swapped))
+        rc = AKSSL_ERR_NO_MEMORY; // ak_try_alloc has said how much
+    if (rc == AKSSL_OK && shape->half)
+        rc = make_half(t, training && with_data);
+    if (rc < 0) {
         release(t);
-        return AKSSL_ERR_NO_MEMORY; // ak_try_alloc has said how much
+        return rc;
     }
     *out = t;
     return AKSSL_OK;
@@ -266,9 +309,8 @@ static void unload_turned(const tile *t, float *to, const float *from)
             to[(o * t->in + i) * t->apart] = from[i * t->out + o];
 }
 
-static void load(void *self, const float *w)
+static void load_floats(taps *t, const float *w)
 {
-    taps *t = self;
     int64_t size = t->shape.in * t->shape.out;
 
     for (tile at = first_tile(&t->shape); next_tile(&at);)
@@ -281,6 +323,19 @@ static void load(void *self, const float *w)
                 if (t->swapped)
                     load_straight(&at, t->swapped + slot * size, from);
             }
+}
+
+static void load(void *self, const float *w)
+{
+    taps *t = self;
+    ak_taps_pass forth = pass_of(t, false), back = pass_of(t, true);
+    int64_t all = t->rows.used * t->columns.used;
+
+    load_floats(t, w);
+    if (t->packed)
+        ak_taps_half_pack(&forth, t->packed, t->weights, all);
+    if (t->packed_swapped)
+        ak_taps_half_pack(&back, t->packed_swapped, t->swapped, all);
 }
 
 static void clear(float *at, int64_t images, int64_t channels, int64_t apart)
@@ -314,33 +369,30 @@ static void run_steps(const steps *list, int64_t images, float *target, int64_t 
     }
 }
 
-static int64_t in_size(const taps *t)
-{
-    return t->shape.h * t->shape.w * t->shape.in;
-}
-
-static int64_t out_size(const taps *t)
-{
-    return t->rows.out * t->columns.out * t->shape.out;
-}
-
-static void forward(void *self, const float *x, float *y)
+static void forward(void *self, const void *x, void *y)
 {
     taps *t = self;
+    ak_taps_pass pass = pass_of(t, false);
 
-    run_steps(&t->forward, t->shape.n, y, out_size(t), t->shape.out, x, in_size(t), t->weights);
+    if (t->shape.half)
+        ak_taps_half_run(&pass, y, x, t->packed, ak_conv_room(t->engine));
+    else
+        run_steps(&t->forward, t->shape.n, y, out_size(t), t->shape.out, x, in_size(t), t->weights);
 }
 
-static void backward_data(void *self, const float *dy, float *dx)
+static void backward_data(void *self, const void *dy, void *dx)
 {
     taps *t = self;
+    ak_taps_pass pass = pass_of(t, true);
 
-    run_steps(&t->data, t->shape.n, dx, in_size(t), t->shape.in, dy, out_size(t), t->swapped);
+    if (t->shape.half)
+        ak_taps_half_run(&pass, dx, dy, t->packed_swapped, ak_conv_room(t->engine));
+    else
+        run_steps(&t->data, t->shape.n, dx, in_size(t), t->shape.in, dy, out_size(t), t->swapped);
 }
 
-static void backward_weights(void *self, const float *x, const float *dy, float *gradient)
+static void weights_of_floats(const taps *t, const float *x, const float *dy, float *gradient)
 {
-    taps *t = self;
     bool once = t->forward.count == 1; // then its product is all there is
 
     if (!once)
@@ -361,6 +413,18 @@ static void backward_weights(void *self, const float *x, const float *dy, float 
                                         .scale = 1,
                                         .keep = once ? 0 : 1 });
     }
+}
+
+static void backward_weights(void *self, const void *x, const void *dy, float *gradient)
+{
+    taps *t = self;
+    ak_taps_pass pass = pass_of(t, false);
+
+    if (t->shape.half)
+        ak_taps_half_weights(&pass, gradient, t->rows.used * t->columns.used, x, dy,
+                             ak_conv_room(t->engine));
+    else
+        weights_of_floats(t, x, dy, gradient);
 }
 
 static void unpack(void *self, const float *gradient, float *dw)

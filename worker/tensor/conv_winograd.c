@@ -12,6 +12,7 @@
 
 #include "proto/base/alloc.h"
 #include "worker/tensor/conv_kind.h"
+#include "worker/tensor/half.h"
 #include "worker/tensor/kernel.h"
 #include "worker/tensor/pieces.h"
 #include "worker/tensor/winograd/winograd.h"
@@ -36,20 +37,24 @@ typedef struct winograd {
     const ak_winograd_form *form;
     int64_t across, down, tiles, points; // points of a tile
     int64_t block, long_block;           // tiles at a time; for the weights' gradient
+    int64_t pair;        // numbers that stand in the place of a float where products read them
     int64_t parts;       // of the tiles, that have sums of their own in the weights' gradient
     float *zeros;        // what lies beside the image
     float *u, *u_turned; // [point][to / PANEL][from][PANEL]: of w; of w turned, or NULL
 } winograd;
 
-static const ak_winograd_kernels *kernels_of(ak_isa isa)
+static const ak_winograd_kernels *kernels_of(ak_isa isa, bool half)
 {
 #ifdef __x86_64__
+    if (half)
+        return &ak_winograd_bf16;
     if (isa == AK_ISA_AVX512)
         return &ak_winograd_avx512;
     if (isa == AK_ISA_AVX2)
         return &ak_winograd_avx2;
 #endif
     (void)isa;
+    (void)half;
     return &ak_winograd_plain;
 }
 
@@ -63,10 +68,21 @@ static int64_t least(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
-// Floats from one point of `tiles` tiles to the next.
-static int64_t apart(int64_t tiles, int64_t channels)
+// Floats from one point of `rows` rows to the next.
+static int64_t apart(int64_t rows, int64_t channels)
 {
-    return tiles * channels + SKEW;
+    return rows * channels + SKEW;
+}
+
+// Places that so many numbers take.
+static int64_t places(const winograd *w, int64_t numbers)
+{
+    return (numbers + w->pair - 1) / w->pair;
+}
+
+static ak_winograd_place place_of(int64_t index)
+{
+    return index % 2 ? AK_WINOGRAD_SECOND : AK_WINOGRAD_FIRST;
 }
 
 static int64_t gradient_size(const void *self)
@@ -81,16 +97,24 @@ static int64_t part_size(const winograd *w)
 {
     int64_t in = w->shape.in, out = w->shape.out;
 
-    return w->points * (apart(w->long_block, in) + apart(w->long_block, out) + in * out);
+    int64_t rows = places(w, w->long_block);
+
+    return w->points * (apart(rows, in) + apart(rows, out) + in * out);
+}
+
+// Floats of a thread: points of what is read, and of what is written.
+static int64_t each_room(const winograd *w, int64_t from, int64_t to)
+{
+    return w->points * (apart(w->block, places(w, from)) + apart(w->block, to));
 }
 
 static size_t room_of(const winograd *w)
 {
     const ak_conv_shape *s = &w->shape;
-    int64_t one = w->points * (apart(w->block, s->in) + apart(w->block, s->out));
+    int64_t one = each_room(w, s->in, s->out), back = each_room(w, s->out, s->in);
     int64_t weights = w->parts * part_size(w);
 
-    one *= ak_conv_threads(w->engine);
+    one = (one > back ? one : back) * ak_conv_threads(w->engine);
     return (size_t)(one > weights ? one : weights);
 }
 
@@ -109,7 +133,8 @@ static void plan(winograd *w, ak_isa isa)
     const ak_conv_shape *s = &w->shape;
     int64_t block = (s->in + s->out) / 4;
 
-    w->kernels = kernels_of(isa);
+    w->kernels = kernels_of(isa, s->half);
+    w->pair = w->kernels->pair;
     w->form = s->h == 2 && s->w == 2 ? &w->kernels->whole2 : &w->kernels->tile4;
     w->points = w->form->points * w->form->points;
     w->down = (s->h + w->form->out - 1) / w->form->out;
@@ -144,7 +169,7 @@ static akssl_status make(void **out, ak_conv_engine *engine, const ak_conv_shape
     w->engine = engine;
     w->shape = *shape;
     plan(w, ak_conv_isa(engine));
-    weights = (size_t)(w->points * shape->in * shape->out);
+    weights = (size_t)(w->points * places(w, shape->in) * shape->out);
     w->zeros =
         ak_alloc((size_t)(shape->in > shape->out ? shape->in : shape->out), sizeof *w->zeros);
     w->u = ak_try_alloc(weights, sizeof *w->u);
@@ -173,7 +198,8 @@ static void expand(const winograd *w, const float *taps, int64_t o)
         for (int64_t l = 0; l < PANEL; l++)
             for (int64_t tap = 0; tap < TAPS; tap++)
                 lanes[tap * PANEL + l] = taps[((o + l) * in + i) * TAPS + tap];
-        w->form->expand(lanes, PANEL, w->u + o * in + i * PANEL, in * out, PANEL);
+        w->form->expand(lanes, PANEL, w->u + o * in / w->pair + i / w->pair * PANEL,
+                        in * out / w->pair, PANEL, place_of(i));
     }
 }
 
@@ -187,7 +213,8 @@ static void expand_turned(const winograd *w, const float *taps, int64_t i)
         for (int64_t l = 0; l < PANEL; l++)
             for (int64_t tap = 0; tap < TAPS; tap++)
                 lanes[(TAPS - 1 - tap) * PANEL + l] = taps[(o * in + i + l) * TAPS + tap];
-        w->form->expand(lanes, PANEL, w->u_turned + i * out + o * PANEL, in * out, PANEL);
+        w->form->expand(lanes, PANEL, w->u_turned + i * out / w->pair + o / w->pair * PANEL,
+                        in * out / w->pair, PANEL, place_of(o));
     }
 }
 
@@ -224,10 +251,11 @@ static void unpack(void *self, const float *gradient, float *dw)
 
 // Where a tile's pixels are: `side` x `side` of the map of `channels` channels, from `before` rows
 // and columns before its own; `beside` for those that are not on the map.
-static void pixels(const winograd *w, int64_t tile, int side, int before, const float *map,
-                   int64_t channels, const float *beside, const float **at)
+static void pixels(const winograd *w, int64_t tile, int side, int before, const void *map,
+                   int64_t channels, const void *beside, const void **at)
 {
     const ak_conv_shape *s = &w->shape;
+    int64_t size = channels * (int64_t)(s->half ? sizeof(ak_half) : sizeof(float));
     int64_t n = tile / (w->down * w->across), in_image = tile % (w->down * w->across);
     int64_t top = in_image / w->across * w->form->out - before,
             left = in_image % w->across * w->form->out - before;
@@ -237,59 +265,61 @@ static void pixels(const winograd *w, int64_t tile, int side, int before, const 
             int64_t row = top + i, column = left + j;
             bool on = row >= 0 && row < s->h && column >= 0 && column < s->w;
 
-            at[i * side + j] = on ? map + ((n * s->h + row) * s->w + column) * channels : beside;
+            at[i * side + j] =
+                on ? (const char *)map + ((n * s->h + row) * s->w + column) * size : beside;
         }
 }
 
-static void take(const winograd *w, const float *x, int64_t channels, int64_t tile, float *v,
-                 int64_t v_apart)
+static void take(const winograd *w, const void *x, int64_t channels, int64_t tile, float *v,
+                 int64_t v_apart, ak_winograd_place place)
 {
-    const float *at[PIXELS];
+    const void *at[PIXELS];
 
     pixels(w, tile, w->form->reach, w->form->before, x, channels, w->zeros, at);
-    w->form->take(at, v, v_apart, channels);
+    w->form->take(at, v, v_apart, channels, place);
 }
 
-static void spread(const winograd *w, const float *dy, int64_t channels, int64_t tile, float *d,
-                   int64_t d_apart)
+static void spread(const winograd *w, const void *dy, int64_t channels, int64_t tile, float *d,
+                   int64_t d_apart, ak_winograd_place place)
 {
-    const float *at[PIXELS];
+    const void *at[PIXELS];
 
     pixels(w, tile, w->form->out, 0, dy, channels, w->zeros, at);
-    w->form->spread(at, d, d_apart, channels);
+    w->form->spread(at, d, d_apart, channels, place);
 }
 
-static void give(const winograd *w, float *y, int64_t channels, int64_t tile, const float *m,
+static void give(const winograd *w, void *y, int64_t channels, int64_t tile, const float *m,
                  int64_t m_apart)
 {
-    const float *at[PIXELS];
-    float *to[PIXELS];
+    const void *at[PIXELS];
+    void *to[PIXELS];
 
     pixels(w, tile, w->form->out, 0, y, channels, NULL, at);
     for (int i = 0; i < w->form->out * w->form->out; i++)
-        to[i] = at[i] ? y + (at[i] - y) : NULL;
+        to[i] = at[i] ? (char *)y + ((const char *)at[i] - (const char *)y) : NULL;
     w->form->give(m, m_apart, to, channels);
 }
 
 // ---- forward, and the gradient of the data
 
 typedef struct pass {
-    const float *x, *u;
-    float *y;
+    const void *x;
+    const float *u;
+    void *y;
     int64_t from, to; // channels
 } pass;
 
 static void convolve_block(const winograd *w, const pass *p, int64_t first, float *v)
 {
-    int64_t v_apart = apart(w->block, p->from), m_apart = apart(w->block, p->to);
+    int64_t k = places(w, p->from), v_apart = apart(w->block, k), m_apart = apart(w->block, p->to);
     int64_t count = least(w->block, w->tiles - first);
     float *m = v + w->points * v_apart;
 
     for (int64_t t = 0; t < count; t++)
-        take(w, p->x, p->from, first + t, v + t * p->from, v_apart);
-    for (int64_t k = 0; k < w->points; k++)
-        w->kernels->product(m + k * m_apart, v + k * v_apart, p->u + k * p->from * p->to,
-                            up(count, ROWS), p->to, p->from);
+        take(w, p->x, p->from, first + t, v + t * k, v_apart, AK_WINOGRAD_ROW);
+    for (int64_t i = 0; i < w->points; i++)
+        w->kernels->product(m + i * m_apart, v + i * v_apart, p->u + i * k * p->to, up(count, ROWS),
+                            p->to, k);
     for (int64_t t = 0; t < count; t++)
         give(w, p->y, p->to, first + t, m + t * p->to, m_apart);
 }
@@ -297,7 +327,7 @@ static void convolve_block(const winograd *w, const pass *p, int64_t first, floa
 static void convolve(const winograd *w, pass p)
 {
     int threads = ak_conv_threads(w->engine);
-    int64_t each = w->points * (apart(w->block, p.from) + apart(w->block, p.to));
+    int64_t each = each_room(w, p.from, p.to);
     float *room = ak_conv_room(w->engine);
 
 #pragma omp parallel for num_threads(threads) if (threads > 1)
@@ -306,14 +336,14 @@ static void convolve(const winograd *w, pass p)
             convolve_block(w, &p, first, room + t * each);
 }
 
-static void forward(void *self, const float *x, float *y)
+static void forward(void *self, const void *x, void *y)
 {
     winograd *w = self;
 
     convolve(w, (pass){ .x = x, .u = w->u, .y = y, .from = w->shape.in, .to = w->shape.out });
 }
 
-static void backward_data(void *self, const float *dy, float *dx)
+static void backward_data(void *self, const void *dy, void *dx)
 {
     winograd *w = self;
 
@@ -324,7 +354,7 @@ static void backward_data(void *self, const float *dy, float *dx)
 // ---- the gradient of the weights
 
 typedef struct sums {
-    const float *x, *dy;
+    const void *x, *dy;
     float *gradient, *room;
 } sums;
 
@@ -336,17 +366,18 @@ static float *part_sums(const winograd *w, const sums *s, int64_t part)
 static void add_block(const winograd *w, const sums *s, int64_t part, int64_t first, int64_t count)
 {
     int64_t in = w->shape.in, out = w->shape.out;
-    int64_t v_apart = apart(w->long_block, in), d_apart = apart(w->long_block, out);
+    int64_t rows = places(w, w->long_block), k = places(w, count);
+    int64_t v_apart = apart(rows, in), d_apart = apart(rows, out);
     float *v = s->room + part * part_size(w), *d = v + w->points * v_apart,
           *du = part_sums(w, s, part);
 
     for (int64_t t = 0; t < count; t++) {
-        take(w, s->x, in, first + t, v + t * in, v_apart);
-        spread(w, s->dy, out, first + t, d + t * out, d_apart);
+        take(w, s->x, in, first + t, v + t / w->pair * in, v_apart, place_of(t));
+        spread(w, s->dy, out, first + t, d + t / w->pair * out, d_apart, place_of(t));
     }
-    for (int64_t k = 0; k < w->points; k++)
-        w->kernels->gather(du + k * in * out, out, v + k * v_apart, in, d + k * d_apart, out, in,
-                           out, count);
+    for (int64_t i = 0; i < w->points; i++)
+        w->kernels->gather(du + i * in * out, out, v + i * v_apart, in, d + i * d_apart, out, in,
+                           out, k);
 }
 
 static void add_part(const winograd *w, const sums *s, int64_t part)
@@ -372,7 +403,7 @@ static void fold(const winograd *w, const sums *s, int64_t lo, int64_t hi)
     w->form->fold(total + lo, size, s->gradient + lo, size, hi - lo);
 }
 
-static void backward_weights(void *self, const float *x, const float *dy, float *gradient)
+static void backward_weights(void *self, const void *x, const void *dy, float *gradient)
 {
     winograd *w = self;
     int threads = ak_conv_threads(w->engine);

@@ -1,13 +1,13 @@
 // worker/tensor/dense.c -- blocks of rows go through f and the product while they are in cache.
 //
 // room: the packed weights, the bias in whole vectors, the layer norm's sums of each block, and
-// each thread's own buffers: rows of f(x) or of its gradient, and for the weights' gradient what
-// it multiplies.
+// each thread's own buffers, see `buffers`.
 
 #include "worker/tensor/dense.h"
 
 #include <string.h>
 
+#include "worker/tensor/half.h"
 #include "worker/tensor/kernel.h"
 #include "worker/tensor/kernel_vit.h"
 #include "worker/tensor/pieces.h"
@@ -18,15 +18,18 @@ enum {
     SLACK = 64              // floats by which whole vectors, rows or panels may exceed a side
 };
 
-const ak_dense_kernels *ak_dense_kernels_of(ak_isa isa)
+const ak_dense_kernels *ak_dense_kernels_of(ak_isa isa, bool half)
 {
 #ifdef __x86_64__
+    if (half)
+        return &ak_dense_bf16;
     if (isa == AK_ISA_AVX512)
         return &ak_dense_avx512;
     if (isa == AK_ISA_AVX2)
         return &ak_dense_avx2;
 #endif
     (void)isa;
+    (void)half;
     return &ak_dense_plain;
 }
 
@@ -47,7 +50,11 @@ static int64_t panels_room(const ak_dense *d)
     return (d->in + SLACK) * (d->out + SLACK);
 }
 
-// rows, left, right, sums.
+// A thread's: rows of x, of f(x) or of the gradient of either; packed ones; sums and one more row.
+typedef struct buffers {
+    float *rows, *right, *left, *sums, *row;
+} buffers;
+
 static int64_t thread_room(const ak_dense *d)
 {
     return DEPTH * (d->in + SLACK) * 2 + DEPTH * (d->out + SLACK) + d->out + 2 * d->in + SLACK;
@@ -70,11 +77,63 @@ static float *norm_sums_of(const ak_dense *d, float *room)
     return bias_of(d, room) + d->out + SLACK;
 }
 
-static float *buffers_of(const ak_dense *d, float *room, int64_t t)
+static buffers buffers_of(const ak_dense *d, float *room, int64_t t)
 {
-    int64_t norm = d->norm_w ? blocks_of(d) * 2 * d->in : 0;
+    int64_t norm = d->norm_w ? blocks_of(d) * 2 * d->in : 0, wide = DEPTH * (d->in + SLACK);
+    buffers b = { .rows = norm_sums_of(d, room) + norm + t * thread_room(d) };
 
-    return norm_sums_of(d, room) + norm + t * thread_room(d);
+    b.right = b.rows + wide;
+    b.left = b.right + wide;
+    b.sums = b.left + DEPTH * (d->out + SLACK);
+    b.row = b.sums + d->out;
+    return b;
+}
+
+// ---- numbers
+
+// Places of so many numbers along a product's sum.
+static int64_t places(const ak_dense *d, int64_t numbers)
+{
+    return (numbers + d->kernels->pair - 1) / d->kernels->pair;
+}
+
+static const void *number(const void *numbers, bool half, int64_t index)
+{
+    return half ? (const void *)((const ak_half *)numbers + index) : (const float *)numbers + index;
+}
+
+static void *number_of(void *numbers, bool half, int64_t index)
+{
+    return half ? (void *)((ak_half *)numbers + index) : (float *)numbers + index;
+}
+
+// n numbers as floats: in `room`, or where they lie.
+static const float *as_floats(const void *numbers, bool half, int64_t n, float *room)
+{
+    if (!half)
+        return numbers;
+    ak_half_widen(room, numbers, n);
+    return room;
+}
+
+// Rows of `width` as a product takes them on its left: in `room`, or where they lie.  They are
+// places(width) apart.
+static const float *as_left(const ak_dense *d, const void *numbers, bool half, int64_t rows,
+                            int64_t width, float *room)
+{
+    int64_t row = 2 * places(d, width);
+    ak_half *to = (ak_half *)(void *)room;
+
+    if (d->kernels->pair == 1 || (half && row == width))
+        return numbers;
+    for (int64_t r = 0; r < rows; r++) {
+        to[r * row + row - 1] = 0;
+        if (half)
+            memcpy(to + r * row, number(numbers, true, r * width), (size_t)width * sizeof *to);
+        else
+            ak_half_narrow(to + r * row, number(numbers, false, r * width), width, 1);
+    }
+    return room;
 }
 
 // ---- weights
@@ -84,7 +143,7 @@ static void load_panels(const ak_dense *d, bool backward, float *room, int64_t l
     const float *w = d->w + (backward ? lo : lo * d->in);
     int64_t depth = backward ? d->out : d->in;
 
-    d->kernels->pack(room + lo * depth, w, d->in, !backward, depth, hi - lo);
+    d->kernels->pack(room + lo * places(d, depth), w, false, d->in, !backward, depth, hi - lo);
 }
 
 void ak_dense_load(const ak_dense *d, bool backward, float *room)
@@ -99,42 +158,52 @@ void ak_dense_load(const ak_dense *d, bool backward, float *room)
 
 // ---- forward
 
-static void forward_block(const ak_dense *d, float *y, float *stats, const float *x,
-                          const float *base, float *room, float *buffer, int64_t rows)
+static void forward_block(const ak_dense *d, void *y, float *stats, const void *x, const void *base,
+                          float *room, const buffers *b, int64_t rows)
 {
-    const float *a = x;
+    float *made = b->rows + BLOCK * d->in;
+    const void *a = x;
+    bool half = d->x_half;
 
-    if (d->norm_w)
-        ak_kernel_layer_norm(buffer, stats, x, d->norm_w, d->norm_b, rows, d->in,
-                             AK_KERNEL_NORM_EPS, 1);
-    else if (d->gelu)
-        ak_kernel_gelu(buffer, x, rows * d->in, 1);
-    if (d->norm_w || d->gelu)
-        a = buffer;
+    if (d->norm_w || d->gelu) {
+        const float *floats = as_floats(x, half, rows * d->in, b->rows);
+
+        if (d->norm_w)
+            ak_kernel_layer_norm(made, stats, floats, d->norm_w, d->norm_b, rows, d->in,
+                                 AK_KERNEL_NORM_EPS, 1);
+        else
+            ak_kernel_gelu(made, floats, rows * d->in, 1);
+        a = made;
+        half = false;
+    }
     d->kernels->product(&(ak_dense_product){ .c = y,
                                              .c_row = d->out,
-                                             .a = a,
-                                             .a_row = d->in,
+                                             .c_half = d->y_half,
+                                             .a = as_left(d, a, half, rows, d->in, b->right),
+                                             .a_row = places(d, d->in),
                                              .a_column = 1,
                                              .b = room,
                                              .m = rows,
                                              .n = d->out,
-                                             .k = d->in,
+                                             .k = places(d, d->in),
                                              .bias = bias_of(d, room),
                                              .base = base,
                                              .base_row = d->out });
 }
 
-static void forward_share(const ak_dense *d, float *y, float *stats, const float *x,
-                          const float *base, float *room, int64_t t)
+static void forward_share(const ak_dense *d, void *y, float *stats, const void *x, const void *base,
+                          float *room, int64_t t)
 {
+    buffers b = buffers_of(d, room, t);
+
     for (int64_t lo = t * BLOCK; lo < d->rows; lo += d->threads * BLOCK)
-        forward_block(d, y + lo * d->out, stats ? stats + 2 * lo : NULL, x + lo * d->in,
-                      base ? base + lo * d->out : NULL, room, buffers_of(d, room, t),
+        forward_block(d, number_of(y, d->y_half, lo * d->out), stats ? stats + 2 * lo : NULL,
+                      number(x, d->x_half, lo * d->in),
+                      base ? number(base, d->y_half, lo * d->out) : NULL, room, &b,
                       least(BLOCK, d->rows - lo));
 }
 
-void ak_dense_forward(const ak_dense *d, float *y, float *stats, const float *x, const float *base,
+void ak_dense_forward(const ak_dense *d, void *y, float *stats, const void *x, const void *base,
                       float *room)
 {
     PIECES(d->threads, 1, d->threads, forward_share(d, y, stats, x, base, room, lo));
@@ -144,46 +213,69 @@ void ak_dense_forward(const ak_dense *d, float *y, float *stats, const float *x,
 
 typedef struct backward {
     const ak_dense *d;
-    float *dx;
+    void *dx;
     bool accumulate, sums;
-    const float *dy, *x, *stats;
+    const void *dy, *x;
+    const float *stats;
     float *room;
 } backward;
 
-static void backward_block(const backward *b, float *buffer, int64_t lo)
+// The gradient of x from that of f(x), which is in b->rows.
+static void differentiate(const backward *back, const buffers *b, void *dx, int64_t lo,
+                          int64_t rows)
 {
-    const ak_dense *d = b->d;
-    int64_t rows = least(BLOCK, d->rows - lo);
-    float *dx = b->dx ? b->dx + lo * d->in : NULL, *c = d->norm_w || d->gelu ? buffer : dx;
-    float *sums = norm_sums_of(d, b->room) + lo / BLOCK * 2 * d->in;
-    const float *x = b->x + lo * d->in;
+    const ak_dense *d = back->d;
+    float *sums = norm_sums_of(d, back->room) + lo / BLOCK * 2 * d->in, *du = b->rows;
+    float *to = d->x_half && dx ? du + 2 * BLOCK * d->in : dx;
+    const float *x = as_floats(number(back->x, d->x_half, lo * d->in), d->x_half, rows * d->in,
+                               du + BLOCK * d->in);
 
-    d->kernels->product(&(ak_dense_product){ .c = c,
+    if (d->x_half && dx && back->accumulate)
+        ak_half_widen(to, dx, rows * d->in);
+    if (d->norm_w)
+        ak_kernel_layer_norm_backward(to, back->sums ? sums : NULL, b->right, du, x,
+                                      back->stats + 2 * lo, d->norm_w, rows, d->in,
+                                      back->accumulate, 1);
+    else
+        ak_kernel_gelu_backward(to, du, x, rows * d->in, back->accumulate, 1);
+    if (to != dx)
+        ak_half_narrow(dx, to, rows * d->in, 1);
+}
+
+static void backward_block(const backward *back, const buffers *b, int64_t lo)
+{
+    const ak_dense *d = back->d;
+    int64_t rows = least(BLOCK, d->rows - lo);
+    void *dx = back->dx ? number_of(back->dx, d->x_half, lo * d->in) : NULL;
+    const void *dy = number(back->dy, d->y_half, lo * d->out);
+    bool plain = !d->norm_w && !d->gelu;
+
+    d->kernels->product(&(ak_dense_product){ .c = plain ? dx : b->rows,
                                              .c_row = d->in,
-                                             .a = b->dy + lo * d->out,
-                                             .a_row = d->out,
+                                             .c_half = plain && d->x_half,
+                                             .a = as_left(d, dy, d->y_half, rows, d->out, b->left),
+                                             .a_row = places(d, d->out),
                                              .a_column = 1,
-                                             .b = b->room,
+                                             .b = back->room,
                                              .m = rows,
                                              .n = d->in,
-                                             .k = d->out,
-                                             .base = c == dx && b->accumulate ? dx : NULL,
+                                             .k = places(d, d->out),
+                                             .base = plain && back->accumulate ? dx : NULL,
                                              .base_row = d->in });
-    if (d->norm_w)
-        ak_kernel_layer_norm_backward(dx, b->sums ? sums : NULL, buffer + BLOCK * d->in, c, x,
-                                      b->stats + 2 * lo, d->norm_w, rows, d->in, b->accumulate, 1);
-    else if (d->gelu)
-        ak_kernel_gelu_backward(dx, c, x, rows * d->in, b->accumulate, 1);
+    if (!plain)
+        differentiate(back, b, dx, lo, rows);
 }
 
-static void backward_share(const backward *b, int64_t t)
+static void backward_share(const backward *back, int64_t t)
 {
-    for (int64_t lo = t * BLOCK; lo < b->d->rows; lo += b->d->threads * BLOCK)
-        backward_block(b, buffers_of(b->d, b->room, t), lo);
+    buffers b = buffers_of(back->d, back->room, t);
+
+    for (int64_t lo = t * BLOCK; lo < back->d->rows; lo += back->d->threads * BLOCK)
+        backward_block(back, &b, lo);
 }
 
-void ak_dense_backward(const ak_dense *d, float *dx, bool accumulate, float *norm_sums,
-                       const float *dy, const float *x, const float *stats, float *room)
+void ak_dense_backward(const ak_dense *d, void *dx, bool accumulate, float *norm_sums,
+                       const void *dy, const void *x, const float *stats, float *room)
 {
     backward b = { .d = d,
                    .dx = dx,
@@ -219,64 +311,76 @@ static part part_of(const ak_dense *d, int64_t t)
     return outputs ? (part){ lo, hi, 0, d->in } : (part){ 0, d->out, lo, hi };
 }
 
-// f of `count` rows' inputs [from, to); *row: floats from one row to the next.
-static const float *apply_to(const ak_dense *d, const part *p, float *rows, const float *x,
-                             const float *stats, int64_t count, int64_t *row)
+// f of `count` rows' inputs [from, to); *row: numbers from one row to the next; *half: what they
+// are.
+static const void *apply_to(const ak_dense *d, const part *p, const buffers *b, const void *x,
+                            const float *stats, int64_t count, int64_t *row, bool *half)
 {
-    *row = d->in;
-    if (d->norm_w) {
-        ak_kernel_layer_norm_again(rows, x, stats, d->norm_w, d->norm_b, count, d->in);
-        return rows + p->from;
+    *row = d->norm_w || !d->gelu ? d->in : p->to - p->from;
+    *half = d->x_half && !d->norm_w && !d->gelu;
+    if (!d->norm_w && !d->gelu)
+        return number(x, d->x_half, p->from);
+    for (int64_t r = 0; r < count; r++) {
+        const float *at = as_floats(number(x, d->x_half, r * d->in), d->x_half, d->in, b->row);
+
+        if (d->norm_w)
+            ak_kernel_layer_norm_again(b->rows + r * d->in, at, stats + 2 * r, d->norm_w, d->norm_b,
+                                       1, d->in);
+        else
+            ak_kernel_gelu(b->rows + r * *row, at + p->from, *row, 1);
     }
-    if (!d->gelu)
-        return x + p->from;
-    *row = p->to - p->from;
-    for (int64_t r = 0; r < count; r++)
-        ak_kernel_gelu(rows + r * *row, x + r * d->in + p->from, *row, 1);
-    return rows;
+    return b->rows + (d->norm_w ? p->from : 0);
 }
 
 typedef struct weights {
     const ak_dense *d;
     float *dw, *dbias;
-    const float *dy, *x, *stats;
+    const void *dy, *x;
+    const float *stats;
 } weights;
 
-static void weights_share(const weights *w, float *rows, int64_t t)
+static void weights_share(const weights *w, const buffers *b, int64_t t)
 {
     const ak_dense *d = w->d;
     const ak_dense_kernels *kernels = d->kernels;
     part p = part_of(d, t);
-    float *right = rows + DEPTH * (d->in + SLACK), *left = right + DEPTH * (d->in + SLACK);
-    float *sums = left + DEPTH * (d->out + SLACK), *dw = w->dw + p.first * d->in + p.from;
+    float *dw = w->dw + p.first * d->in + p.from;
 
     for (int64_t lo = 0; lo < d->rows && p.first < p.last && p.from < p.to; lo += DEPTH) {
         int64_t count = least(DEPTH, d->rows - lo), row;
-        const float *fx = apply_to(d, &p, rows, w->x + lo * d->in,
-                                   w->stats ? w->stats + 2 * lo : NULL, count, &row);
+        bool half;
+        const void *fx = apply_to(d, &p, b, number(w->x, d->x_half, lo * d->in),
+                                  w->stats ? w->stats + 2 * lo : NULL, count, &row, &half);
 
-        kernels->pack(right, fx, row, false, count, p.to - p.from);
-        kernels->pack_left(left, sums, w->dy + lo * d->out + p.first, d->out, count,
-                           p.last - p.first);
+        kernels->pack(b->right, fx, half, row, false, count, p.to - p.from);
+        kernels->pack_left(b->left, b->sums, number(w->dy, d->y_half, lo * d->out + p.first),
+                           d->y_half, d->out, count, p.last - p.first);
         kernels->product(&(ak_dense_product){ .c = dw,
                                               .c_row = d->in,
-                                              .a = left,
+                                              .a = b->left,
                                               .a_packed = true,
-                                              .b = right,
+                                              .b = b->right,
                                               .m = p.last - p.first,
                                               .n = p.to - p.from,
-                                              .k = count,
+                                              .k = places(d, count),
                                               .base = lo > 0 ? dw : NULL,
                                               .base_row = d->in });
         for (int64_t i = 0; w->dbias && p.from == 0 && i < p.last - p.first; i++)
-            w->dbias[p.first + i] = (lo > 0 ? w->dbias[p.first + i] : 0) + sums[i];
+            w->dbias[p.first + i] = (lo > 0 ? w->dbias[p.first + i] : 0) + b->sums[i];
     }
 }
 
-void ak_dense_weights(const ak_dense *d, float *dw, float *dbias, const float *dy, const float *x,
+static void weights_part(const weights *w, float *room, int64_t t)
+{
+    buffers b = buffers_of(w->d, room, t);
+
+    weights_share(w, &b, t);
+}
+
+void ak_dense_weights(const ak_dense *d, float *dw, float *dbias, const void *dy, const void *x,
                       const float *stats, float *room)
 {
     weights w = { .d = d, .dw = dw, .dbias = dbias, .dy = dy, .x = x, .stats = stats };
 
-    PIECES(d->threads, 1, d->threads, weights_share(&w, buffers_of(d, room, lo), lo));
+    PIECES(d->threads, 1, d->threads, weights_part(&w, room, lo));
 }

@@ -7,6 +7,7 @@
 
 #include "worker/tensor/graph.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,10 +15,11 @@
 #include "proto/base/clock.h"
 #include "proto/base/error.h"
 #include "worker/tensor/gemm.h"
+#include "worker/tensor/half.h"
 #include "worker/tensor/op.h"
 #include "worker/tensor/ops.h"
 
-enum { ALIGN = 16 }; // floats
+enum { ALIGN = 16, IMAGE_AXES = 3 }; // floats; least axes of what is stored as bf16
 
 // ---- recording
 
@@ -42,7 +44,7 @@ static ak_tensor *new_tensor(ak_graph *g, int dims, const int64_t *shape)
 akssl_status ak_graph_new(ak_graph **out, const ak_world *world, ak_graph_mode mode)
 {
     ak_graph *g = ak_alloc(1, sizeof *g);
-    akssl_status rc = ak_conv_engine_new(&g->engine, world->threads, world->isa);
+    akssl_status rc = ak_conv_engine_new(&g->engine, world->threads, world->isa, world->bf16);
 
     if (rc < 0) {
         free(g);
@@ -142,6 +144,10 @@ ak_op *ak_op_record(ak_graph *g, const ak_op_kind *kind, ak_tensor *in0, ak_tens
 
     if (g->status < 0)
         return NULL;
+    if ((in0->half || (in1 && in1->half)) && !(kind->half & AK_HALF_IN)) {
+        ak_op_fail(g, ak_fail(AKSSL_ERR_INTERNAL, "%s reads no bf16", kind->name));
+        return NULL;
+    }
     op = ak_alloc(1, sizeof *op);
     op->kind = kind;
     op->self = ak_alloc(1, kind->self_size);
@@ -149,6 +155,7 @@ ak_op *ak_op_record(ak_graph *g, const ak_op_kind *kind, ak_tensor *in0, ak_tens
     op->in[1] = in1;
     op->out = new_tensor(g, dims, shape);
     op->out->producer = op;
+    op->out->half = g->world.bf16 && dims >= IMAGE_AXES && kind->half & AK_HALF_OUT;
     op->out->groups = in0->groups;
     op->out->needs_grad = differentiates(op, 0) || (in1 && differentiates(op, 1));
     g->ops = ak_realloc(g->ops, (size_t)g->op_count + 1, sizeof *g->ops);
@@ -176,6 +183,11 @@ void ak_op_param(ak_graph *g, ak_op *op, ak_param *param)
     g->lanes = param->reads > g->lanes ? param->reads : g->lanes;
     op->trains = true;
     op->out->needs_grad = true;
+}
+
+const ak_maps *ak_op_maps(const ak_tensor *t)
+{
+    return t->half ? &ak_maps_half : &ak_maps_single;
 }
 
 void ak_op_scratch(ak_graph *g, int64_t floats)
@@ -288,6 +300,11 @@ static int64_t padded(int64_t n)
     return (n + ALIGN - 1) / ALIGN * ALIGN;
 }
 
+static int64_t floats_of(const ak_tensor *t)
+{
+    return padded(t->half ? (t->numel + 1) / 2 : t->numel);
+}
+
 static void plan_arena(ak_graph *g)
 {
     span *spans = ak_alloc((size_t)g->tensor_count * 2, sizeof *spans);
@@ -298,11 +315,10 @@ static void plan_arena(ak_graph *g)
 
         if (t->producer)
             spans[count] =
-                (span){ &t->value_at, padded(t->numel), t->value_first, t->value_last, count },
+                (span){ &t->value_at, floats_of(t), t->value_first, t->value_last, count },
             count++;
         if (t->grad_first >= 0)
-            spans[count] =
-                (span){ &t->grad_at, padded(t->numel), t->grad_first, t->grad_last, count },
+            spans[count] = (span){ &t->grad_at, floats_of(t), t->grad_first, t->grad_last, count },
             count++;
     }
     g->arena_size = place(spans, count);
@@ -367,16 +383,33 @@ void ak_graph_set_step(ak_graph *g, uint64_t seed, int64_t step)
     g->step = step;
 }
 
-float *ak_value(const ak_graph *g, const ak_tensor *t, int s)
+static void *number_at(const ak_tensor *t, float *from, int64_t index)
+{
+    return t->half ? (void *)((ak_half *)(void *)from + index) : from + index;
+}
+
+void *ak_value_at(const ak_graph *g, const ak_tensor *t, int s, int64_t index)
 {
     if (t->input_at >= 0)
-        return g->inputs + s * g->input_size + t->input_at;
-    return g->arena + s * g->arena_size + t->value_at;
+        return number_at(t, g->inputs + s * g->input_size + t->input_at, index);
+    return number_at(t, g->arena + s * g->arena_size + t->value_at, index);
+}
+
+void *ak_grad_at(const ak_graph *g, const ak_tensor *t, int s, int64_t index)
+{
+    return number_at(t, g->arena + s * g->arena_size + t->grad_at, index);
+}
+
+float *ak_value(const ak_graph *g, const ak_tensor *t, int s)
+{
+    assert(!t->half);
+    return ak_value_at(g, t, s, 0);
 }
 
 float *ak_grad(const ak_graph *g, const ak_tensor *t, int s)
 {
-    return g->arena + s * g->arena_size + t->grad_at;
+    assert(!t->half);
+    return ak_grad_at(g, t, s, 0);
 }
 
 void ak_graph_watch(ak_graph *g, ak_graph_watcher *watch, void *ctx)

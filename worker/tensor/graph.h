@@ -5,6 +5,9 @@
 // numel are of one shard, and each operation runs over all shards of the rank before the next
 // begins, so that operations over the whole batch (batch norm, losses) meet all of them.
 //
+// In bf16 (world.bf16) what has three or four axes, maps and tokens, is stored as bf16, where the
+// operation can; inputs, features, losses and parameters are floats.
+//
 // Recording is sticky: the first failure is kept, later calls return a harmless tensor, and
 // ak_graph_compile reports it.  One thread.
 
@@ -26,6 +29,7 @@ typedef struct ak_tensor {
     int dims;
     int64_t shape[4], numel; // of one shard; images are nhwc
     int groups;              // equal parts of the first axis that batch norm measures apart
+    bool half;               // value and gradient are stored as bf16, else as floats
     bool needs_grad;
     bool grad_written;         // in this backward pass: the next writer adds
     ak_op *producer;           // NULL: an input
@@ -75,9 +79,13 @@ double ak_graph_loss(ak_graph *g);
 double ak_graph_sum(ak_graph *g, const ak_tensor *scalar); // the same of any scalar that is kept
 void ak_graph_backward(ak_graph *g);
 
-// ak_value and ak_grad give a tensor's numbers of local shard s.
+// ak_value and ak_grad give a tensor's numbers of local shard s, which are floats.
 float *ak_value(const ak_graph *g, const ak_tensor *t, int s);
 float *ak_grad(const ak_graph *g, const ak_tensor *t, int s);
+
+// The same of any tensor, from number `index` on: floats, or bf16 (half.h) where t->half.
+void *ak_value_at(const ak_graph *g, const ak_tensor *t, int s, int64_t index);
+void *ak_grad_at(const ak_graph *g, const ak_tensor *t, int s, int64_t index);
 
 // ak_graph_watch has `watch` called behind each operation of forward and backward, with its kind,
 // its output and when it began and ended (ak_clock_ns); NULL: none.  ctx is borrowed.

@@ -24,6 +24,15 @@ ak_isa ak_isa_of_cpu(void)
     return AK_ISA_PLAIN;
 }
 
+bool ak_isa_has_bf16(void)
+{
+#ifdef __x86_64__
+    return ak_isa_of_cpu() == AK_ISA_AVX512 && __builtin_cpu_supports("avx512bf16");
+#else
+    return false;
+#endif
+}
+
 const char *ak_isa_name(ak_isa isa)
 {
     return names[isa];

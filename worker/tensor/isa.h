@@ -21,6 +21,9 @@ ak_isa ak_isa_of_cpu(void);
 
 const char *ak_isa_name(ak_isa isa);
 
+// ak_isa_has_bf16: whether this CPU multiplies bf16 (AVX512_BF16).
+bool ak_isa_has_bf16(void);
+
 // ak_isa_find gives the set called name, "" being the CPU's; ERR_INVALID.
 akssl_status ak_isa_find(ak_isa *out, const char *name) AKSSL_MUST_CHECK;
 

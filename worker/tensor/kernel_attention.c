@@ -5,12 +5,18 @@
 // makes the softmax again from the logarithms that forward kept.  A product's right-hand matrix is
 // packed (dense/dense.h), each once a head or a block; everything else is used where it lies, d of
 // its row's 3 D (or D) numbers.
+//
+// In bf16 (kernels of pairs) qkv, y and their gradients are bf16, softmaxes are made in floats and
+// narrowed for the products behind them, and the gradients of K and V are summed in floats over all
+// blocks before they are stored.
 
 #include <math.h>
 #include <stddef.h>
+#include <string.h>
 
 #include "worker/tensor/dense.h"
 #include "worker/tensor/exp.h"
+#include "worker/tensor/half.h"
 #include "worker/tensor/kernel_vit.h"
 #include "worker/tensor/pieces.h"
 
@@ -20,14 +26,36 @@ enum { LANES = 16, QUERIES = 96 }; // queries of a block, at most
 
 typedef struct head {
     const ak_dense_kernels *kernels;
-    const float *q, *k, *v; // rows of 3 D
+    const void *q, *k, *v; // rows of 3 D
     int64_t tokens, padded, d, row, y_row;
     int64_t block; // queries at a time
     float scale;
     float *turned, *turned_v; // K^T and V^T, packed [d][tokens]
     float *right, *other;     // packed [tokens][d]
     float *scores, *down;     // [block][padded]
+    // In bf16 alone:
+    ak_half *left;          // rows for a product, [block][padded] or [tokens][d]
+    float *packed;          // [places of block][padded]
+    float *sums_k, *sums_v; // [tokens][d]
+    float *unused;          // [padded]
 } head;
+
+static bool halves(const ak_dense_kernels *kernels)
+{
+    return kernels->pair == 2;
+}
+
+// Number `index` of what is bf16 or floats.
+static const void *number(const head *h, const void *from, int64_t index)
+{
+    return halves(h->kernels) ? (const void *)((const ak_half *)from + index)
+                              : (const float *)from + index;
+}
+
+static void *number_of(const head *h, void *from, int64_t index)
+{
+    return halves(h->kernels) ? (void *)((ak_half *)from + index) : (float *)from + index;
+}
 
 static int64_t padded_of(int64_t n)
 {
@@ -35,53 +63,99 @@ static int64_t padded_of(int64_t n)
 }
 
 // turned, turned_v, right, other, scores, down
-int64_t ak_kernel_attention_room(const ak_heads *a)
+static int64_t common_room(const ak_heads *a)
 {
     int64_t d = a->width / a->heads, padded = padded_of(a->tokens);
 
     return 2 * d * padded + 2 * a->tokens * padded_of(d) + 2 * QUERIES * padded;
 }
 
-static head head_of(const float *qkv, const ak_heads *a, int64_t item, float *room)
+// left, packed, sums_k, sums_v, unused
+int64_t ak_kernel_attention_room(const ak_heads *a)
+{
+    int64_t padded = padded_of(a->tokens), wide = padded * padded_of(a->width / a->heads);
+
+    return common_room(a) + (halves(a->kernels) ? 2 * QUERIES * padded + 3 * wide + padded : 0);
+}
+
+static void give_halves(head *h, float *room)
+{
+    int64_t wide = h->padded * padded_of(h->d);
+
+    h->left = (ak_half *)(void *)room;
+    h->packed = room + QUERIES * h->padded + wide;
+    h->sums_k = h->packed + QUERIES * h->padded;
+    h->sums_v = h->sums_k + wide;
+    h->unused = h->sums_v + wide;
+}
+
+static head head_of(const void *qkv, const ak_heads *a, int64_t item, float *room)
 {
     int64_t d = a->width / a->heads, padded = padded_of(a->tokens);
     int64_t blocks = (a->tokens + QUERIES - 1) / QUERIES, wide = a->tokens * padded_of(d);
-    const float *q = qkv + item / a->heads * a->tokens * 3 * a->width + item % a->heads * d;
+    int64_t q = item / a->heads * a->tokens * 3 * a->width + item % a->heads * d;
+    head h = { .kernels = a->kernels,
+               .tokens = a->tokens,
+               .padded = padded,
+               .d = d,
+               .row = 3 * a->width,
+               .y_row = a->width,
+               .block = (a->tokens + blocks - 1) / blocks,
+               .scale = (float)(1 / sqrt((double)d)),
+               .turned = room,
+               .turned_v = room + d * padded,
+               .right = room + 2 * d * padded,
+               .other = room + 2 * d * padded + wide,
+               .scores = room + 2 * d * padded + 2 * wide,
+               .down = room + 2 * d * padded + 2 * wide + QUERIES * padded };
 
-    return (head){ .kernels = a->kernels,
-                   .q = q,
-                   .k = q + a->width,
-                   .v = q + 2 * a->width,
-                   .tokens = a->tokens,
-                   .padded = padded,
-                   .d = d,
-                   .row = 3 * a->width,
-                   .y_row = a->width,
-                   .block = (a->tokens + blocks - 1) / blocks,
-                   .scale = (float)(1 / sqrt((double)d)),
-                   .turned = room,
-                   .turned_v = room + d * padded,
-                   .right = room + 2 * d * padded,
-                   .other = room + 2 * d * padded + wide,
-                   .scores = room + 2 * d * padded + 2 * wide,
-                   .down = room + 2 * d * padded + 2 * wide + QUERIES * padded };
+    h.q = number(&h, qkv, q);
+    h.k = number(&h, qkv, q + a->width);
+    h.v = number(&h, qkv, q + 2 * a->width);
+    if (halves(a->kernels))
+        give_halves(&h, room + common_room(a));
+    return h;
+}
+
+static int64_t places(const head *h, int64_t numbers)
+{
+    return (numbers + h->kernels->pair - 1) / h->kernels->pair;
+}
+
+// Rows of d as a product takes them on its left, *row apart: where they lie, unless an odd d
+// leaves half a pair.
+static const float *as_left(const head *h, const void *x, int64_t *row, int64_t count)
+{
+    const ak_half *from = x;
+    int64_t even = h->d + 1, all = *row;
+
+    *row /= h->kernels->pair;
+    if (!halves(h->kernels) || h->d % 2 == 0)
+        return x;
+    for (int64_t r = 0; r < count; r++) {
+        memcpy(h->left + r * even, from + r * all, (size_t)h->d * sizeof *from);
+        h->left[r * even + h->d] = 0;
+    }
+    *row = even / 2;
+    return (const float *)(const void *)h->left;
 }
 
 // to [count][padded] = x times the packed `keys`, x rows of d; zeros follow up to a whole vector.
-static void meet(const head *h, float *to, const float *x, int64_t x_row, const float *keys,
+static void meet(const head *h, float *to, const void *x, int64_t x_row, const float *keys,
                  int64_t count)
 {
     int64_t lanes = h->kernels->lanes;
+    const float *a = as_left(h, x, &x_row, count);
 
     h->kernels->product(&(ak_dense_product){ .c = to,
                                              .c_row = h->padded,
-                                             .a = x,
+                                             .a = a,
                                              .a_row = x_row,
                                              .a_column = 1,
                                              .b = keys,
                                              .m = count,
                                              .n = (h->tokens + lanes - 1) / lanes * lanes,
-                                             .k = h->d });
+                                             .k = places(h, h->d) });
 }
 
 static inline float largest_of(const float *x, int64_t n)
@@ -141,31 +215,51 @@ CLONES static void scale_rows(float *y, const float *scale, int64_t rows, int64_
             y[r * row + i] *= scale[r];
 }
 
-static void forward_item(float *y, float *logs, const float *qkv, const ak_heads *a, int64_t item,
+// Rows of [count][padded] for a product's left.
+static const float *softmax_left(const head *h, const float *x, int64_t count)
+{
+    if (!halves(h->kernels))
+        return x;
+    ak_half_narrow(h->left, x, count * h->padded, 1);
+    return (const float *)(const void *)h->left;
+}
+
+// y [count][d] = the softmax of the block's scores, times the packed `right`.
+static void weigh(const head *h, void *y, int64_t count, const float *inverse)
+{
+    if (halves(h->kernels))
+        scale_rows(h->scores, inverse, count, h->tokens, h->padded);
+    h->kernels->product(&(ak_dense_product){ .c = y,
+                                             .c_row = h->y_row,
+                                             .c_half = halves(h->kernels),
+                                             .a = softmax_left(h, h->scores, count),
+                                             .a_row = places(h, h->padded),
+                                             .a_column = 1,
+                                             .b = h->right,
+                                             .m = count,
+                                             .n = h->d,
+                                             .k = places(h, h->tokens) });
+    if (!halves(h->kernels))
+        scale_rows(y, inverse, count, h->d, h->y_row);
+}
+
+static void forward_item(void *y, float *logs, const void *qkv, const ak_heads *a, int64_t item,
                          float *room)
 {
     head h = head_of(qkv, a, item, room);
     float inverse[QUERIES];
+    bool half = halves(a->kernels);
 
-    y += item / a->heads * a->tokens * a->width + item % a->heads * h.d;
+    y = number_of(&h, y, item / a->heads * a->tokens * a->width + item % a->heads * h.d);
     logs += item * a->tokens;
-    h.kernels->pack(h.turned, h.k, h.row, true, h.d, h.tokens);
-    h.kernels->pack(h.right, h.v, h.row, false, h.tokens, h.d);
+    h.kernels->pack(h.turned, h.k, half, h.row, true, h.d, h.tokens);
+    h.kernels->pack(h.right, h.v, half, h.row, false, h.tokens, h.d);
     for (int64_t first = 0; first < h.tokens; first += h.block) {
         int64_t count = h.tokens - first < h.block ? h.tokens - first : h.block;
 
-        meet(&h, h.scores, h.q + first * h.row, h.row, h.turned, count);
+        meet(&h, h.scores, number(&h, h.q, first * h.row), h.row, h.turned, count);
         soften(&h, count, inverse, logs + first);
-        h.kernels->product(&(ak_dense_product){ .c = y + first * h.y_row,
-                                                .c_row = h.y_row,
-                                                .a = h.scores,
-                                                .a_row = h.padded,
-                                                .a_column = 1,
-                                                .b = h.right,
-                                                .m = count,
-                                                .n = h.d,
-                                                .k = h.tokens });
-        scale_rows(y + first * h.y_row, inverse, count, h.d, h.y_row);
+        weigh(&h, number_of(&h, y, first * h.y_row), count, inverse);
     }
 }
 
@@ -190,94 +284,130 @@ CLONES static void soften_back(const head *h, int64_t count, const float *logs)
     }
 }
 
-// Adds x^T times the packed rows in `right` to `to`, x [count][padded]; only written if !add.
-static void gather(const head *h, float *to, const float *x, int64_t count, bool add)
+// Adds x^T times the packed rows in `right` to `to`, x [count][padded]; only written if !add.  In
+// bf16 to `sums` instead.
+static void gather(const head *h, void *to, float *sums, const float *x, int64_t count, bool add)
 {
-    h->kernels->product(&(ak_dense_product){ .c = to,
-                                             .c_row = h->row,
-                                             .a = x,
+    bool half = halves(h->kernels);
+
+    if (half)
+        h->kernels->pack_left(h->packed, h->unused, x, false, h->padded, count, h->tokens);
+    h->kernels->product(&(ak_dense_product){ .c = half ? sums : to,
+                                             .c_row = half ? h->d : h->row,
+                                             .a = half ? h->packed : x,
                                              .a_row = 1,
                                              .a_column = h->padded,
+                                             .a_packed = half,
                                              .b = h->right,
                                              .m = h->tokens,
                                              .n = h->d,
-                                             .k = count,
-                                             .base = add ? to : NULL,
-                                             .base_row = h->row });
+                                             .k = places(h, count),
+                                             .base = !add   ? NULL
+                                                     : half ? sums
+                                                            : to,
+                                             .base_row = half ? h->d : h->row });
 }
 
-// dq, dk, dv: where the gradients of this head's rows begin; add: to what they hold.  `other` is K.
-static void backward_block(const head *h, float *dq, float *dk, float *dv, const float *dy,
-                           int64_t first, int64_t count, bool add, const float *logs)
+// Stores sums [tokens][d]; add: to what is there.
+static void store(const head *h, ak_half *to, const float *sums, bool add)
 {
-    bool more = add || first > 0;
+    for (int64_t t = 0; t < h->tokens; t++)
+        for (int64_t i = 0; i < h->d; i++) {
+            ak_half *at = to + t * h->row + i;
 
-    dq += first * h->row;
-    dy += first * h->y_row;
-    meet(h, h->scores, h->q + first * h->row, h->row, h->turned, count);
+            *at = ak_half_of(sums[t * h->d + i] + (add ? ak_half_get(*at) : 0));
+        }
+}
+
+// Where the gradients of a head's rows begin; add: to what they hold.
+typedef struct gradients {
+    void *q, *k, *v;
+    bool add;
+} gradients;
+
+// `other` is K.
+static void backward_block(const head *h, const gradients *to, const void *dy, int64_t first,
+                           int64_t count, const float *logs)
+{
+    bool half = halves(h->kernels), more = first > 0 || (to->add && !half);
+    const void *q = number(h, h->q, first * h->row);
+    void *dq = number_of(h, to->q, first * h->row);
+
+    dy = number(h, dy, first * h->y_row);
+    meet(h, h->scores, q, h->row, h->turned, count);
     meet(h, h->down, dy, h->y_row, h->turned_v, count);
     soften_back(h, count, logs + first);
     // dQ = dS K
     h->kernels->product(&(ak_dense_product){ .c = dq,
                                              .c_row = h->row,
-                                             .a = h->down,
-                                             .a_row = h->padded,
+                                             .c_half = half,
+                                             .a = softmax_left(h, h->down, count),
+                                             .a_row = places(h, h->padded),
                                              .a_column = 1,
                                              .b = h->other,
                                              .m = count,
                                              .n = h->d,
-                                             .k = h->tokens,
-                                             .base = add ? dq : NULL,
+                                             .k = places(h, h->tokens),
+                                             .base = to->add ? dq : NULL,
                                              .base_row = h->row });
     // dK += dS^T Q
-    h->kernels->pack(h->right, h->q + first * h->row, h->row, false, count, h->d);
-    gather(h, dk, h->down, count, more);
+    h->kernels->pack(h->right, q, half, h->row, false, count, h->d);
+    gather(h, to->k, h->sums_k, h->down, count, more);
     // dV += P^T dy
-    h->kernels->pack(h->right, dy, h->y_row, false, count, h->d);
-    gather(h, dv, h->scores, count, more);
+    h->kernels->pack(h->right, dy, half, h->y_row, false, count, h->d);
+    gather(h, to->v, h->sums_v, h->scores, count, more);
 }
 
-static void backward_item(float *dqkv, const float *dy, const float *qkv, const float *logs,
+static void backward_item(void *dqkv, const void *dy, const void *qkv, const float *logs,
                           const ak_heads *a, bool add, int64_t item, float *room)
 {
     head h = head_of(qkv, a, item, room);
-    float *dq = dqkv + (h.q - qkv);
+    bool half = halves(a->kernels);
+    int64_t q = item / a->heads * a->tokens * h.row + item % a->heads * h.d;
+    gradients to = { .q = number_of(&h, dqkv, q),
+                     .k = number_of(&h, dqkv, q + a->width),
+                     .v = number_of(&h, dqkv, q + 2 * a->width),
+                     .add = add };
 
-    dy += item / a->heads * a->tokens * a->width + item % a->heads * h.d;
+    dy = number(&h, dy, item / a->heads * a->tokens * a->width + item % a->heads * h.d);
     logs += item * a->tokens;
-    h.kernels->pack(h.turned, h.k, h.row, true, h.d, h.tokens);
-    h.kernels->pack(h.turned_v, h.v, h.row, true, h.d, h.tokens);
-    h.kernels->pack(h.other, h.k, h.row, false, h.tokens, h.d);
+    h.kernels->pack(h.turned, h.k, half, h.row, true, h.d, h.tokens);
+    h.kernels->pack(h.turned_v, h.v, half, h.row, true, h.d, h.tokens);
+    h.kernels->pack(h.other, h.k, half, h.row, false, h.tokens, h.d);
     for (int64_t first = 0; first < h.tokens; first += h.block) {
         int64_t count = h.tokens - first < h.block ? h.tokens - first : h.block;
 
-        backward_block(&h, dq, dq + a->width, dq + 2 * a->width, dy, first, count, add, logs);
+        backward_block(&h, &to, dy, first, count, logs);
+    }
+    if (half) {
+        store(&h, to.k, h.sums_k, add);
+        store(&h, to.v, h.sums_v, add);
     }
 }
 
 // ---- all of them: thread t of `threads` takes items t, t + threads, ...
 
-static void forward_share(float *y, float *logs, const float *qkv, const ak_heads *a, float *room,
+static void forward_share(void *y, float *logs, const void *qkv, const ak_heads *a, float *room,
                           int64_t t, int threads)
 {
     for (int64_t item = t; item < a->n * a->heads; item += threads)
         forward_item(y, logs, qkv, a, item, room + t * ak_kernel_attention_room(a));
 }
 
-void ak_kernel_attention(float *y, float *logs, const float *qkv, const ak_heads *a, float *room,
+void ak_kernel_attention(void *y, float *logs, const void *qkv, const ak_heads *a, float *room,
                          int threads)
 {
     PIECES(threads, 1, threads, forward_share(y, logs, qkv, a, room, lo, threads));
 }
 
-static void backward_share(float *dqkv, const float *dy, const float *qkv, const float *logs,
+static void backward_share(void *dqkv, const void *dy, const void *qkv, const float *logs,
                            const ak_heads *a, bool add, float *room, int64_t t, int threads)
 {
     for (int64_t item = t; item < a->n * a->heads; item += threads)
         backward_item(dqkv, dy, qkv, logs, a, add, item, room + t * ak_kernel_attention_room(a));
 }
 
-void ak_kernel_attention_backward(float *dqkv, const float *dy, const float *qkv, const float *logs,
+void ak_kernel_attention_backward(void *dqkv, const void *dy, const void *qkv, const float *logs,
                                   const ak_heads *a, bool accumulate, float *room, int threads)
 {
     PIECES(threads, 1, threads,

@@ -63,18 +63,18 @@ void ak_kernel_patches_backward(float *dx, const float *rows, const ak_patches *
 typedef struct ak_heads {
     int64_t n, tokens, width; // D
     int64_t heads;
-    const ak_dense_kernels *kernels; // ak_dense_kernels_of
+    const ak_dense_kernels *kernels; // ak_dense_kernels_of; of pairs: qkv, y, dy, dqkv are bf16
 } ak_heads;
 
 // For each image and head, y = softmax(Q K^T / sqrt(d)) V; logs [n][heads][tokens] become the
 // logarithms of the softmax's sums, which backward makes the softmax of again.
 // room: ak_kernel_attention_room floats a thread.
-void ak_kernel_attention(float *y, float *logs, const float *qkv, const ak_heads *a, float *room,
+void ak_kernel_attention(void *y, float *logs, const void *qkv, const ak_heads *a, float *room,
                          int threads);
 
 // With P the softmax: dV = P^T dy, dS = P * (dP - rowsum(dP * P)), dP = dy V^T,
 // dQ = dS K / sqrt(d), dK = dS^T Q / sqrt(d).
-void ak_kernel_attention_backward(float *dqkv, const float *dy, const float *qkv, const float *logs,
+void ak_kernel_attention_backward(void *dqkv, const void *dy, const void *qkv, const float *logs,
                                   const ak_heads *a, bool accumulate, float *room, int threads);
 int64_t ak_kernel_attention_room(const ak_heads *a);
 

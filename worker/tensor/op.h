@@ -6,17 +6,22 @@
 #include <stddef.h>
 
 #include "worker/tensor/graph.h"
+#include "worker/tensor/kernel.h"
 
 enum { AK_OP_INPUTS = AK_GRAPH_INPUTS };
 
 // Values that backward reads; they stay in memory until then.
 enum { AK_NEEDS_IN = 1, AK_NEEDS_OUT = 2 };
 
+// Which tensors an operation takes as bf16.
+enum { AK_HALF_IN = 1, AK_HALF_OUT = 2, AK_HALF = AK_HALF_IN | AK_HALF_OUT };
+
 typedef struct ak_op_kind {
     const char *name;
     size_t self_size;
     int needs;
     int constant; // bit k: input k is held constant, no gradient flows to it
+    int half;
 
     // plan builds what the shapes allow to build; called once, at compile.  Optional.
     akssl_status (*plan)(ak_op *op, ak_graph *g);
@@ -85,6 +90,9 @@ ak_tensor *ak_op_fail(ak_graph *g, akssl_status code);
 
 // ak_op_result is what a recording function returns for op (NULL: the recording has failed).
 ak_tensor *ak_op_result(ak_graph *g, ak_op *op);
+
+// ak_op_maps gives the loops over a tensor's numbers.
+const ak_maps *ak_op_maps(const ak_tensor *t);
 
 // In plan: ask for memory shared by all operations, which each uses only within one call.
 void ak_op_scratch(ak_graph *g, int64_t floats);

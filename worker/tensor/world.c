@@ -29,6 +29,7 @@ akssl_status ak_world_init(ak_world *world, ak_comm *comm, int64_t shards, int64
     world->threads = (int)threads;
     world->isa = ak_isa_of_cpu();
     world->exact = false;
+    world->bf16 = false;
     return AKSSL_OK;
 }
 

@@ -20,10 +20,11 @@ typedef struct ak_world {
     int threads; // that compute one shard; part of the result
     ak_isa isa;  // of products and convolutions; part of the result
     bool exact; // convolutions by the definition's products, none by Winograd's; part of the result
+    bool bf16;  // activations and products (graph.h); isa is AVX512; part of the result
 } ak_world;
 
 // ak_world_init cuts shards among comm's ranks: ERR_INVALID when that does not come out even; isa
-// is the CPU's, exact is false.
+// is the CPU's, exact and bf16 are false.
 akssl_status ak_world_init(ak_world *world, ak_comm *comm, int64_t shards,
                            int64_t threads) AKSSL_MUST_CHECK;
 

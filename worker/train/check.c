@@ -27,9 +27,17 @@ static akssl_status check_numbers(const ak_spec *s)
                        "batch %" PRId64 " is not divisible by shards %" PRId64
                        ": change one of them",
                        s->batch, s->shards);
-    if (strcmp(s->precision, "fp32") != 0)
-        return ak_fail(AKSSL_ERR_INVALID, "precision '%.64s': no such precision; there is fp32",
+    if (strcmp(s->precision, "fp32") != 0 && strcmp(s->precision, "bf16") != 0)
+        return ak_fail(AKSSL_ERR_INVALID,
+                       "precision '%.64s': no such precision; there are fp32 and bf16",
                        s->precision);
+    if (strcmp(s->precision, "bf16") == 0 && s->instructions[0] &&
+        strcmp(s->instructions, "avx512") != 0)
+        return ak_fail(
+            AKSSL_ERR_INVALID,
+            "precision bf16 needs AVX512_BF16, which instructions %s leave out: give one "
+            "of them alone",
+            s->instructions);
     return ak_spec_check_ranks(s, s->ranks);
 }
 

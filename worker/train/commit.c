@@ -57,6 +57,7 @@ static akssl_status write_model(ak_trainer *t, const ak_results *results, const 
     ak_safetensors_set_meta(w, "format", "pt");
     set_number(w, "step", t->step);
     ak_safetensors_set_meta(w, AK_MACHINE_KEY, ak_isa_name(t->world.isa));
+    ak_safetensors_set_meta(w, "precision", t->world.bf16 ? "bf16" : "fp32");
     for (int i = 0; i < results->count; i++)
         ak_str_format(&text, "%s=%.17g;", results->row[i].name, results->row[i].value);
     if (results->count)

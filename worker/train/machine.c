@@ -61,6 +61,24 @@ static akssl_status find(ak_isa *isa, const char *name, const char *of)
                    host, ak_isa_name(*isa), of, ak_isa_name(cpu));
 }
 
+static akssl_status check_precision(const ak_spec *spec, ak_isa isa)
+{
+    char host[256] = "";
+
+    if (strcmp(spec->precision, "bf16") != 0 || (isa == AK_ISA_AVX512 && ak_isa_has_bf16()))
+        return AKSSL_OK;
+    if (isa != AK_ISA_AVX512)
+        return ak_fail(AKSSL_ERR_STATE,
+                       "precision bf16 needs AVX512_BF16, and the run computes with %s: submit it "
+                       "anew with --precision fp32",
+                       ak_isa_name(isa));
+    (void)gethostname(host, sizeof host - 1);
+    return ak_fail(AKSSL_ERR_STATE,
+                   "the CPU of %s has no AVX512_BF16, which precision bf16 needs: let it run where "
+                   "all CPUs do, or submit it anew with --precision fp32",
+                   host);
+}
+
 akssl_status ak_machine_settle(ak_spec *spec, const char *commit, ak_comm *comm, bool *elsewhere)
 {
     ak_isa isa, least = least_of_ranks(comm);
@@ -71,6 +89,8 @@ akssl_status ak_machine_settle(ak_spec *spec, const char *commit, ak_comm *comm,
         ak_str_append(&name, spec->instructions[0] ? spec->instructions : ak_isa_name(least));
     if (rc == AKSSL_OK)
         rc = find(&isa, name.text, commit[0] ? "the commit that it goes on from" : "its spec");
+    if (rc == AKSSL_OK)
+        rc = check_precision(spec, isa);
     if (rc == AKSSL_OK)
         rc = ak_spec_set(spec, AK_MACHINE_KEY, name.text);
     ak_str_fini(&name);
@@ -86,6 +106,8 @@ akssl_status ak_machine_sample(ak_spec *sample, const ak_spec *spec, int64_t ima
     ak_spec_copy(sample, spec);
     sample->batch = images < most ? images : most;
     sample->shards = 1;
+    if (!ak_isa_has_bf16() && ak_spec_set(sample, "precision", "fp32") < 0)
+        return AKSSL_ERR_INTERNAL;
     return ak_spec_set(sample, AK_MACHINE_KEY, "");
 }
 
@@ -95,6 +117,9 @@ akssl_status ak_machine_world(ak_world *world, const ak_spec *spec, ak_comm *com
 
     if (rc == AKSSL_OK)
         rc = find(&world->isa, spec->instructions, "its spec");
+    if (rc == AKSSL_OK)
+        rc = check_precision(spec, world->isa);
+    world->bf16 = strcmp(spec->precision, "bf16") == 0;
     world->exact = strcmp(spec->convolution, "exact") == 0;
     return rc;
 }

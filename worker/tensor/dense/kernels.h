@@ -2,7 +2,7 @@
 //
 // The file says LANES (floats in a vector), ROWS x VECTORS (vectors of a product that stay in
 // registers), TURN(M) (M(0), M(1), ... M(LANES - 1)) and TABLE (the table's name) before it
-// includes this; without, it gets those of any CPU.
+// includes this, and PAIRS if it multiplies pairs of bf16; without, it gets those of any CPU.
 
 #include <string.h>
 
@@ -77,6 +77,37 @@ INLINE void turn(vec *x)
 #endif
 }
 
+#ifdef PAIRS
+
+#include "worker/tensor/dense/pairs.h"
+
+#else
+
+enum { PAIR = 1 };
+
+#define ADD_PRODUCT(sum, left, right) (sum) += (left) * (right)
+
+INLINE vec get_c(const void *c, bool half, int64_t at)
+{
+    (void)half;
+    return get((const float *)c + at);
+}
+
+INLINE void put_c(void *c, bool half, int64_t at, vec v)
+{
+    (void)half;
+    put((float *)c + at, v);
+}
+
+INLINE void add_one(void *c, const void *base, bool half, int64_t c_at, int64_t base_at,
+                    float value)
+{
+    (void)half;
+    if (base)
+        value += ((const float *)base)[base_at];
+    ((float *)c)[c_at] = value;
+}
+
 static void pack_panel(float *to, const float *b, int64_t row, int64_t k, int64_t n, int vectors)
 {
     for (int64_t i = 0; i < k; i++, b += row)
@@ -100,8 +131,12 @@ static void pack_turned(float *to, const float *b, int64_t row, int64_t k, int64
         }
 }
 
-static void pack(float *to, const float *b, int64_t row, bool turned, int64_t k, int64_t n)
+static void pack(float *to, const void *from, bool half, int64_t row, bool turned, int64_t k,
+                 int64_t n)
 {
+    const float *b = from;
+
+    (void)half;
     for (int64_t j = 0; j < n; j += PANEL) {
         if (turned)
             pack_turned(to + j * k, b + j * row, row, k, n - j, vectors_at(j, n));
@@ -132,10 +167,13 @@ INLINE void pack_blocks(float *to, float *sums, const float *a, int64_t row, int
     LOOP(int i = 0; i < blocks; i++) * (loose_part *)(sums + i * ROWS) = sum[i];
 }
 
-static void pack_left(float *to, float *sums, const float *a, int64_t row, int64_t k, int64_t m)
+static void pack_left(float *to, float *sums, const void *from, bool half, int64_t row, int64_t k,
+                      int64_t m)
 {
+    const float *a = from;
     int64_t i = 0;
 
+    (void)half;
     for (; i + ACROSS * ROWS <= m; i += ACROSS * ROWS)
         pack_blocks(to + i * k, sums + i, a + i, row, k, ACROSS);
     for (; i + ROWS <= m; i += ROWS)
@@ -149,6 +187,8 @@ static void pack_left(float *to, float *sums, const float *a, int64_t row, int64
     }
 }
 
+#endif
+
 // ---- products
 
 // A tile whose last vector reaches over the n columns left.
@@ -156,14 +196,9 @@ static void put_ragged(const ak_dense_product *p, int64_t i, int64_t j, const ve
                        int vectors)
 {
     for (int r = 0; r < rows; r++)
-        for (int64_t q = 0; q < p->n - j; q++) {
-            float value = sum[r * vectors + q / LANES][q % LANES];
-            float *c = p->c + (i + r) * p->c_row + j + q;
-
-            if (p->base)
-                value += p->base[(i + r) * p->base_row + j + q];
-            *c = value;
-        }
+        for (int64_t q = 0; q < p->n - j; q++)
+            add_one(p->c, p->base, p->c_half, (i + r) * p->c_row + j + q,
+                    (i + r) * p->base_row + j + q, sum[r * vectors + q / LANES][q % LANES]);
 }
 
 INLINE void tile(const ak_dense_product *p, int64_t i, int64_t j, int rows, int vectors)
@@ -181,7 +216,7 @@ INLINE void tile(const ak_dense_product *p, int64_t i, int64_t j, int rows, int 
         LOOP(int v = 0; v < vectors; v++) right[v] = get(b + v * LANES);
         LOOP(int r = 0; r < rows; r++)
         LOOP(int v = 0; v < vectors; v++)
-        sum[r * vectors + v] += a[r * row] * right[v];
+        ADD_PRODUCT(sum[r * vectors + v], a[r * row], right[v]);
     }
     if (j + vectors * LANES > p->n) {
         put_ragged(p, i, j, sum, rows, vectors);
@@ -191,8 +226,9 @@ INLINE void tile(const ak_dense_product *p, int64_t i, int64_t j, int rows, int 
     LOOP(int v = 0; v < vectors; v++)
     {
         if (p->base)
-            sum[r * vectors + v] += get(p->base + (i + r) * p->base_row + j + v * LANES);
-        put(p->c + (i + r) * p->c_row + j + v * LANES, sum[r * vectors + v]);
+            sum[r * vectors + v] +=
+                get_c(p->base, p->c_half, (i + r) * p->base_row + j + v * LANES);
+        put_c(p->c, p->c_half, (i + r) * p->c_row + j + v * LANES, sum[r * vectors + v]);
     }
 }
 
@@ -252,6 +288,7 @@ const ak_dense_kernels TABLE = {
     .lanes = LANES,
     .rows = ROWS,
     .panel = PANEL,
+    .pair = PAIR,
     .pack = pack,
     .pack_left = pack_left,
     .product = product,

@@ -36,8 +36,9 @@ static void forward(ak_op *op, ak_graph *g)
     attention *a = op->self;
 
     for (int s = 0; s < g->world.local; s++)
-        ak_kernel_attention(ak_value(g, op->out, s), a->logs + s * logs_of(&a->shape),
-                            ak_value(g, op->in[0], s), &a->shape, g->scratch, g->world.threads);
+        ak_kernel_attention(ak_value_at(g, op->out, s, 0), a->logs + s * logs_of(&a->shape),
+                            ak_value_at(g, op->in[0], s, 0), &a->shape, g->scratch,
+                            g->world.threads);
 }
 
 static void backward(ak_op *op, ak_graph *g)
@@ -46,8 +47,8 @@ static void backward(ak_op *op, ak_graph *g)
     ak_tensor *qkv = op->in[0];
 
     for (int s = 0; s < g->world.local; s++)
-        ak_kernel_attention_backward(ak_grad(g, qkv, s), ak_grad(g, op->out, s),
-                                     ak_value(g, qkv, s), a->logs + s * logs_of(&a->shape),
+        ak_kernel_attention_backward(ak_grad_at(g, qkv, s, 0), ak_grad_at(g, op->out, s, 0),
+                                     ak_value_at(g, qkv, s, 0), a->logs + s * logs_of(&a->shape),
                                      &a->shape, qkv->grad_written, g->scratch, g->world.threads);
 }
 
@@ -68,6 +69,7 @@ static const ak_op_kind kind = {
     .name = "attention",
     .self_size = sizeof(attention),
     .needs = AK_NEEDS_IN,
+    .half = AK_HALF,
     .plan = plan,
     .forward = forward,
     .backward = backward,
@@ -80,11 +82,14 @@ ak_tensor *ak_attention(ak_graph *g, ak_tensor *qkv, int64_t heads)
     const int64_t y[3] = { qkv->shape[0], qkv->shape[1], qkv->shape[2] / 3 };
     ak_op *op = ak_op_record(g, &kind, qkv, NULL, 3, y);
 
-    if (op)
-        ((attention *)op->self)->shape = (ak_heads){ .n = y[0],
-                                                     .tokens = y[1],
-                                                     .width = y[2],
-                                                     .heads = heads,
-                                                     .kernels = ak_dense_kernels_of(g->world.isa) };
+    if (op) {
+        op->out->half = qkv->half;
+        ((attention *)op->self)->shape =
+            (ak_heads){ .n = y[0],
+                        .tokens = y[1],
+                        .width = y[2],
+                        .heads = heads,
+                        .kernels = ak_dense_kernels_of(g->world.isa, qkv->half) };
+    }
     return ak_op_result(g, op);
 }

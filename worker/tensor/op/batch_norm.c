@@ -100,11 +100,6 @@ static void move_running(batch_norm *n, const double *moments)
     n->norm.count->count++;
 }
 
-static const float *rows_of(const batch_norm *n, const float *x, int group)
-{
-    return x + group * n->rows * n->channels;
-}
-
 static void measure(ak_op *op, ak_graph *g)
 {
     batch_norm *n = op->self;
@@ -114,8 +109,9 @@ static void measure(ak_op *op, ak_graph *g)
 
     for (int s = 0; s < g->world.local; s++)
         for (int k = 0; k < n->groups; k++)
-            ak_kernel_moments(rows_of(n, ak_value(g, op->in[0], s), k), n->rows, c,
-                              n->parts + s * 2 * all + k * 2 * c, g->room, g->world.threads);
+            ak_op_maps(op->out)->moments(ak_value_at(g, op->in[0], s, k * n->rows * c), n->rows, c,
+                                         n->parts + s * 2 * all + k * 2 * c, g->room,
+                                         g->world.threads);
     if (!per_shard(n, g)) {
         ak_world_sum(&g->world, n->parts, 2 * all, g->room, n->sums);
         memcpy(n->parts, n->sums, (size_t)(2 * all) * sizeof(double));
@@ -164,9 +160,9 @@ static void normalize(ak_op *op, ak_graph *g, int s, int group)
         n->a[c] = (float)scale;
         n->b[c] = (float)(bias - scale * (double)mean[c]);
     }
-    ak_kernel_normalize(ak_value(g, op->out, s) + at, ak_value(g, op->in[0], s) + at,
-                        op->in[1] ? ak_value(g, op->in[1], s) + at : NULL, n->a, n->b, n->rows,
-                        n->channels, n->relu, g->world.threads);
+    ak_op_maps(op->out)->normalize(ak_value_at(g, op->out, s, at), ak_value_at(g, op->in[0], s, at),
+                                   op->in[1] ? ak_value_at(g, op->in[1], s, at) : NULL, n->a, n->b,
+                                   n->rows, n->channels, n->relu, g->world.threads);
 }
 
 static void forward(ak_op *op, ak_graph *g)
@@ -189,17 +185,17 @@ static void sum_group(ak_op *op, ak_graph *g, int s, int group)
     batch_norm *n = op->self;
     ak_tensor *add = op->in[1] && op->in[1]->needs_grad ? op->in[1] : NULL;
     int64_t at = group * n->rows * n->channels, c = n->channels;
-    float *masked = NULL;
+    const ak_maps *maps = ak_op_maps(op->out);
+    void *masked = NULL, *to = add ? ak_grad_at(g, add, s, at) : NULL;
 
     if (add)
-        masked = add->grad_written ? g->scratch : ak_grad(g, add, s) + at;
-    ak_kernel_norm_sums(ak_grad(g, op->out, s) + at, n->relu ? ak_value(g, op->out, s) + at : NULL,
-                        ak_value(g, op->in[0], s) + at, n->mean + cell(g, n, s, group),
-                        n->invstd + cell(g, n, s, group), n->rows, c, masked,
-                        n->parts + (s * n->groups + group) * 2 * c, g->room, g->world.threads);
+        masked = add->grad_written ? g->scratch : to;
+    maps->norm_sums(ak_grad_at(g, op->out, s, at), n->relu ? ak_value_at(g, op->out, s, at) : NULL,
+                    ak_value_at(g, op->in[0], s, at), n->mean + cell(g, n, s, group),
+                    n->invstd + cell(g, n, s, group), n->rows, c, masked,
+                    n->parts + (s * n->groups + group) * 2 * c, g->room, g->world.threads);
     if (add && add->grad_written)
-        ak_kernel_add(ak_grad(g, add, s) + at, ak_grad(g, add, s) + at, g->scratch, n->rows * c,
-                      g->world.threads);
+        maps->add(to, to, g->scratch, n->rows * c, g->world.threads);
 }
 
 static void spread(ak_op *op, ak_graph *g, int s, int group, const double *sums, double m)
@@ -217,10 +213,10 @@ static void spread(ak_op *op, ak_graph *g, int s, int group, const double *sums,
         n->b[c] = (float)slope;
         n->k[c] = (float)(-scale * sums[c] / m - slope * (double)mean[c]);
     }
-    ak_kernel_norm_backward(ak_grad(g, x, s) + at, ak_grad(g, op->out, s) + at,
-                            n->relu ? ak_value(g, op->out, s) + at : NULL, ak_value(g, x, s) + at,
-                            n->a, n->b, n->k, n->rows, n->channels,
-                            x->grad_written || x == op->in[1], g->world.threads);
+    ak_op_maps(op->out)->norm_backward(
+        ak_grad_at(g, x, s, at), ak_grad_at(g, op->out, s, at),
+        n->relu ? ak_value_at(g, op->out, s, at) : NULL, ak_value_at(g, x, s, at), n->a, n->b, n->k,
+        n->rows, n->channels, x->grad_written || x == op->in[1], g->world.threads);
 }
 
 static void gradients(ak_op *op, ak_graph *g)
@@ -299,6 +295,7 @@ static const ak_op_kind kind = {
     .name = "batch_norm",
     .self_size = sizeof(batch_norm),
     .needs = AK_NEEDS_IN | AK_NEEDS_OUT,
+    .half = AK_HALF,
     .plan = plan,
     .forward = forward,
     .backward = backward,
@@ -319,6 +316,7 @@ static ak_tensor *record(ak_graph *g, ak_tensor *x, const ak_norm *norm, ak_tens
                                                 .channels = channels,
                                                 .groups = groups };
         op->out->groups = groups;
+        op->out->half = x->half;
     }
     ak_op_param(g, op, norm->weight);
     ak_op_param(g, op, norm->bias);

@@ -5,7 +5,7 @@
 
 #include <stdlib.h>
 
-#include "worker/tensor/kernel.h"
+#include "worker/tensor/half.h"
 #include "worker/tensor/op.h"
 #include "worker/tensor/ops.h"
 
@@ -24,9 +24,21 @@ static akssl_status plan(ak_op *op, ak_graph *g)
     if (rc < 0)
         return rc;
     ak_op_leaf(g, ak_conv_gradient_size(c->conv));
-    if (op->in[0]->needs_grad)
+    if (op->in[0]->needs_grad || op->in[0]->half != c->shape.half)
         ak_op_scratch(g, op->in[0]->numel);
     return AKSSL_OK;
+}
+
+// x as the convolution takes it: images, which are floats, are narrowed into the scratch.
+static const void *input(const ak_op *op, ak_graph *g, int s)
+{
+    const conv2d *c = op->self;
+    const ak_tensor *x = op->in[0];
+
+    if (x->half == c->shape.half)
+        return ak_value_at(g, x, s, 0);
+    ak_half_narrow((ak_half *)(void *)g->scratch, ak_value(g, x, s), x->numel, g->world.threads);
+    return g->scratch;
 }
 
 static void forward(ak_op *op, ak_graph *g)
@@ -35,7 +47,7 @@ static void forward(ak_op *op, ak_graph *g)
 
     ak_conv_load(c->conv, c->w->value);
     for (int s = 0; s < g->world.local; s++)
-        ak_conv_forward(c->conv, ak_value(g, op->in[0], s), ak_value(g, op->out, s));
+        ak_conv_forward(c->conv, input(op, g, s), ak_value_at(g, op->out, s, 0));
 }
 
 static void backward(ak_op *op, ak_graph *g)
@@ -44,21 +56,18 @@ static void backward(ak_op *op, ak_graph *g)
     ak_tensor *x = op->in[0];
 
     for (int s = 0; s < g->world.local; s++) {
-        const float *dy = ak_grad(g, op->out, s);
+        const void *dy = ak_grad_at(g, op->out, s, 0);
+        void *dx = x->needs_grad ? ak_grad_at(g, x, s, 0) : NULL;
 
         if (op->trains) {
-            ak_conv_backward_weights(c->conv, ak_value(g, x, s), dy, ak_tree_leaf(&g->tree));
+            ak_conv_backward_weights(c->conv, input(op, g, s), dy, ak_tree_leaf(&g->tree));
             ak_tree_push(&g->tree, ak_conv_gradient_size(c->conv), g->world.threads);
         }
-        if (!x->needs_grad)
+        if (!dx)
             continue;
-        if (x->grad_written) {
-            ak_conv_backward_data(c->conv, dy, g->scratch);
-            ak_kernel_add(ak_grad(g, x, s), ak_grad(g, x, s), g->scratch, x->numel,
-                          g->world.threads);
-        } else {
-            ak_conv_backward_data(c->conv, dy, ak_grad(g, x, s));
-        }
+        ak_conv_backward_data(c->conv, dy, x->grad_written ? g->scratch : dx);
+        if (x->grad_written)
+            ak_op_maps(x)->add(dx, dx, g->scratch, x->numel, g->world.threads);
     }
     if (op->trains)
         ak_conv_unpack(c->conv, ak_tree_total(&g->tree), ak_op_gradient(g, op, c->w));
@@ -83,6 +92,7 @@ static const ak_op_kind kind = {
     .name = "conv2d",
     .self_size = sizeof(conv2d),
     .needs = AK_NEEDS_IN,
+    .half = AK_HALF,
     .plan = plan,
     .forward = forward,
     .backward = backward,
@@ -100,7 +110,8 @@ ak_tensor *ak_conv2d(ak_graph *g, ak_tensor *x, ak_param *w, int64_t stride, int
                         .kernel = w->shape[2],
                         .stride = stride,
                         .padding = padding,
-                        .exact = g->world.exact };
+                        .exact = g->world.exact,
+                        .half = g->world.bf16 };
     int64_t y[4] = { s.n, ak_conv_out(s.h, &s), ak_conv_out(s.w, &s), s.out };
     ak_op *op = ak_op_record(g, &kind, x, NULL, 4, y);
 

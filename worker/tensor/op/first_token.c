@@ -4,9 +4,29 @@
 
 #include <string.h>
 
+#include "worker/tensor/half.h"
 #include "worker/tensor/kernel.h"
 #include "worker/tensor/op.h"
 #include "worker/tensor/ops.h"
+
+static void take(float *y, const ak_tensor *x, const void *at, int64_t d)
+{
+    if (x->half)
+        ak_half_widen(y, at, d);
+    else
+        memcpy(y, at, (size_t)d * sizeof *y);
+}
+
+// at, numbers of x's gradient, += dy
+static void give(const ak_tensor *x, void *at, const float *dy, int64_t d)
+{
+    ak_half *half = at;
+
+    if (!x->half)
+        ak_kernel_add(at, at, dy, d, 1);
+    for (int64_t k = 0; k < d && x->half; k++)
+        half[k] = ak_half_of(ak_half_get(half[k]) + dy[k]);
+}
 
 static void forward(ak_op *op, ak_graph *g)
 {
@@ -14,8 +34,8 @@ static void forward(ak_op *op, ak_graph *g)
 
     for (int s = 0; s < g->world.local; s++)
         for (int64_t i = 0; i < n; i++)
-            memcpy(ak_value(g, op->out, s) + i * d, ak_value(g, op->in[0], s) + i * row,
-                   (size_t)d * sizeof(float));
+            take(ak_value(g, op->out, s) + i * d, op->in[0], ak_value_at(g, op->in[0], s, i * row),
+                 d);
 }
 
 static void backward(ak_op *op, ak_graph *g)
@@ -23,18 +43,20 @@ static void backward(ak_op *op, ak_graph *g)
     int64_t n = op->out->shape[0], d = op->out->shape[1], row = op->in[0]->numel / n;
 
     for (int s = 0; s < g->world.local; s++) {
-        float *dx = ak_grad(g, op->in[0], s);
+        ak_tensor *x = op->in[0];
         const float *dy = ak_grad(g, op->out, s);
 
-        if (!op->in[0]->grad_written)
-            memset(dx, 0, (size_t)op->in[0]->numel * sizeof(float));
+        if (!x->grad_written)
+            memset(ak_grad_at(g, x, s, 0), 0,
+                   (size_t)x->numel * (x->half ? sizeof(ak_half) : sizeof(float)));
         for (int64_t i = 0; i < n; i++)
-            ak_kernel_add(dx + i * row, dx + i * row, dy + i * d, d, 1);
+            give(x, ak_grad_at(g, x, s, i * row), dy + i * d, d);
     }
 }
 
 static const ak_op_kind kind = {
     .name = "first_token",
+    .half = AK_HALF_IN,
     .forward = forward,
     .backward = backward,
 };

@@ -16,6 +16,7 @@
 typedef struct linear {
     ak_dense_layer layer;
     int64_t rows, in, out;
+    bool x_half, y_half;
     float *stats; // [local][rows][2] of the layer norm; NULL: none
 } linear;
 
@@ -31,7 +32,9 @@ static ak_dense dense_of(const linear *l, const ak_graph *g)
                        .norm_w = y->norm_w ? y->norm_w->value : NULL,
                        .norm_b = y->norm_b ? y->norm_b->value : NULL,
                        .gelu = y->gelu,
-                       .kernels = ak_dense_kernels_of(g->world.isa),
+                       .kernels = ak_dense_kernels_of(g->world.isa, g->world.bf16),
+                       .x_half = l->x_half,
+                       .y_half = l->y_half,
                        .threads = g->world.threads };
 }
 
@@ -60,8 +63,9 @@ static void forward(ak_op *op, ak_graph *g)
 
     ak_dense_load(&d, false, g->scratch);
     for (int s = 0; s < g->world.local; s++)
-        ak_dense_forward(&d, ak_value(g, op->out, s), stats_of(l, s), ak_value(g, op->in[0], s),
-                         op->in[1] ? ak_value(g, op->in[1], s) : NULL, g->scratch);
+        ak_dense_forward(&d, ak_value_at(g, op->out, s, 0), stats_of(l, s),
+                         ak_value_at(g, op->in[0], s, 0),
+                         op->in[1] ? ak_value_at(g, op->in[1], s, 0) : NULL, g->scratch);
 }
 
 static void keep(ak_graph *g, const ak_op *op, const ak_param *param, const float *gradient)
@@ -80,8 +84,8 @@ static void weight_gradient(ak_op *op, ak_graph *g, const ak_dense *d)
     for (int s = 0; s < g->world.local; s++) {
         float *leaf = ak_tree_leaf(&g->tree);
 
-        ak_dense_weights(d, leaf, l->layer.bias ? leaf + size : NULL, ak_grad(g, op->out, s),
-                         ak_value(g, op->in[0], s), stats_of(l, s), g->scratch);
+        ak_dense_weights(d, leaf, l->layer.bias ? leaf + size : NULL, ak_grad_at(g, op->out, s, 0),
+                         ak_value_at(g, op->in[0], s, 0), stats_of(l, s), g->scratch);
         ak_tree_push(&g->tree, size + (l->layer.bias ? l->out : 0), g->world.threads);
     }
     total = ak_tree_total(&g->tree);
@@ -100,9 +104,9 @@ static void input_gradient(ak_op *op, ak_graph *g, const ak_dense *d)
         return;
     ak_dense_load(d, true, g->scratch);
     for (int s = 0; s < g->world.local; s++) {
-        ak_dense_backward(d, x->needs_grad ? ak_grad(g, x, s) : NULL, x->grad_written,
-                          norm ? ak_tree_leaf(&g->tree) : NULL, ak_grad(g, op->out, s),
-                          ak_value(g, x, s), stats_of(l, s), g->scratch);
+        ak_dense_backward(d, x->needs_grad ? ak_grad_at(g, x, s, 0) : NULL, x->grad_written,
+                          norm ? ak_tree_leaf(&g->tree) : NULL, ak_grad_at(g, op->out, s, 0),
+                          ak_value_at(g, x, s, 0), stats_of(l, s), g->scratch);
         if (norm)
             ak_tree_push(&g->tree, 2 * l->in, g->world.threads);
     }
@@ -123,8 +127,8 @@ static void backward(ak_op *op, ak_graph *g)
         weight_gradient(op, g, &d);
     input_gradient(op, g, &d);
     for (int s = 0; s < g->world.local && base && base->needs_grad; s++)
-        ak_kernel_scale_rows(ak_grad(g, base, s), ak_grad(g, op->out, s), NULL, l->rows, l->out,
-                             base->grad_written, g->world.threads);
+        ak_op_maps(base)->pass(ak_grad_at(g, base, s, 0), ak_grad_at(g, op->out, s, 0), base->numel,
+                               base->grad_written, g->world.threads);
 }
 
 static void fini(ak_op *op)
@@ -149,6 +153,7 @@ static const ak_op_kind kind = {
     .name = "linear",
     .self_size = sizeof(linear),
     .needs = AK_NEEDS_IN,
+    .half = AK_HALF,
     .plan = plan,
     .forward = forward,
     .backward = backward,
@@ -165,8 +170,12 @@ ak_tensor *ak_dense_of(ak_graph *g, ak_tensor *x, const ak_dense_layer *layer)
     y[x->dims - 1] = layer->w->shape[0];
     op = ak_op_record(g, &kind, x, layer->base, x->dims, y);
     if (op)
-        *(linear *)op->self =
-            (linear){ .layer = *layer, .rows = x->numel / in, .in = in, .out = layer->w->shape[0] };
+        *(linear *)op->self = (linear){ .layer = *layer,
+                                        .rows = x->numel / in,
+                                        .in = in,
+                                        .out = layer->w->shape[0],
+                                        .x_half = x->half,
+                                        .y_half = op->out->half };
     ak_op_param(g, op, layer->w);
     ak_op_param(g, op, layer->bias);
     ak_op_param(g, op, layer->norm_w);

@@ -23,21 +23,23 @@ static void forward(ak_op *op, ak_graph *g)
 {
     max_pool *m = op->self;
     const int64_t *x = op->in[0]->shape;
+    const ak_maps *maps = ak_op_maps(op->in[0]);
 
     for (int s = 0; s < g->world.local; s++)
-        ak_kernel_max_pool(ak_value(g, op->out, s), m->from + s * op->out->numel,
-                           ak_value(g, op->in[0], s), x[0], x[1], x[2], x[3], g->world.threads);
+        maps->max_pool(ak_value_at(g, op->out, s, 0), m->from + s * op->out->numel,
+                       ak_value_at(g, op->in[0], s, 0), x[0], x[1], x[2], x[3], g->world.threads);
 }
 
 static void backward(ak_op *op, ak_graph *g)
 {
     max_pool *m = op->self;
     const int64_t *x = op->in[0]->shape;
+    const ak_maps *maps = ak_op_maps(op->in[0]);
 
     for (int s = 0; s < g->world.local; s++)
-        ak_kernel_max_pool_backward(ak_grad(g, op->in[0], s), ak_grad(g, op->out, s),
-                                    m->from + s * op->out->numel, x[0], x[1], x[2], x[3],
-                                    op->in[0]->grad_written, g->world.threads);
+        maps->max_pool_backward(ak_grad_at(g, op->in[0], s, 0), ak_grad_at(g, op->out, s, 0),
+                                m->from + s * op->out->numel, x[0], x[1], x[2], x[3],
+                                op->in[0]->grad_written, g->world.threads);
 }
 
 static void fini(ak_op *op)
@@ -47,6 +49,7 @@ static void fini(ak_op *op)
 
 static const ak_op_kind kind = {
     .name = "max_pool",
+    .half = AK_HALF,
     .self_size = sizeof(max_pool),
     .plan = plan,
     .forward = forward,
@@ -59,5 +62,9 @@ ak_tensor *ak_max_pool(ak_graph *g, ak_tensor *x)
     int64_t y[4] = { x->shape[0], (x->shape[1] - 1) / 2 + 1, (x->shape[2] - 1) / 2 + 1,
                      x->shape[3] };
 
-    return ak_op_result(g, ak_op_record(g, &kind, x, NULL, 4, y));
+    ak_op *op = ak_op_record(g, &kind, x, NULL, 4, y);
+
+    if (op)
+        op->out->half = x->half;
+    return ak_op_result(g, op);
 }

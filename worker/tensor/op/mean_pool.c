@@ -7,23 +7,26 @@
 static void forward(ak_op *op, ak_graph *g)
 {
     const int64_t *x = op->in[0]->shape;
+    const ak_maps *maps = ak_op_maps(op->in[0]);
 
     for (int s = 0; s < g->world.local; s++)
-        ak_kernel_mean_pool(ak_value(g, op->out, s), ak_value(g, op->in[0], s), x[0], x[1] * x[2],
-                            x[3], g->world.threads);
+        maps->mean_pool(ak_value(g, op->out, s), ak_value_at(g, op->in[0], s, 0), x[0], x[1] * x[2],
+                        x[3], g->world.threads);
 }
 
 static void backward(ak_op *op, ak_graph *g)
 {
     const int64_t *x = op->in[0]->shape;
+    const ak_maps *maps = ak_op_maps(op->in[0]);
 
     for (int s = 0; s < g->world.local; s++)
-        ak_kernel_mean_pool_backward(ak_grad(g, op->in[0], s), ak_grad(g, op->out, s), x[0],
-                                     x[1] * x[2], x[3], op->in[0]->grad_written, g->world.threads);
+        maps->mean_pool_backward(ak_grad_at(g, op->in[0], s, 0), ak_grad(g, op->out, s), x[0],
+                                 x[1] * x[2], x[3], op->in[0]->grad_written, g->world.threads);
 }
 
 static const ak_op_kind kind = {
     .name = "mean_pool",
+    .half = AK_HALF_IN,
     .forward = forward,
     .backward = backward,
 };

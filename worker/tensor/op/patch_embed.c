@@ -9,6 +9,7 @@
 
 #include "proto/base/error.h"
 #include "worker/tensor/gemm.h"
+#include "worker/tensor/half.h"
 #include "worker/tensor/kernel.h"
 #include "worker/tensor/kernel_vit.h"
 #include "worker/tensor/op.h"
@@ -20,14 +21,31 @@ typedef struct patch_embed {
     int64_t rows, in, out;
 } patch_embed;
 
-// The scratch holds the patches (or their gradients), and behind them room for column sums.
+// The scratch holds the patches (or their gradients), behind them room for column sums, and in bf16
+// y (or dy) as floats, in which all is computed.
 static akssl_status plan(ak_op *op, ak_graph *g)
 {
     const patch_embed *p = op->self;
 
     ak_op_leaf(g, p->in * p->out);
-    ak_op_scratch(g, p->rows * p->in + ak_kernel_columns_room(p->rows, p->out));
+    ak_op_scratch(g, p->rows * p->in + ak_kernel_columns_room(p->rows, p->out) +
+                         (op->out->half ? p->rows * p->out : 0));
     return AKSSL_OK;
+}
+
+static float *floats_of_y(const ak_op *op, const ak_graph *g)
+{
+    const patch_embed *p = op->self;
+
+    return g->scratch + p->rows * p->in + ak_kernel_columns_room(p->rows, p->out);
+}
+
+static const float *gradient_of_y(const ak_op *op, const ak_graph *g, int s)
+{
+    if (!op->out->half)
+        return ak_grad(g, op->out, s);
+    ak_half_widen(floats_of_y(op, g), ak_grad_at(g, op->out, s, 0), op->out->numel);
+    return floats_of_y(op, g);
 }
 
 static void forward(ak_op *op, ak_graph *g)
@@ -35,10 +53,13 @@ static void forward(ak_op *op, ak_graph *g)
     const patch_embed *p = op->self;
 
     for (int s = 0; s < g->world.local; s++) {
+        float *y = op->out->half ? floats_of_y(op, g) : ak_value(g, op->out, s);
+
         ak_kernel_patches(g->scratch, ak_value(g, op->in[0], s), &p->patches, g->world.threads);
-        ak_gemm_nt(ak_value(g, op->out, s), g->scratch, p->w->value, p->rows, p->out, p->in, 1);
-        ak_kernel_add_bias(ak_value(g, op->out, s), p->bias->value, p->rows, p->out,
-                           g->world.threads);
+        ak_gemm_nt(y, g->scratch, p->w->value, p->rows, p->out, p->in, 1);
+        ak_kernel_add_bias(y, p->bias->value, p->rows, p->out, g->world.threads);
+        if (op->out->half)
+            ak_half_narrow(ak_value_at(g, op->out, s, 0), y, op->out->numel, g->world.threads);
     }
 }
 
@@ -48,7 +69,7 @@ static void weight_gradient(ak_op *op, ak_graph *g)
 
     for (int s = 0; s < g->world.local; s++) {
         ak_kernel_patches(g->scratch, ak_value(g, op->in[0], s), &p->patches, g->world.threads);
-        ak_gemm_tn(ak_tree_leaf(&g->tree), ak_grad(g, op->out, s), g->scratch, p->out, p->in,
+        ak_gemm_tn(ak_tree_leaf(&g->tree), gradient_of_y(op, g, s), g->scratch, p->out, p->in,
                    p->rows);
         ak_tree_push(&g->tree, p->out * p->in, g->world.threads);
     }
@@ -56,7 +77,7 @@ static void weight_gradient(ak_op *op, ak_graph *g)
            (size_t)(p->out * p->in) * sizeof(float));
     for (int s = 0; s < g->world.local; s++) {
         ak_kernel_column_sums(ak_tree_leaf(&g->tree), g->scratch + p->rows * p->in,
-                              ak_grad(g, op->out, s), p->rows, p->out, g->world.threads);
+                              gradient_of_y(op, g, s), p->rows, p->out, g->world.threads);
         ak_tree_push(&g->tree, p->out, g->world.threads);
     }
     memcpy(ak_op_gradient(g, op, p->bias), ak_tree_total(&g->tree), (size_t)p->out * sizeof(float));
@@ -70,7 +91,7 @@ static void backward(ak_op *op, ak_graph *g)
     if (op->trains)
         weight_gradient(op, g);
     for (int s = 0; s < g->world.local && x->needs_grad; s++) {
-        ak_gemm(g->scratch, ak_grad(g, op->out, s), p->w->value, p->rows, p->in, p->out, 1, 0);
+        ak_gemm(g->scratch, gradient_of_y(op, g, s), p->w->value, p->rows, p->in, p->out, 1, 0);
         ak_kernel_patches_backward(ak_grad(g, x, s), g->scratch, &p->patches, x->grad_written,
                                    g->world.threads);
     }
@@ -89,6 +110,7 @@ static const ak_op_kind kind = {
     .name = "patch_embed",
     .self_size = sizeof(patch_embed),
     .needs = AK_NEEDS_IN,
+    .half = AK_HALF_OUT,
     .plan = plan,
     .forward = forward,
     .backward = backward,

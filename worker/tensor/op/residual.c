@@ -9,9 +9,11 @@
 
 #include "proto/base/alloc.h"
 #include "worker/rng/rng.h"
+#include "worker/tensor/half.h"
 #include "worker/tensor/kernel_vit.h"
 #include "worker/tensor/op.h"
 #include "worker/tensor/ops.h"
+#include "worker/tensor/pieces.h"
 
 typedef struct residual {
     double drop;
@@ -23,6 +25,8 @@ static akssl_status plan(ak_op *op, ak_graph *g)
 {
     residual *r = op->self;
 
+    if (op->out->half)
+        ak_op_scratch(g, g->world.threads * 3 * op->out->numel / op->out->shape[0]);
     if (r->drop == 0 || !g->mode.training)
         return AKSSL_OK;
     r->scale = ak_try_alloc((size_t)(g->world.local * op->out->shape[0]), sizeof(float));
@@ -39,6 +43,49 @@ static void draw(const residual *r, const ak_graph *g, int64_t rows)
     }
 }
 
+// Rows of bf16 are computed as floats, three at a time in each thread's part of the scratch.
+static void forward_row(const ak_op *op, const ak_graph *g, int s, int64_t row, float *room)
+{
+    const residual *r = op->self;
+    int64_t rows = op->out->shape[0], width = op->out->numel / rows;
+    const float *scale = r->scale ? r->scale + s * rows + row : NULL;
+
+    ak_half_widen(room, ak_value_at(g, op->in[0], s, row * width), width);
+    ak_half_widen(room + width, ak_value_at(g, op->in[1], s, row * width), width);
+    ak_kernel_residual(room + 2 * width, room, room + width, scale, 1, width, 1);
+    ak_half_narrow(ak_value_at(g, op->out, s, row * width), room + 2 * width, width, 1);
+}
+
+static void backward_row(const ak_op *op, const ak_graph *g, int s, int64_t row, float *room)
+{
+    const residual *r = op->self;
+    int64_t rows = op->out->shape[0], width = op->out->numel / rows;
+    const float *scale = r->scale ? r->scale + s * rows + row : NULL;
+    ak_tensor *branch = op->in[1];
+    ak_half *to = ak_grad_at(g, branch, s, row * width);
+
+    ak_half_widen(room, ak_grad_at(g, op->out, s, row * width), width);
+    if (branch->grad_written)
+        ak_half_widen(room + width, to, width);
+    ak_kernel_scale_rows(room + width, room, scale, 1, width, branch->grad_written, 1);
+    ak_half_narrow(to, room + width, width, 1);
+}
+
+typedef void row_function(const ak_op *op, const ak_graph *g, int s, int64_t row, float *room);
+
+static void share_of_rows(const ak_op *op, const ak_graph *g, int s, row_function *one, int64_t t)
+{
+    int64_t rows = op->out->shape[0], room = 3 * op->out->numel / rows;
+
+    for (int64_t row = t; row < rows; row += g->world.threads)
+        one(op, g, s, row, g->scratch + t * room);
+}
+
+static void each_row(const ak_op *op, const ak_graph *g, int s, row_function *one)
+{
+    PIECES(g->world.threads, 1, g->world.threads, share_of_rows(op, g, s, one, lo));
+}
+
 static void forward(ak_op *op, ak_graph *g)
 {
     const residual *r = op->self;
@@ -47,26 +94,30 @@ static void forward(ak_op *op, ak_graph *g)
     if (r->scale)
         draw(r, g, rows);
     for (int s = 0; s < g->world.local; s++)
-        ak_kernel_residual(ak_value(g, op->out, s), ak_value(g, op->in[0], s),
-                           ak_value(g, op->in[1], s), r->scale ? r->scale + s * rows : NULL, rows,
-                           width, g->world.threads);
+        if (op->out->half)
+            each_row(op, g, s, forward_row);
+        else
+            ak_kernel_residual(ak_value(g, op->out, s), ak_value(g, op->in[0], s),
+                               ak_value(g, op->in[1], s), r->scale ? r->scale + s * rows : NULL,
+                               rows, width, g->world.threads);
 }
 
 static void backward(ak_op *op, ak_graph *g)
 {
     const residual *r = op->self;
     int64_t rows = op->out->shape[0], width = op->out->numel / rows;
+    ak_tensor *x = op->in[0], *branch = op->in[1];
 
     for (int s = 0; s < g->world.local; s++) {
-        const float *dy = ak_grad(g, op->out, s);
-
-        if (op->in[0]->needs_grad)
-            ak_kernel_scale_rows(ak_grad(g, op->in[0], s), dy, NULL, rows, width,
-                                 op->in[0]->grad_written, g->world.threads);
-        if (op->in[1]->needs_grad)
-            ak_kernel_scale_rows(ak_grad(g, op->in[1], s), dy,
+        if (x->needs_grad)
+            ak_op_maps(x)->pass(ak_grad_at(g, x, s, 0), ak_grad_at(g, op->out, s, 0), x->numel,
+                                x->grad_written, g->world.threads);
+        if (branch->needs_grad && branch->half)
+            each_row(op, g, s, backward_row);
+        else if (branch->needs_grad)
+            ak_kernel_scale_rows(ak_grad(g, branch, s), ak_grad(g, op->out, s),
                                  r->scale ? r->scale + s * rows : NULL, rows, width,
-                                 op->in[1]->grad_written, g->world.threads);
+                                 branch->grad_written, g->world.threads);
     }
 }
 
@@ -78,6 +129,7 @@ static void fini(ak_op *op)
 static const ak_op_kind kind = {
     .name = "residual",
     .self_size = sizeof(residual),
+    .half = AK_HALF,
     .plan = plan,
     .forward = forward,
     .backward = backward,

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "proto/base/alloc.h"
+#include "worker/tensor/half.h"
 #include "worker/tensor/kernel.h"
 #include "worker/tensor/op.h"
 #include "worker/tensor/ops.h"
@@ -27,6 +28,7 @@ typedef struct tokens {
     int64_t grid, side, width; // q, sqrt(m), D
     tap *taps;                 // [side], NULL: positions as they are
     float *places; // [1+m][D]: what is added to the tokens, or in backward the sum of dy
+    void *stored;  // the same as y's kind of numbers: places, or bf16
 } tokens;
 
 static float cubic(double distance)
@@ -62,7 +64,10 @@ static akssl_status plan(ak_op *op, ak_graph *g)
     k->places = ak_try_alloc((size_t)rows, (size_t)k->width * sizeof(float));
     if (k->side != k->grid)
         k->taps = ak_try_alloc((size_t)k->side, sizeof *k->taps);
-    if (!k->places || (k->side != k->grid && !k->taps))
+    k->stored = k->places;
+    if (op->out->half)
+        k->stored = ak_try_alloc((size_t)rows, (size_t)k->width * sizeof(ak_half));
+    if (!k->places || !k->stored || (k->side != k->grid && !k->taps))
         return AKSSL_ERR_NO_MEMORY;
     if (k->taps)
         find_taps(k);
@@ -107,24 +112,39 @@ static void forward(ak_op *op, ak_graph *g)
 {
     const tokens *k = op->self;
     int64_t n = op->out->shape[0], rows = op->out->shape[1], m = (rows - 1) * k->width;
+    const ak_maps *maps = ak_op_maps(op->out);
+    size_t number = op->out->half ? sizeof(ak_half) : sizeof(float);
 
     find_places(k, rows);
+    if (op->out->half)
+        ak_half_narrow(k->stored, k->places, rows * k->width, 1);
     for (int s = 0; s < g->world.local; s++)
         for (int64_t i = 0; i < n; i++) {
-            float *y = ak_value(g, op->out, s) + i * rows * k->width;
+            void *y = ak_value_at(g, op->out, s, i * rows * k->width);
+            void *rest = ak_value_at(g, op->out, s, (i * rows + 1) * k->width);
 
-            memcpy(y, k->places, (size_t)k->width * sizeof(float));
-            ak_kernel_add(y + k->width, ak_value(g, op->in[0], s) + i * m, k->places + k->width, m,
-                          g->world.threads);
+            memcpy(y, k->stored, (size_t)k->width * number);
+            maps->add(rest, ak_value_at(g, op->in[0], s, i * m),
+                      (const char *)k->stored + (size_t)k->width * number, m, g->world.threads);
         }
 }
 
 // The shard's gradient of pos, whose first row is that of cls.
-static void leaf(const tokens *k, float *to, const float *dy, int64_t n, int64_t numel)
+static void leaf(const tokens *k, float *to, const void *dy, bool half, int64_t n, int64_t numel)
 {
-    memcpy(k->places, dy, (size_t)numel * sizeof(float));
-    for (int64_t i = 1; i < n; i++)
-        ak_kernel_add(k->places, k->places, dy + i * numel, numel, 1);
+    const ak_half *halves = dy;
+    const float *floats = dy;
+
+    if (half)
+        ak_half_widen(k->places, halves, numel);
+    else
+        memcpy(k->places, floats, (size_t)numel * sizeof(float));
+    for (int64_t i = 1; i < n; i++) {
+        for (int64_t j = 0; j < numel && half; j++)
+            k->places[j] += ak_half_get(halves[i * numel + j]);
+        if (!half)
+            ak_kernel_add(k->places, k->places, floats + i * numel, numel, 1);
+    }
     if (!k->taps) {
         memcpy(to, k->places, (size_t)numel * sizeof(float));
         return;
@@ -140,8 +160,8 @@ static void parameters(ak_op *op, ak_graph *g)
     const float *sums;
 
     for (int s = 0; s < g->world.local; s++) {
-        leaf(k, ak_tree_leaf(&g->tree), ak_grad(g, op->out, s), op->out->shape[0],
-             op->out->shape[1] * k->width);
+        leaf(k, ak_tree_leaf(&g->tree), ak_grad_at(g, op->out, s, 0), op->out->half,
+             op->out->shape[0], op->out->shape[1] * k->width);
         ak_tree_push(&g->tree, k->pos->numel, g->world.threads);
     }
     sums = ak_tree_total(&g->tree);
@@ -159,15 +179,10 @@ static void backward(ak_op *op, ak_graph *g)
     if (op->trains)
         parameters(op, g);
     for (int s = 0; s < g->world.local && x->needs_grad; s++)
-        for (int64_t i = 0; i < n; i++) {
-            float *dx = ak_grad(g, x, s) + i * m;
-            const float *dy = ak_grad(g, op->out, s) + i * row + k->width;
-
-            if (x->grad_written)
-                ak_kernel_add(dx, dx, dy, m, g->world.threads);
-            else
-                memcpy(dx, dy, (size_t)m * sizeof(float));
-        }
+        for (int64_t i = 0; i < n; i++)
+            ak_op_maps(x)->pass(ak_grad_at(g, x, s, i * m),
+                                ak_grad_at(g, op->out, s, i * row + k->width), m, x->grad_written,
+                                g->world.threads);
 }
 
 static void fini(ak_op *op)
@@ -175,6 +190,8 @@ static void fini(ak_op *op)
     tokens *k = op->self;
 
     free(k->taps);
+    if (k->stored != k->places)
+        free(k->stored);
     free(k->places);
 }
 
@@ -191,6 +208,7 @@ static void tell(const ak_op *op, ak_graph_node *node)
 static const ak_op_kind kind = {
     .name = "tokens",
     .self_size = sizeof(tokens),
+    .half = AK_HALF,
     .plan = plan,
     .forward = forward,
     .backward = backward,
@@ -208,6 +226,8 @@ ak_tensor *ak_tokens(ak_graph *g, ak_tensor *x, ak_param *cls, ak_param *pos)
     const int64_t y[3] = { x->shape[0], 1 + x->shape[1], x->shape[2] };
     ak_op *op = ak_op_record(g, &kind, x, NULL, 3, y);
 
+    if (op)
+        op->out->half = x->half;
     if (op)
         *(tokens *)op->self = (tokens){ .cls = cls,
                                         .pos = pos,

@@ -2,8 +2,8 @@
 // set.
 //
 // The file says LANES (floats in a vector), ROWS x COLUMNS (the part of a product that stays in
-// registers) and TABLE (the table's name) before it includes this; without, it gets those of any
-// CPU.
+// registers) and TABLE (the table's name) before it includes this, and PAIRS if it multiplies pairs
+// of bf16; without, it gets those of any CPU.
 
 #include <stdbool.h>
 
@@ -19,6 +19,77 @@
 #include "worker/tensor/lanes.h"
 
 enum { VECTORS = COLUMNS / LANES };
+
+// ---- numbers
+
+#ifdef PAIRS
+
+#include "worker/tensor/pairs.h"
+
+enum { PAIR = 2 };
+
+INLINE vec get_pixel(const void *at, int64_t c)
+{
+    return widened((const ak_half *)at + c);
+}
+
+INLINE void put_pixel(void *at, int64_t c, vec v)
+{
+    put_halves((ak_half *)at + c, v);
+}
+
+INLINE void put_point(float *at, int64_t c, vec v, ak_winograd_place place)
+{
+    vec none = { 0 };
+
+    if (place == AK_WINOGRAD_ROW)
+        put_halves((ak_half *)(void *)at + c, v);
+    else if (place == AK_WINOGRAD_FIRST)
+        put(at + c, across(v, none));
+    else if (place == AK_WINOGRAD_SECOND)
+        put(at + c, either(get(at + c), across(none, v)));
+    else
+        put(at + c, v);
+}
+
+// One copy of the call for each place.
+#define AT_PLACE(place, call)                                                                      \
+    if ((place) == AK_WINOGRAD_ROW)                                                                \
+        call(AK_WINOGRAD_ROW);                                                                     \
+    else if ((place) == AK_WINOGRAD_FIRST)                                                         \
+        call(AK_WINOGRAD_FIRST);                                                                   \
+    else                                                                                           \
+        call(AK_WINOGRAD_SECOND)
+
+#define ADD_PRODUCT(sum, left, right) (sum) = dot(sum, left, right)
+
+#else
+
+enum { PAIR = 1 };
+
+INLINE vec get_pixel(const void *at, int64_t c)
+{
+    return get((const float *)at + c);
+}
+
+INLINE void put_pixel(void *at, int64_t c, vec v)
+{
+    put((float *)at + c, v);
+}
+
+INLINE void put_point(float *at, int64_t c, vec v, ak_winograd_place place)
+{
+    (void)place;
+    put(at + c, v);
+}
+
+#define AT_PLACE(place, call)                                                                      \
+    (void)(place);                                                                                 \
+    call(AK_WINOGRAD_FLOATS)
+
+#define ADD_PRODUCT(sum, left, right) (sum) += (left) * (right)
+
+#endif
 
 // ---- one dimension: to[] from from[]
 
@@ -126,28 +197,28 @@ typedef void dimension(vec *to, const vec *from);
 
 #define LOOP _Pragma("GCC unroll 6") for
 
-INLINE void pixels_to_points(dimension *one, int from, int to, const float *const *x, float *v,
-                             int64_t apart, int64_t channels)
+INLINE void pixels_to_points(dimension *one, int from, int to, const void *const *x, float *v,
+                             int64_t apart, int64_t channels, ak_winograd_place place)
 {
     for (int64_t c = 0; c < channels; c += LANES) {
         vec mid[SIDE][SIDE], in[SIDE], out[SIDE];
 
         LOOP(int j = 0; j < from; j++)
         {
-            LOOP(int i = 0; i < from; i++) in[i] = get(x[i * from + j] + c);
+            LOOP(int i = 0; i < from; i++) in[i] = get_pixel(x[i * from + j], c);
             one(out, in);
             LOOP(int i = 0; i < to; i++) mid[i][j] = out[i];
         }
         LOOP(int i = 0; i < to; i++)
         {
             one(out, mid[i]);
-            LOOP(int j = 0; j < to; j++) put(v + (i * to + j) * apart + c, out[j]);
+            LOOP(int j = 0; j < to; j++) put_point(v + (i * to + j) * apart, c, out[j], place);
         }
     }
 }
 
 INLINE void points_to_pixels(dimension *one, int from, int to, const float *m, int64_t apart,
-                             float *const *y, int64_t channels)
+                             void *const *y, int64_t channels)
 {
     for (int64_t c = 0; c < channels; c += LANES) {
         vec mid[SIDE][SIDE], in[SIDE], out[SIDE];
@@ -161,13 +232,13 @@ INLINE void points_to_pixels(dimension *one, int from, int to, const float *m, i
         LOOP(int i = 0; i < to; i++)
         {
             one(out, mid[i]);
-            LOOP(int j = 0; j < to; j++) if (y[i * to + j]) put(y[i * to + j] + c, out[j]);
+            LOOP(int j = 0; j < to; j++) if (y[i * to + j]) put_pixel(y[i * to + j], c, out[j]);
         }
     }
 }
 
 INLINE void points_to_points(dimension *one, int from, int to, const float *x, int64_t x_apart,
-                             float *y, int64_t y_apart, int64_t channels)
+                             float *y, int64_t y_apart, int64_t channels, ak_winograd_place place)
 {
     for (int64_t c = 0; c < channels; c += LANES) {
         vec mid[SIDE][SIDE], in[SIDE], out[SIDE];
@@ -181,35 +252,37 @@ INLINE void points_to_points(dimension *one, int from, int to, const float *x, i
         LOOP(int i = 0; i < to; i++)
         {
             one(out, mid[i]);
-            LOOP(int j = 0; j < to; j++) put(y + (i * to + j) * y_apart + c, out[j]);
+            LOOP(int j = 0; j < to; j++) put_point(y + (i * to + j) * y_apart, c, out[j], place);
         }
     }
 }
 
 // FORM defines the five functions of a form and its row.
 #define FORM(name, REACH, OUT, POINTS, BEFORE)                                                     \
-    static void take_of_##name(const float *const *x, float *v, int64_t apart, int64_t channels)   \
+    static void take_of_##name(const void *const *x, float *v, int64_t apart, int64_t channels,    \
+                               ak_winograd_place place)                                            \
     {                                                                                              \
-        pixels_to_points(take##name, REACH, POINTS, x, v, apart, channels);                        \
+        AT_PLACE(place, TAKE_##name);                                                              \
     }                                                                                              \
-    static void give_of_##name(const float *m, int64_t apart, float *const *y, int64_t channels)   \
+    static void give_of_##name(const float *m, int64_t apart, void *const *y, int64_t channels)    \
     {                                                                                              \
         points_to_pixels(give##name, POINTS, OUT, m, apart, y, channels);                          \
     }                                                                                              \
-    static void spread_of_##name(const float *const *dy, float *d, int64_t apart,                  \
-                                 int64_t channels)                                                 \
+    static void spread_of_##name(const void *const *dy, float *d, int64_t apart, int64_t channels, \
+                                 ak_winograd_place place)                                          \
     {                                                                                              \
-        pixels_to_points(spread##name, OUT, POINTS, dy, d, apart, channels);                       \
+        AT_PLACE(place, SPREAD_##name);                                                            \
     }                                                                                              \
     static void expand_of_##name(const float *w, int64_t w_apart, float *u, int64_t apart,         \
-                                 int64_t channels)                                                 \
+                                 int64_t channels, ak_winograd_place place)                        \
     {                                                                                              \
-        points_to_points(expand##name, 3, POINTS, w, w_apart, u, apart, channels);                 \
+        points_to_points(expand##name, 3, POINTS, w, w_apart, u, apart, channels, place);          \
     }                                                                                              \
     static void fold_of_##name(const float *du, int64_t apart, float *dw, int64_t dw_apart,        \
                                int64_t channels)                                                   \
     {                                                                                              \
-        points_to_points(fold##name, POINTS, 3, du, apart, dw, dw_apart, channels);                \
+        points_to_points(fold##name, POINTS, 3, du, apart, dw, dw_apart, channels,                 \
+                         AK_WINOGRAD_FLOATS);                                                      \
     }                                                                                              \
     enum {                                                                                         \
         REACH_OF_##name = REACH,                                                                   \
@@ -224,6 +297,11 @@ INLINE void points_to_points(dimension *one, int from, int to, const float *x, i
         .before = BEFORE_OF_##name, .take = take_of_##name, .give = give_of_##name,                \
         .spread = spread_of_##name, .expand = expand_of_##name, .fold = fold_of_##name,            \
     }
+
+#define TAKE_4(place) pixels_to_points(take4, 6, 6, x, v, apart, channels, place)
+#define SPREAD_4(place) pixels_to_points(spread4, 4, 6, dy, d, apart, channels, place)
+#define TAKE__whole2(place) pixels_to_points(take_whole2, 2, 3, x, v, apart, channels, place)
+#define SPREAD__whole2(place) pixels_to_points(spread_whole2, 2, 3, dy, d, apart, channels, place)
 
 FORM(4, 6, 4, 6, 1)
 FORM(_whole2, 2, 2, 3, 0)
@@ -245,7 +323,7 @@ INLINE void block(float *c, int64_t ldc, const float *a, int64_t a_row, int64_t 
         LOOP(int v = 0; v < VECTORS; v++)
         right[v] = get(b + v * LANES / AK_WINOGRAD_PANEL * b_panel + v * LANES % AK_WINOGRAD_PANEL);
         _Pragma("GCC unroll 8") for (int r = 0; r < ROWS; r++) LOOP(int v = 0; v < VECTORS; v++)
-            sum[r][v] += a[r * a_row] * right[v];
+            ADD_PRODUCT(sum[r][v], a[r * a_row], right[v]);
         a += a_k;
         b += b_k;
     }
@@ -272,6 +350,7 @@ static void gather(float *c, int64_t ldc, const float *a, int64_t lda, const flo
 const ak_winograd_kernels TABLE = {
     .tile4 = FORM_ROW(4),
     .whole2 = FORM_ROW(_whole2),
+    .pair = PAIR,
     .product = product,
     .gather = gather,
 };

@@ -20,17 +20,29 @@ enum {
     AK_WINOGRAD_MOST_PIXELS = 36,
 };
 
+// In kernels of pairs pixels are bf16 (half.h), and points that a product reads are bf16 pairs
+// (pairs.h), each in the place of a float: of neighbouring channels in a row, or of one channel and
+// the first and the second of two tiles (or of two rows of weights).  Kernels of floats do not ask.
+typedef enum ak_winograd_place {
+    AK_WINOGRAD_ROW,
+    AK_WINOGRAD_FIRST, // the second's becomes zero
+    AK_WINOGRAD_SECOND,
+    AK_WINOGRAD_FLOATS,
+} ak_winograd_place;
+
 // What stands on pixels is given by a pointer a pixel, row by row; what stands on points has them
 // `apart` floats apart.  Each function does `channels` channels.
 typedef struct ak_winograd_form {
     int reach, out, points; // sides
     int before;             // inputs that a tile reads before its first output
-    void (*take)(const float *const *x, float *v, int64_t apart, int64_t channels); // B' x B
-    void (*give)(const float *m, int64_t apart, float *const *y,
+    void (*take)(const void *const *x, float *v, int64_t apart, int64_t channels,
+                 ak_winograd_place place); // B' x B
+    void (*give)(const float *m, int64_t apart, void *const *y,
                  int64_t channels); // A' m A; y NULL: none
-    void (*spread)(const float *const *dy, float *d, int64_t apart, int64_t channels); // A dy A'
-    void (*expand)(const float *w, int64_t w_apart, float *u, int64_t apart,
-                   int64_t channels); // G w G'
+    void (*spread)(const void *const *dy, float *d, int64_t apart, int64_t channels,
+                   ak_winograd_place place); // A dy A'
+    void (*expand)(const float *w, int64_t w_apart, float *u, int64_t apart, int64_t channels,
+                   ak_winograd_place place); // G w G'
     void (*fold)(const float *du, int64_t apart, float *dw, int64_t dw_apart,
                  int64_t channels); // G' du G
 } ak_winograd_form;
@@ -39,6 +51,8 @@ typedef struct ak_winograd_kernels {
     ak_winograd_form tile4; // F(4x4, 3x3), points 0, +-sqrt(1/2), +-sqrt(2), infinity
     ak_winograd_form
         whole2; // a padded map of 2x2: a Toeplitz matrix of two rows has three products
+
+    int pair; // numbers of a sum in the place of a float; k below counts places
 
     // c[m][n] = a[m][k] b[k][n], b in panels: [n / PANEL][k][PANEL].  m a multiple of ROWS, n of
     // COLUMNS; rows of c start n floats apart, of a k.
@@ -51,7 +65,7 @@ typedef struct ak_winograd_kernels {
 
 extern const ak_winograd_kernels ak_winograd_plain;
 #ifdef __x86_64__
-extern const ak_winograd_kernels ak_winograd_avx2, ak_winograd_avx512;
+extern const ak_winograd_kernels ak_winograd_avx2, ak_winograd_avx512, ak_winograd_bf16;
 #endif
 
 #endif

@@ -47,7 +47,7 @@ static layer layer_new(int64_t in, int64_t out, bool norm, bool gelu)
                       .norm_w = norm ? l.norm_w : NULL,
                       .norm_b = norm ? l.norm_b : NULL,
                       .gelu = gelu,
-                      .kernels = ak_dense_kernels_of(ak_isa_of_cpu()) };
+                      .kernels = ak_dense_kernels_of(ak_isa_of_cpu(), false) };
     return l;
 }
 

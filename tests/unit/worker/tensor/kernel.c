@@ -206,7 +206,7 @@ START_TEST(nan_passes)
     for (int i = 0; i < 40; i++)
         x[i] = i % 3 ? -1 : NAN;
     for (int i = 0; i < 40; i++) {
-        ak_kernel_normalize(y, x + i, NULL, one, none, 1, 1, true, 1);
+        ak_maps_single.normalize(y, x + i, NULL, one, none, 1, 1, true, 1);
         ck_assert(i % 3 ? y[0] == 0 : isnan(y[0]));
     }
 }
@@ -226,7 +226,7 @@ static void norm_on(int64_t channels, int64_t rows)
 
     for (int t = 0; t < 2; t++) {
         sums[t] = ak_alloc((size_t)channels * 2, sizeof(double));
-        ak_kernel_moments(x, rows, channels, sums[t], room, 1 + 2 * t);
+        ak_maps_single.moments(x, rows, channels, sums[t], room, 1 + 2 * t);
     }
     ck_assert_mem_eq(sums[0], sums[1], (size_t)channels * 2 * sizeof(double));
     for (int64_t c = 0; c < channels; c++) {
@@ -240,8 +240,8 @@ static void norm_on(int64_t channels, int64_t rows)
         ck_assert(fabs(sums[0][channels + c] - squares) <= 1e-5 * (double)rows);
     }
     for (int t = 0; t < 2; t++)
-        ak_kernel_norm_sums(dy, y, x, mean, inverse, rows, channels, masked[t], sums[t], room,
-                            1 + 2 * t);
+        ak_maps_single.norm_sums(dy, y, x, mean, inverse, rows, channels, masked[t], sums[t], room,
+                                 1 + 2 * t);
     ck_assert_mem_eq(sums[0], sums[1], (size_t)channels * 2 * sizeof(double));
     ak_rig_same("masked, by threads", masked[0], masked[1], n);
     for (int64_t c = 0; c < channels; c++) {
@@ -294,9 +294,10 @@ static void norm_apply_on(int64_t channels, bool relu, bool add, bool accumulate
     for (int t = 0; t < 2; t++) {
         y[t] = ak_rig_values(n, 7, 1);
         dx[t] = ak_rig_values(n, 8, 1);
-        ak_kernel_normalize(y[t], x, add ? other : NULL, a, b, PLACES, channels, relu, 1 + 2 * t);
-        ak_kernel_norm_backward(dx[t], other, relu ? y[t] : NULL, x, a, b, k, PLACES, channels,
-                                accumulate, 1 + 2 * t);
+        ak_maps_single.normalize(y[t], x, add ? other : NULL, a, b, PLACES, channels, relu,
+                                 1 + 2 * t);
+        ak_maps_single.norm_backward(dx[t], other, relu ? y[t] : NULL, x, a, b, k, PLACES, channels,
+                                     accumulate, 1 + 2 * t);
     }
     ak_rig_same("y, by threads", y[0], y[1], n);
     ak_rig_same("dx, by threads", dx[0], dx[1], n);
@@ -480,7 +481,7 @@ START_TEST(moments_of_what_is_nearly_constant)
 
     for (int i = 0; i < PLACES * CHANNELS; i++)
         x[i] = 1000 + x[i];
-    ak_kernel_moments(x, PLACES, CHANNELS, sums, room, 1);
+    ak_maps_single.moments(x, PLACES, CHANNELS, sums, room, 1);
     for (int c = 0; c < CHANNELS; c++) {
         double mean = 0, var = 0, got = sums[c] / PLACES;
 

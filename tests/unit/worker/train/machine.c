@@ -119,6 +119,31 @@ START_TEST(what_the_cpu_has_not_got_is_refused)
 }
 END_TEST
 
+// A run in bf16 goes on from no commit of less; without one it needs a CPU that has it.
+START_TEST(bf16_needs_its_instructions)
+{
+    char *folder = commit_of("avx2");
+    ak_spec spec = spec_with("");
+    bool elsewhere = false;
+    ak_comm *comm;
+
+    ak_small_set(&spec, "precision", "bf16");
+    ak_rig_ok(ak_comm_open(&comm));
+    if (ak_isa_runs_on(AK_ISA_AVX2, ak_isa_of_cpu()))
+        ak_rig_refused(ak_machine_settle(&spec, folder, comm, &elsewhere), AKSSL_ERR_STATE,
+                       "computes with avx2");
+    if (ak_isa_has_bf16())
+        ak_rig_ok(ak_machine_settle(&spec, "", comm, &elsewhere));
+    else
+        ak_rig_refused(ak_machine_settle(&spec, "", comm, &elsewhere), AKSSL_ERR_STATE,
+                       "precision bf16");
+    ck_assert(elsewhere == !ak_isa_has_bf16());
+    ak_comm_close(comm);
+    ak_spec_fini(&spec);
+    ak_rig_remove(folder);
+}
+END_TEST
+
 START_TEST(a_damaged_name_is_refused)
 {
     char *folder = commit_of("avx1024");
@@ -138,4 +163,5 @@ END_TEST
 
 AK_TEST_MAIN(AK_CASE(a_run_begins_with_the_best_there_is), AK_CASE(a_spec_may_ask_for_less),
              AK_CASE(it_goes_on_with_what_its_commit_was_computed_with),
-             AK_CASE(what_the_cpu_has_not_got_is_refused), AK_CASE(a_damaged_name_is_refused))
+             AK_CASE(what_the_cpu_has_not_got_is_refused), AK_CASE(bf16_needs_its_instructions),
+             AK_CASE(a_damaged_name_is_refused))

@@ -111,7 +111,8 @@ static void check_to(double tolerance, shape s, double bound,
                    .shape = { { s.n, s.tokens, 3 * s.heads * s.d } },
                    .y_numel = s.n * s.tokens * s.heads * s.d,
                    .mode.training = true,
-                   .tolerance = tolerance };
+                   .tolerance = tolerance,
+                   .half_tolerance = 2e-2 };
 
     p.x[0] = ak_rig_values(ak_probe_numel(&p, 0), 10, bound);
     ak_probe_check(&p);

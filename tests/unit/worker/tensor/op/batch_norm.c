@@ -93,6 +93,7 @@ static ak_probe make(layer *l, int dims, bool affine)
                    .inputs = 1 + l->add,
                    .dims = dims,
                    .tolerance = 1e-5,
+                   .half_tolerance = 1e-2,
                    .mode.training = true };
 
     ak_model_init(&p.model);

@@ -51,7 +51,8 @@ static void check_on(bool bias, bool target, bool constant, int dims)
                    .y_numel = ROWS * OUT,
                    .constant = { constant },
                    .mode.training = true,
-                   .tolerance = 2e-6 };
+                   .tolerance = 2e-6,
+                   .half_tolerance = 1e-2 };
 
     ak_model_init(&p.model);
     (void)ak_model_param(&p.model, "first", "pad", AK_ROLE_TRAINED, 1, b, AK_INIT_ZERO, 0);
@@ -159,7 +160,8 @@ static void check_surrounded(bool norm)
                    .shape = { { FEW, IN }, { FEW, OUT } },
                    .y_numel = FEW * OUT,
                    .mode.training = true,
-                   .tolerance = 2e-6 };
+                   .tolerance = 2e-6,
+                   .half_tolerance = 1e-2 };
 
     ak_model_init(&p.model);
     l.w = ak_model_param(&p.model, "l", "weight", AK_ROLE_TRAINED, 2, w, AK_INIT_ZERO, 0);

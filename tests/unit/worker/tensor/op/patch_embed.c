@@ -59,7 +59,9 @@ static void check(int64_t side, int64_t patch, bool constant)
                    .constant = { constant },
                    .inexact = true,
                    .mode.training = true,
-                   .tolerance = 2e-6 };
+                   .tolerance = 2e-6,
+                   .images = true,
+                   .half_tolerance = 1e-2 };
 
     ak_model_init(&p.model);
     l.w = ak_model_param(&p.model, "proj", "weight", AK_ROLE_TRAINED, 4, w, AK_INIT_ZERO, 0);

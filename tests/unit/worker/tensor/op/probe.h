@@ -10,10 +10,11 @@
 #include "tests/unit/worker/rig.h"
 #include "worker/nn/model.h"
 #include "worker/tensor/gemm.h"
+#include "worker/tensor/half.h"
 #include "worker/tensor/op.h"
 #include "worker/tensor/ops.h"
 
-enum { AK_PROBE_INPUTS = 2, AK_PROBE_SHARDS = 4 };
+enum { AK_PROBE_INPUTS = 2, AK_PROBE_SHARDS = 4, AK_PROBE_END = 1000 }; // a time behind all others
 
 // What is to come out, or has: arrays over the global batch.
 typedef struct ak_probe_result {
@@ -37,8 +38,9 @@ typedef struct ak_probe {
     int64_t y_numel;                   // of the global batch; 0: a loss, one number a shard
     bool constant[AK_PROBE_INPUTS];    // no gradient to this input
     bool inexact;                      // threads may change bits (matrix products, convolutions)
+    bool bf16, images;                 // images: inputs are floats in bf16 too
     ak_graph_mode mode;
-    double tolerance;
+    double tolerance, half_tolerance; // half: of a run in bf16 too, where this CPU has it; 0: none
     // Made by ak_probe_init.
     ak_model model;
     float *x[AK_PROBE_INPUTS], *upstream, *second; // second: down to input 0 by its other reader
@@ -52,6 +54,53 @@ static inline int64_t ak_probe_numel(const ak_probe *p, int input)
     for (int i = 0; i < p->dims; i++)
         n *= p->shape[input][i];
     return n;
+}
+
+// ---- numbers of either kind
+
+static inline float ak_probe_get(const ak_tensor *t, const void *numbers, int64_t i)
+{
+    return t->half ? ak_half_get(((const ak_half *)numbers)[i]) : ((const float *)numbers)[i];
+}
+
+static inline void ak_probe_put(const ak_tensor *t, void *numbers, int64_t i, float value)
+{
+    if (t->half)
+        ((ak_half *)numbers)[i] = ak_half_of(value);
+    else
+        ((float *)numbers)[i] = value;
+}
+
+static inline void ak_probe_round(float *numbers, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        numbers[i] = ak_half_get(ak_half_of(numbers[i]));
+}
+
+// ---- y = x, in bf16
+
+static inline void ak_stored_forward(ak_op *op, ak_graph *g)
+{
+    for (int s = 0; s < g->world.local; s++)
+        for (int64_t i = 0; i < op->out->numel; i++)
+            ak_probe_put(op->out, ak_value_at(g, op->out, s, 0), i, ak_value(g, op->in[0], s)[i]);
+}
+
+static inline void ak_stored_backward(ak_op *op, ak_graph *g)
+{
+    for (int s = 0; s < g->world.local; s++)
+        for (int64_t i = 0; i < op->out->numel; i++)
+            ak_grad(g, op->in[0], s)[i] = ak_probe_get(op->out, ak_grad_at(g, op->out, s, 0), i);
+}
+
+static inline ak_tensor *ak_stored(ak_graph *g, ak_tensor *x)
+{
+    static const ak_op_kind kind = { .name = "stored",
+                                     .half = AK_HALF_OUT,
+                                     .forward = ak_stored_forward,
+                                     .backward = ak_stored_backward };
+
+    return ak_op_result(g, ak_op_record(g, &kind, x, NULL, x->dims, x->shape));
 }
 
 // ---- loss = sum(y * upstream) + sum(x * second): hands given gradients down
@@ -69,7 +118,7 @@ static inline void ak_weigh_forward(ak_op *op, ak_graph *g)
 
         for (int k = 0; k < 2 && op->in[k]; k++)
             for (int64_t i = 0; i < op->in[k]->numel; i++)
-                sum += (double)ak_value(g, op->in[k], s)[i] *
+                sum += (double)ak_probe_get(op->in[k], ak_value_at(g, op->in[k], s, 0), i) *
                        (double)(k ? w->second : w->upstream)[s * op->in[k]->numel + i];
         *ak_value(g, op->out, s) = (float)sum;
     }
@@ -82,10 +131,11 @@ static inline void ak_weigh_backward(ak_op *op, ak_graph *g)
     for (int k = 0; k < 2 && op->in[k]; k++)
         for (int s = 0; s < g->world.local && op->in[k]->needs_grad; s++)
             for (int64_t i = 0; i < op->in[k]->numel; i++) {
-                float *at = ak_grad(g, op->in[k], s) + i;
+                void *at = ak_grad_at(g, op->in[k], s, i);
                 float v = (k ? w->second : w->upstream)[s * op->in[k]->numel + i];
 
-                *at = op->in[k]->grad_written ? *at + v : v;
+                v += op->in[k]->grad_written ? ak_probe_get(op->in[k], at, 0) : 0;
+                ak_probe_put(op->in[k], at, 0, v);
             }
 }
 
@@ -95,6 +145,7 @@ static inline ak_tensor *ak_weighed(ak_graph *g, ak_tensor *y, const float *upst
     static const ak_op_kind kind = { .name = "weigh",
                                      .self_size = sizeof(ak_weigh),
                                      .needs = AK_NEEDS_IN,
+                                     .half = AK_HALF_IN,
                                      .forward = ak_weigh_forward,
                                      .backward = ak_weigh_backward };
     static const int64_t one[1] = { 1 };
@@ -118,6 +169,15 @@ static inline void ak_probe_init(ak_probe *p)
     for (int64_t s = 0; !p->y_numel && s < y; s++)
         p->upstream[s] = 1.75f; // of a loss: all shards' is one
     p->second = ak_rig_values(ak_probe_numel(p, 0), 21, 1);
+    for (int64_t s = 0; !p->y_numel && s < y; s++)
+        p->upstream[s] = 1.75f; // of a loss: all shards' is one
+    p->second = ak_rig_values(ak_probe_numel(p, 0), 21, 1);
+    for (int k = 0; k < p->inputs && p->bf16; k++)
+        ak_probe_round(p->x[k], ak_probe_numel(p, k));
+    if (p->bf16 && p->dims > 2) {
+        ak_probe_round(p->upstream, y);
+        ak_probe_round(p->second, ak_probe_numel(p, 0));
+    }
     ak_gemm_threads(1);
 }
 
@@ -156,8 +216,9 @@ static inline void ak_probe_collect(const ak_graph *g, const ak_tensor *t, bool 
 {
     *out = ak_alloc((size_t)(t->numel * g->world.shards), sizeof(float));
     for (int s = 0; s < g->world.shards; s++)
-        memcpy(*out + s * t->numel, grad ? ak_grad(g, t, s) : ak_value(g, t, s),
-               (size_t)t->numel * sizeof(float));
+        for (int64_t i = 0; i < t->numel; i++)
+            (*out)[s * t->numel + i] =
+                ak_probe_get(t, grad ? ak_grad_at(g, t, s, 0) : ak_value_at(g, t, s, 0), i);
 }
 
 static inline ak_probe_result ak_probe_run(ak_probe *p, int shards, int threads, bool twice)
@@ -165,8 +226,10 @@ static inline ak_probe_result ak_probe_run(ak_probe *p, int shards, int threads,
     ak_probe_result r = { 0 };
     ak_world world = ak_rig_world(shards, threads);
     ak_graph *g = NULL;
-    ak_tensor *x[AK_PROBE_INPUTS] = { NULL, NULL }, *y, *loss;
+    ak_tensor *x[AK_PROBE_INPUTS] = { NULL, NULL }, *in[AK_PROBE_INPUTS] = { NULL, NULL }, *y,
+              *loss;
 
+    world.bf16 = p->bf16;
     ak_gemm_threads(threads);
     r.gradient = ak_alloc((size_t)p->model.trained_size + 1, sizeof(float));
     r.buffers = ak_alloc((size_t)p->model.buffer_size + 1, sizeof(float));
@@ -182,9 +245,11 @@ static inline ak_probe_result ak_probe_run(ak_probe *p, int shards, int threads,
         shape[0] /= shards;
         x[k] = ak_graph_input(g, p->dims, shape);
         x[k]->needs_grad = !p->constant[k];
+        x[k]->grad_last = AK_PROBE_END;
+        in[k] = p->bf16 && !p->images ? ak_stored(g, x[k]) : x[k];
     }
-    y = p->record(p, g, x);
-    loss = ak_weighed(g, y, p->upstream, twice ? x[0] : NULL, p->second);
+    y = p->record(p, g, in);
+    loss = ak_weighed(g, y, p->upstream, twice ? in[0] : NULL, p->second);
     ak_rig_ok(ak_graph_compile(g, loss, y));
     for (int k = 0; k < p->inputs; k++)
         for (int s = 0; s < shards; s++)
@@ -278,11 +343,35 @@ static inline void ak_probe_check_on(ak_probe *p, int shards)
     free(want.buffers);
 }
 
+// What bf16 holds of all that is given, so that only computing errs.
+static inline void ak_probe_round_all(ak_probe *p)
+{
+    for (int k = 0; k < p->inputs; k++)
+        ak_probe_round(p->x[k], ak_probe_numel(p, k));
+    ak_probe_round(p->upstream, p->y_numel);
+    ak_probe_round(p->second, ak_probe_numel(p, 0));
+    ak_probe_round(p->model.trained, p->model.trained_size);
+}
+
 static inline void ak_probe_check(ak_probe *p)
 {
+    bool half = p->half_tolerance > 0 && ak_isa_has_bf16();
+
+    if (half) { // oneDNN settles its instruction set once
+        ak_conv_engine *engine = NULL;
+
+        ak_rig_ok(ak_conv_engine_new(&engine, 1, AK_ISA_AVX512, true));
+        ak_conv_engine_free(engine);
+    }
     ak_probe_init(p);
     for (int shards = 1; shards <= AK_PROBE_SHARDS; shards *= 2)
         ak_probe_check_on(p, shards);
+    if (half) {
+        p->bf16 = true;
+        p->tolerance = p->half_tolerance;
+        ak_probe_round_all(p);
+        ak_probe_check_on(p, 2);
+    }
     ak_probe_fini(p);
 }
 
