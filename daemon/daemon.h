@@ -57,6 +57,7 @@ typedef struct ak_daemon {
     int inquiries;     // calls of State under way
     int verifications; // of Verify
     int curve_reads;   // of Curves
+    int showing;       // of Picture
     int saving;        // calls of SaveState under way
     int64_t saves;     // that there were so far; numbers their files
     int exporting;     // calls of Export under way

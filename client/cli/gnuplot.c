@@ -36,7 +36,7 @@ bool ak_gnuplot_knows(const char *path)
 }
 
 // In single quotes gnuplot takes all but a quote and a line's end as it is.
-static void put_quoted(const char *text, FILE *out)
+void ak_gnuplot_text(const char *text, FILE *out)
 {
     fputc('\'', out);
     for (; *text; text++) {
@@ -78,7 +78,7 @@ static void put_chart(const ak_chart *chart, FILE *out)
         fputs("END\n", out);
     }
     fputs("set title ", out);
-    put_quoted(chart->title, out);
+    ak_gnuplot_text(chart->title, out);
     fputc('\n', out);
     for (size_t i = 0; i < chart->count; i++) {
         char label[SENTENCE];
@@ -89,18 +89,23 @@ static void put_chart(const ak_chart *chart, FILE *out)
                  chart->lines[i].label);
         fprintf(out, "%s$curve%zu using 1:2 with %s linewidth 2 title ", word, i,
                 chart->lines[i].count < FEW ? "linespoints" : "lines");
-        put_quoted(label, out);
+        ak_gnuplot_text(label, out);
         word = ", ";
     }
     fputc('\n', out);
 }
 
-void ak_gnuplot_script(const ak_chart *charts, size_t count, const char *path, FILE *out)
+void ak_gnuplot_terminal(const char *path, int width, int height, FILE *out)
 {
     const char *terminal = ends_in(path, ".svg") ? "svg background rgb 'white'" : "pngcairo";
 
-    fprintf(out, "set encoding utf8\nset terminal %s noenhanced size %d,%zu\n", terminal, WIDTH,
-            HEIGHT * count);
+    fprintf(out, "set encoding utf8\nset terminal %s noenhanced size %d,%d\n", terminal, width,
+            height);
+}
+
+void ak_gnuplot_script(const ak_chart *charts, size_t count, const char *path, FILE *out)
+{
+    ak_gnuplot_terminal(path, WIDTH, HEIGHT * (int)count, out);
     fprintf(out, "set grid\nset xlabel 'step'\nset key below\nset multiplot layout %zu,1\n", count);
     for (size_t i = 0; i < count; i++)
         put_chart(&charts[i], out);
@@ -149,7 +154,7 @@ static int complain(FILE *complaints)
     while (fgets(line, sizeof line, complaints) && strspn(line, " \n^") == strlen(line))
         ;
     line[strcspn(line, "\n")] = '\0';
-    return ak_cli_error(AK_EXIT_FAILED, "plot: gnuplot could not draw this: %s",
+    return ak_cli_error(AK_EXIT_FAILED, "gnuplot could not draw this: %s",
                         line[0] ? line : "it did not end by itself");
 }
 
@@ -159,10 +164,10 @@ static int draw(FILE *script, int picture, FILE *complaints)
     int rc = spawn(&pid, script, picture, complaints);
 
     if (rc == ENOENT)
-        return ak_cli_error(AK_EXIT_FAILED, "plot: gnuplot, which draws files, is not installed: "
+        return ak_cli_error(AK_EXIT_FAILED, "gnuplot, which draws files, is not installed: "
                                             "`apt-get install gnuplot-nox`, or leave out --out");
     if (rc != 0)
-        return ak_cli_error(AK_EXIT_FAILED, "plot: gnuplot cannot be run: %s", strerror(rc));
+        return ak_cli_error(AK_EXIT_FAILED, "gnuplot cannot be run: %s", strerror(rc));
     return await(pid) ? AK_EXIT_DONE : complain(complaints);
 }
 
@@ -172,18 +177,19 @@ static int draw_to(FILE *script, FILE *complaints, const char *path, const char 
     int code;
 
     if (picture < 0)
-        return ak_cli_error(AK_EXIT_FAILED, "plot: file '%s' cannot be written: %s", part,
+        return ak_cli_error(AK_EXIT_FAILED, "file '%s' cannot be written: %s", part,
                             strerror(errno));
     code = draw(script, picture, complaints);
     if (close(picture) != 0 || (code == AK_EXIT_DONE && rename(part, path) != 0))
-        code = ak_cli_error(AK_EXIT_FAILED, "plot: file '%s' cannot be written: %s", path,
-                            strerror(errno));
+        code =
+            ak_cli_error(AK_EXIT_FAILED, "file '%s' cannot be written: %s", path, strerror(errno));
     if (code != AK_EXIT_DONE)
         unlink(part);
     return code;
 }
 
-int ak_gnuplot_draw(const ak_chart *charts, size_t count, const char *path)
+int ak_gnuplot_run(void (*put)(const void *ctx, const char *path, FILE *out), const void *ctx,
+                   const char *path)
 {
     FILE *script = tmpfile(), *complaints = tmpfile();
     size_t size = strlen(path) + sizeof ".part";
@@ -192,11 +198,11 @@ int ak_gnuplot_draw(const ak_chart *charts, size_t count, const char *path)
 
     if (script && complaints && part) {
         snprintf(part, size, "%s.part", path);
-        ak_gnuplot_script(charts, count, path, script);
+        put(ctx, path, script);
         rewind(script);
         code = draw_to(script, complaints, path, part);
     } else {
-        code = ak_cli_error(AK_EXIT_FAILED, "plot: no temporary file: %s", strerror(errno));
+        code = ak_cli_error(AK_EXIT_FAILED, "no temporary file: %s", strerror(errno));
     }
     free(part);
     if (script)
@@ -204,4 +210,23 @@ int ak_gnuplot_draw(const ak_chart *charts, size_t count, const char *path)
     if (complaints)
         fclose(complaints);
     return code;
+}
+
+typedef struct page {
+    const ak_chart *charts;
+    size_t count;
+} page;
+
+static void put_page(const void *ctx, const char *path, FILE *out)
+{
+    const page *p = ctx;
+
+    ak_gnuplot_script(p->charts, p->count, path, out);
+}
+
+int ak_gnuplot_draw(const ak_chart *charts, size_t count, const char *path)
+{
+    const page p = { charts, count };
+
+    return ak_gnuplot_run(put_page, &p, path);
 }

@@ -17,4 +17,11 @@ void ak_gnuplot_script(const ak_chart *charts, size_t count, const char *path, F
 // its place once it is whole.  Returns an exit code, having said what is wrong.
 int ak_gnuplot_draw(const ak_chart *charts, size_t count, const char *path);
 
+// ak_gnuplot_run does the same with the script that `put` writes: ak_gnuplot_terminal first, and
+// texts by ak_gnuplot_text alone.
+int ak_gnuplot_run(void (*put)(const void *ctx, const char *path, FILE *out), const void *ctx,
+                   const char *path);
+void ak_gnuplot_terminal(const char *path, int width, int height, FILE *out);
+void ak_gnuplot_text(const char *text, FILE *out);
+
 #endif

@@ -1,5 +1,5 @@
-// client/lib/save.c -- what the daemon sends as a file: the coordinator's state of a job, or its
-// backbone.
+// client/lib/save.c -- what the daemon sends as a file: the coordinator's state of a job, its
+// backbone, or a picture.
 
 #include <errno.h>
 #include <fcntl.h>
@@ -144,4 +144,15 @@ akssl_status akssl_client_export(akssl_client *client, int64_t id, const akssl_e
     request.has_step = what->step != 0;
     request.step = what->step;
     return fetch(client, AK_RPC_export, &request.base, wait_ms, path, saved);
+}
+
+akssl_status akssl_client_picture(akssl_client *client, int64_t id, const char *name,
+                                  const char *path, akssl_saved *saved)
+{
+    Akssl__V1__PictureRequest request = AKSSL__V1__PICTURE_REQUEST__INIT;
+
+    request.has_id = 1;
+    request.id = id;
+    request.name = (char *)name;
+    return fetch(client, AK_RPC_picture, &request.base, client->timeout_ms, path, saved);
 }

@@ -177,6 +177,13 @@ AKSSL_API akssl_status akssl_client_edit(akssl_client *client, int64_t id,
 AKSSL_API akssl_status akssl_client_curves(akssl_client *client, int64_t id, int64_t points,
                                            akssl_curve_list **out) AKSSL_MUST_CHECK;
 
+// akssl_client_picture writes what a job's run has drawn to the file at path, as
+// akssl_client_save_state does (saved->step is -1): "views.png", a sheet of the views that it
+// trains on, from its start on; "map.json", where its backbone puts images, and their
+// "thumbnails.png", from its end on.  ERR_NOT_FOUND: it is not there yet.
+AKSSL_API akssl_status akssl_client_picture(akssl_client *client, int64_t id, const char *name,
+                                            const char *path, akssl_saved *saved) AKSSL_MUST_CHECK;
+
 // akssl_client_state describes the tensors that the coordinator holds for a job.  Free *out with
 // akssl_tensor_list_free.
 AKSSL_API akssl_status akssl_client_state(akssl_client *client, int64_t id,

@@ -66,6 +66,8 @@ wait_for 60 at_step "$id" 1 || fail "job $id does not train"
 refused 1 "pause $id.*stops one that runs" "$bin/akssl-client" hold "$id"
 json job show "$id"
 json curves plot 1 "$id"
+json drawn views 1 --out "$dir/views.png"
+json map map 1
 json state state "$id"
 json saved state "$id" --save "$dir/state.safetensors"
 json saved export 1 --format npy --out "$dir/weights.npz"
