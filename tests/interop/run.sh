@@ -1,7 +1,7 @@
 #!/bin/sh
 # tests/interop/run.sh -- what others make, beside us: the official safetensors reader, TensorBoard and gRPC's
 # own clients of health and reflection read what we write; our losses agree with lightly's; a table says where ak-ssl
-# departs from the papers; torchvision's and timm's networks go through `akssl-worker export` and back, ONNX Runtime
+# departs from the papers; `akssl-client convert` reads checkpoints of their real classes; torchvision's and timm's networks go through `akssl-worker export` and back, ONNX Runtime
 # runs them.  All from PyPI, in a virtual environment of their own (PyTorch: Debian's).
 #
 #     tests/interop/run.sh [BIN_DIR]      default build/bin
@@ -179,4 +179,21 @@ else
     AKSSL_ORACLE_DIR=$dir/lightly "$bin/../tests/oracle.cases"
     echo "interop: our losses and gradients are lightly's"
     "$dir/peers/bin/python" tests/interop/ak_ssl_table.py tests/golden
+
+    # ---- checkpoints, of their own classes
+
+    mkdir "$dir/checkpoints"
+    "$dir/peers/bin/python" -W ignore tests/interop/checkpoints.py "$bin" "$dir/checkpoints" AK_SSL lightly
+    # solo-learn 1.0 asks for a PyTorch of 2021, but runs with later ones and these.
+    if python_of "$python" "$dir/solo" >"$dir/log" 2>&1 &&
+        "$dir/solo/bin/pip" install --quiet --disable-pip-version-check --no-deps solo-learn==1.0.2 pytorch-lightning==1.9.5 \
+            lightning-bolts==0.7.0 'torchmetrics<0.12' lightning-utilities 'timm<0.9' 'huggingface_hub<0.24' safetensors \
+            'numpy<2' einops fsspec pyyaml requests tqdm packaging filelock urllib3 charset-normalizer idna certifi scikit-learn \
+            scipy joblib threadpoolctl typing_extensions pandas python-dateutil pytz six pillow matplotlib kiwisolver cycler \
+            pyparsing fonttools contourpy mpmath jinja2 markupsafe networkx >"$dir/log" 2>&1; then
+        "$dir/solo/bin/python" -W ignore tests/interop/checkpoints.py "$bin" "$dir/checkpoints" solo-learn 2>"$dir/log" ||
+            { cat "$dir/log" >&2; exit 1; }
+    else
+        echo "interop: skipped: checkpoints of solo-learn: $(tail -n 1 "$dir/log")"
+    fi
 fi
