@@ -4,7 +4,8 @@
 #     tests/bench/compare.sh [BIN_DIR [ROUNDS [ROW...]]]       minutes a row; ROW: a number of the table below
 #
 # PEERS names the Pythons whose torch and torchvision are the peers, by spaces (/usr/bin/python3); a ratio is to
-# the fastest of them.  One process of a thread a core on either side, in turn; medians of the rounds count.
+# the fastest of them.  PRECISION=bf16: our steps are in bf16, and each peer is measured in that and in single precision.
+# One process of a thread a core on either side, in turn; medians of the rounds count.
 # Prints a table in Markdown, with the machine.
 
 set -eu
@@ -13,7 +14,10 @@ here=$(cd "$(dirname "$0")" && pwd)
 bin=$(cd "${1:-$here/../../build/bin}" && pwd)
 rounds=${2:-3}
 cores=$(nproc)
-read -ra peers <<<"${PEERS:-/usr/bin/python3}"
+precision=${PRECISION:-fp32}
+read -ra pythons <<<"${PEERS:-/usr/bin/python3}"
+peers=("${pythons[@]}") # a Python, and a flag
+[ "$precision" = fp32 ] || peers+=("${pythons[@]/%/ --$precision}")
 seconds=${SECONDS_A_RUN:-10}
 unset OPENBLAS_CORETYPE DNNL_MAX_CPU_ISA # what would hold either side back
 dir=$(mktemp -d "${TMPDIR:-/tmp}/akssl.XXXXXX")
@@ -54,8 +58,8 @@ median() { # FILE COLUMN
 }
 
 printf '%s, %s cores; %s; ' "$(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -n 1)" "$cores" "$("$bin/akssl-worker" --version)"
-for peer in "${peers[@]}"; do "$peer" -c 'import torch; print("PyTorch", torch.__version__, end="; ")'; done
-printf '%s rounds of %s s\n\n' "$rounds" "$seconds"
+for peer in "${pythons[@]}"; do "$peer" -c 'import torch; print("PyTorch", torch.__version__, end="; ")'; done
+printf '%s, %s rounds of %s s\n\n' "$precision" "$rounds" "$seconds"
 printf '| work | akssl, images/s | peers | ratio | akssl, MiB | the fastest peer, MiB | ratio |\n|---|---|---|---|---|---|---|\n'
 if [ $# -gt 2 ]; then shift 2; else mapfile -t all < <(seq ${#rows[@]}) && set -- "${all[@]}"; fi
 for row in "$@"; do
@@ -65,9 +69,11 @@ for row in "$@"; do
         if $skip; then skip=false; elif [ "$word" = --option ]; then skip=true; else theirs+=("$word"); fi
     done
     for _ in $(seq "$rounds"); do
-        measure "$dir/$row.ours" "$bin/akssl-worker" bench "${work[@]}" --seconds "$seconds"
+        measure "$dir/$row.ours" "$bin/akssl-worker" bench "${work[@]}" --precision "$precision" --seconds "$seconds"
         for i in "${!peers[@]}"; do
-            measure "$dir/$row.$i" "${peers[i]}" "$here/peer.py" "${theirs[@]}" --threads "$cores" --seconds "$seconds"
+            read -ra peer <<<"${peers[i]}"
+            measure "$dir/$row.$i" "${peer[0]}" "$here/peer.py" "${theirs[@]}" "${peer[@]:1}" --threads "$cores" \
+                --seconds "$seconds"
         done
     done
     best=0 rates=
