@@ -3,7 +3,9 @@
 // Time runs over 2n ticks: operation i computes forward at tick i and backward at tick 2n-1-i.
 // A value lives from its operation to its last reader, a gradient from its first writer to the
 // backward of its tensor's operation.  Tensors get places in the arena greedily, largest first,
-// each at the lowest offset that is free for all of its lifetime.
+// each at the lowest offset that is free for all of its lifetime.  A map that its operation can
+// make again (a batch norm with its ReLU) lives twice: up to its last reader of forward, and from
+// the first of backward on.
 
 #include "worker/tensor/graph.h"
 
@@ -35,7 +37,7 @@ static ak_tensor *new_tensor(ak_graph *g, int dims, const int64_t *shape)
         t->numel *= shape[i];
     }
     t->value_at = t->grad_at = t->input_at = -1;
-    t->value_last = t->grad_first = -1;
+    t->value_last = t->grad_first = t->again_first = t->again_last = -1;
     g->tensors = ak_realloc(g->tensors, (size_t)g->tensor_count + 1, sizeof *g->tensors);
     g->tensors[g->tensor_count++] = t;
     return t;
@@ -246,6 +248,39 @@ static void find_lifetimes(ak_graph *g)
     }
 }
 
+// Its producer makes it from what is itself kept.
+static bool can_again(const ak_graph *g, const ak_tensor *t, const ak_tensor *keep)
+{
+    const ak_op *op = t->producer;
+
+    return g->loss && op && op->kind->again && t->dims >= IMAGE_AXES && t != keep && t != g->loss &&
+           op->kind->can_again(op) && !(op->in[0]->producer && op->in[0]->producer->kind->again);
+}
+
+// Cuts the lifetime of what is made again in two.
+static void find_second_lives(ak_graph *g, const ak_tensor *keep)
+{
+    for (int i = 0; i < g->tensor_count; i++) {
+        ak_tensor *t = g->tensors[i];
+        int forth = t->value_first, back = t->value_last;
+
+        if (back < g->op_count || !can_again(g, t, keep))
+            continue;
+        for (int k = 0; k < g->op_count; k++)
+            for (int in = 0; in < AK_OP_INPUTS && g->ops[k]->in[in]; in++)
+                if (g->ops[k]->in[in] == t) {
+                    int reader = 2 * g->op_count - 1 - k;
+
+                    forth = k;
+                    if (g->ops[k]->out->needs_grad && g->ops[k]->kind->needs & AK_NEEDS_IN)
+                        back = reader < back ? reader : back;
+                }
+        t->again_first = back;
+        t->again_last = t->value_last;
+        t->value_last = forth;
+    }
+}
+
 typedef struct span {
     int64_t *at; // where the place goes
     int64_t size;
@@ -307,7 +342,7 @@ static int64_t floats_of(const ak_tensor *t)
 
 static void plan_arena(ak_graph *g)
 {
-    span *spans = ak_alloc((size_t)g->tensor_count * 2, sizeof *spans);
+    span *spans = ak_alloc((size_t)g->tensor_count * 3, sizeof *spans);
     int count = 0;
 
     for (int i = 0; i < g->tensor_count; i++) {
@@ -317,12 +352,18 @@ static void plan_arena(ak_graph *g)
             spans[count] =
                 (span){ &t->value_at, floats_of(t), t->value_first, t->value_last, count },
             count++;
+        if (t->again_first >= 0)
+            spans[count] =
+                (span){ &t->again_at, floats_of(t), t->again_first, t->again_last, count },
+            count++;
         if (t->grad_first >= 0)
             spans[count] = (span){ &t->grad_at, floats_of(t), t->grad_first, t->grad_last, count },
             count++;
     }
     g->arena_size = place(spans, count);
     free(spans);
+    for (int i = 0; i < g->tensor_count; i++)
+        g->tensors[i]->first_at = g->tensors[i]->value_at;
 }
 
 static akssl_status allocate(ak_graph *g)
@@ -352,6 +393,7 @@ akssl_status ak_graph_compile(ak_graph *g, ak_tensor *loss, ak_tensor *keep)
         keep->value_last = 2 * g->op_count;
     if (loss)
         loss->value_last = 2 * g->op_count;
+    find_second_lives(g, keep);
     plan_arena(g);
     ak_op_room(g, 2 * (int64_t)(g->world.local + ak_comm_size(g->world.comm)));
     for (int i = 0; i < g->op_count; i++) {
@@ -429,6 +471,10 @@ static void took(ak_graph *g, ak_op *op, bool back, int64_t start)
 
 void ak_graph_forward(ak_graph *g)
 {
+    for (int i = 0; i < g->tensor_count; i++) {
+        g->tensors[i]->value_at = g->tensors[i]->first_at;
+        g->tensors[i]->made_again = false;
+    }
     for (int i = 0; i < g->op_count; i++) {
         int64_t start = ak_clock_ns();
 
@@ -452,6 +498,16 @@ double ak_graph_sum(ak_graph *g, const ak_tensor *scalar)
     return sum;
 }
 
+// Makes a value again at its second place, if it is due.
+static void revive(ak_graph *g, ak_tensor *t, int tick)
+{
+    if (t->again_first < 0 || tick < t->again_first || t->made_again)
+        return;
+    t->made_again = true;
+    t->value_at = t->again_at;
+    t->producer->kind->again(t->producer, g);
+}
+
 void ak_graph_backward(ak_graph *g)
 {
     for (int i = 0; i < g->tensor_count; i++)
@@ -467,6 +523,9 @@ void ak_graph_backward(ak_graph *g)
 
         if (!op->out->grad_written)
             continue; // the loss does not depend on it, or holds it constant
+        for (int k = 0; k < AK_OP_INPUTS && op->in[k]; k++)
+            revive(g, op->in[k], 2 * g->op_count - 1 - i);
+        revive(g, op->out, 2 * g->op_count - 1 - i);
         op->kind->backward(op, g);
         for (int k = 0; k < AK_OP_INPUTS && op->in[k]; k++)
             if (differentiates(op, k))

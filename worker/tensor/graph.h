@@ -36,6 +36,10 @@ typedef struct ak_tensor {
     int64_t value_at, grad_at; // floats from the start of a shard's arena; -1: none
     int64_t input_at;          // inputs: floats from the start of a shard's inputs; -1: none
     int value_first, value_last, grad_first, grad_last; // times, for the plan
+    // A value that is made again in backward: from again_first on, at again_at; at first_at before.
+    int again_first, again_last; // -1: never
+    bool made_again;
+    int64_t first_at, again_at;
 } ak_tensor;
 
 typedef struct ak_graph_mode {

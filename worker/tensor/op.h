@@ -31,6 +31,11 @@ typedef struct ak_op_kind {
     void (*forward)(ak_op *op, ak_graph *g);
     void (*backward)(ak_op *op, ak_graph *g);
 
+    // again makes the value of out once more, before backward reads it, from the value of the first
+    // input: memory is free in between.  can_again: whether this op can.  Both or neither.
+    void (*again)(ak_op *op, ak_graph *g);
+    bool (*can_again)(const ak_op *op);
+
     // gathered gives what forward collected from all shards, see ak_gathered.  Optional.
     const float *(*gathered)(const ak_op *op);
 

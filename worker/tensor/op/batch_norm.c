@@ -165,6 +165,15 @@ static void normalize(ak_op *op, ak_graph *g, int s, int group)
                                    n->rows, n->channels, n->relu, g->world.threads);
 }
 
+static void again(ak_op *op, ak_graph *g)
+{
+    batch_norm *n = op->self;
+
+    for (int s = 0; s < g->world.local; s++)
+        for (int k = 0; k < n->groups; k++)
+            normalize(op, g, s, k);
+}
+
 static void forward(ak_op *op, ak_graph *g)
 {
     batch_norm *n = op->self;
@@ -173,9 +182,12 @@ static void forward(ak_op *op, ak_graph *g)
         measure(op, g);
     else
         take_running(n);
-    for (int s = 0; s < g->world.local; s++)
-        for (int k = 0; k < n->groups; k++)
-            normalize(op, g, s, k);
+    again(op, g);
+}
+
+static bool can_again(const ak_op *op)
+{
+    return !op->in[1];
 }
 
 // The sums of one shard's group; where an addition needs g, g goes to its gradient, or beside it
@@ -298,6 +310,8 @@ static const ak_op_kind kind = {
     .half = AK_HALF,
     .plan = plan,
     .forward = forward,
+    .again = again,
+    .can_again = can_again,
     .backward = backward,
     .fini = fini,
     .tell = tell,

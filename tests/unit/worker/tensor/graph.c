@@ -164,6 +164,8 @@ static int intervals_of(const ak_graph *g, interval *out)
 
         if (t->value_at >= 0)
             out[count++] = (interval){ t->value_at, t->numel, t->value_first, t->value_last };
+        if (t->again_first >= 0)
+            out[count++] = (interval){ t->again_at, t->numel, t->again_first, t->again_last };
         if (t->grad_at >= 0)
             out[count++] = (interval){ t->grad_at, t->numel, t->grad_first, t->grad_last };
     }
@@ -172,7 +174,7 @@ static int intervals_of(const ak_graph *g, interval *out)
 
 static void check_intervals(const ak_graph *g)
 {
-    interval *all = ak_alloc((size_t)g->tensor_count * 2, sizeof *all);
+    interval *all = ak_alloc((size_t)g->tensor_count * 3, sizeof *all);
     int count = intervals_of(g, all);
 
     for (int i = 0; i < count; i++) {
@@ -199,7 +201,7 @@ static int64_t spread_out(ak_graph *g)
         ak_tensor *t = g->tensors[i];
 
         if (t->value_at >= 0) {
-            t->value_at = size;
+            t->value_at = t->first_at = t->again_at = size;
             size += (t->numel + 15) / 16 * 16;
         }
         if (t->grad_at >= 0) {
