@@ -8,7 +8,8 @@
 #   stream   a job that does not commit meanwhile: the keys of each step go to akssld
 #   commits  the same job with a commit every 50 steps
 # A job's figure is the time from its 20th step to its 120th, two commits of which the third way has;
-# beside it the processors' time of ranks and akssld, which a busy machine changes less.
+# beside it the processors' time of ranks and akssld, which a busy machine changes less, and what of it
+# is not the ranks' first threads, which train: the uplink, its library's threads, akssld.
 
 set -eu
 
@@ -36,27 +37,31 @@ until_step() { # JOB STEP
     done
 }
 
-# ticks RUN: processors' time so far of akssld and of the run's ranks, in hundredths of a second.
+# ticks RUN: processors' time so far of akssld and of the run's ranks, and that of their training threads, in
+# hundredths of a second.
 ticks() {
-    local pid sum=0
+    local pid sum=0 training=0
     for pid in $daemon $(pgrep -f -- "akssl-worker run .*--run $1"); do
         sum=$((sum + $(awk '{ print $14 + $15 }' "/proc/$pid/stat")))
+        [ "$pid" = "$daemon" ] || training=$((training + $(awk '{ print $14 + $15 }' "/proc/$pid/task/$pid/stat")))
     done
-    echo "$sum"
+    echo "$sum $training"
 }
 
 job() { # WAY COMMIT_EVERY
-    local id run start used
+    local id run start before after of_steps=$((to - from))
     id=$("$bin/akssl-client" submit --parsable --method moco_v2 --option K=65536,projection_dim=128 --dataset fashion-mnist \
         --image-size 32 --batch 256 --optimizer sgd --lr 0.06 --epochs 2 --seed 0 --shards 8 --ranks "$cores" \
         --commit-every "$2" --keep 1)
     until_step "$id" "$from"
     run=$(basename "$(ls "$dir/state/jobs/$id"/run/*.secret)" .secret)
-    start=$(date +%s%N) used=$(ticks "$run")
+    start=$(date +%s%N)
+    read -ra before <<<"$(ticks "$run")"
     until_step "$id" "$to"
-    used=$(($(ticks "$run") - used))
-    echo "$((($(date +%s%N) - start) / (to - from) / 1000))" >>"$dir/$1.wall" # us a step
-    echo "$((used * 10000 / (to - from)))" >>"$dir/$1.cpu"
+    read -ra after <<<"$(ticks "$run")"
+    echo "$((($(date +%s%N) - start) / of_steps / 1000))" >>"$dir/$1.wall" # us a step
+    echo "$(((after[0] - before[0]) * 10000 / of_steps))" >>"$dir/$1.cpu"
+    echo "$(((after[0] - before[0] - after[1] + before[1]) * 10000 / of_steps))" >>"$dir/$1.aside"
     "$bin/akssl-client" cancel "$id" >/dev/null
     "$bin/akssl-client" wait "$id" >/dev/null || true
     rm -rf "$dir/state/jobs/$id/commits"
@@ -70,11 +75,11 @@ alone() {
 
 median() { sort -n "$dir/$1" | awk '{ v[NR] = $1 } END { print (v[int((NR + 1) / 2)] + v[int(NR / 2) + 1]) / 2 }'; }
 
-echo '| round | alone, ms a step | stream | commits | stream, ms of processors a step | commits |'
-echo '|---|---|---|---|---|---|'
+echo '| round | alone, ms a step | stream | commits | stream, ms of processors a step | commits | stream, beside training | commits |'
+echo '|---|---|---|---|---|---|---|---|'
 row() { # NAME COMMAND: a row of what COMMAND gives for each file
     local file text="| $1 |"
-    for file in alone.wall stream.wall commits.wall stream.cpu commits.cpu; do
+    for file in alone.wall stream.wall commits.wall {stream,commits}.cpu {stream,commits}.aside; do
         text+=" $("$2" "$file" | awk '{ printf "%.1f", $1 / 1000 }') |"
     done
     echo "$text"
@@ -87,7 +92,8 @@ for round in $(seq "$rounds"); do
     row "$round" last
 done
 row median median
-awk -v a="$(median alone.wall)" -v s="$(median stream.wall)" -v c="$(median commits.wall)" -v sc="$(median stream.cpu)" \
+awk -v sa="$(median stream.aside)" -v a="$(median alone.wall)" -v s="$(median stream.wall)" -v c="$(median commits.wall)" -v sc="$(median stream.cpu)" \
     -v cc="$(median commits.cpu)" 'BEGIN {
     printf "\ncommits over stream: %+.2f %% of the time, %+.2f %% of the processors\n", 100 * (c / s - 1), 100 * (cc / sc - 1)
+    printf "beside training, without commits: %.2f %% of a step'"'"'s processors\n", 100 * sa / sc
     printf "commits over alone: %+.2f %% of the time\n", 100 * (c / a - 1) }'
