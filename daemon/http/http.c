@@ -57,12 +57,11 @@ static ak_guest *guest_of_fd(const ak_http *h, int fd)
     return guest;
 }
 
-ak_guest *ak_http_find(const ak_http *http, struct MHD_Connection *connection)
+ak_guest *ak_http_find(struct MHD_Connection *connection)
 {
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
 
-    (void)http;
     return info ? info->socket_context : NULL;
 }
 

@@ -262,7 +262,7 @@ static ak_reply *reply_new(ak_http *http, struct MHD_Connection *connection)
 
     r->http = http;
     r->connection = connection;
-    r->guest = ak_http_find(http, connection);
+    r->guest = ak_http_find(connection);
     r->ask.d = http->d;
     r->ask.http = connection;
     r->ask.body = (ak_str)AK_STR_INIT;

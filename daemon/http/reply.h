@@ -74,7 +74,7 @@ void ak_reply_next(ak_http *http);
 
 // ak_http_turn lets libmicrohttpd do what there is to do; ak_http_find gives a connection's guest.
 void ak_http_turn(ak_http *http);
-ak_guest *ak_http_find(const ak_http *http, struct MHD_Connection *connection);
+ak_guest *ak_http_find(struct MHD_Connection *connection);
 
 // ak_http_worked is told that a work is over.
 void ak_http_worked(ak_http *http);

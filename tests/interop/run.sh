@@ -169,7 +169,7 @@ fi
 if ! "$python" -c 'import torch, torchvision' 2>"$dir/log"; then
     echo "interop: skipped: lightly, ak-ssl: $python has no torch and torchvision (Debian's packages python3-torch, python3-torchvision)"
 else
-    "$python" -m venv --system-site-packages "$dir/peers" >"$dir/log" 2>&1
+    python_of "$python" "$dir/peers" >"$dir/log" 2>&1
     "$dir/peers/bin/pip" install --quiet --disable-pip-version-check --no-deps \
         lightly lightly_utils ak-ssl safetensors >"$dir/log" 2>&1 &&
         "$dir/peers/bin/pip" install --quiet --disable-pip-version-check \
