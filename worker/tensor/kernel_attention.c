@@ -34,7 +34,7 @@ typedef struct head {
     float *right, *other;     // packed [tokens][d]
     float *scores, *down;     // [block][padded]
     // In bf16 alone:
-    ak_half *left;          // rows for a product, [block][padded] or [tokens][d]
+    ak_half *left;          // rows for a product, [block][padded] or [block][d + 1]
     float *packed;          // [places of block][padded]
     float *sums_k, *sums_v; // [tokens][d]
     float *unused;          // [padded]
