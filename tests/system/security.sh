@@ -55,7 +55,7 @@ as alice list >/dev/null || fail "alice's token is not taken"
 
 anonymous=("$bin/akssl-client" --server "127.0.0.1:$port" --ca "$tls/ca.crt")
 refused 1 'asks for a token' "${anonymous[@]}" list
-sed 's/./0/70' "$dir/alice" >"$dir/wrong" && chmod 600 "$dir/wrong"
+sed "s/./$([ "$(cut -c 70 "$dir/alice")" = 0 ] && echo 1 || echo 0)/70" "$dir/alice" >"$dir/wrong" && chmod 600 "$dir/wrong"
 refused 1 'none of akssld' "$dir/as" wrong list
 echo nonsense >"$dir/nonsense" && chmod 600 "$dir/nonsense"
 refused 1 'no token' "$dir/as" nonsense list
