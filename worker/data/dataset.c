@@ -231,7 +231,7 @@ static akssl_status read_one(const ak_dataset *set, int64_t index, int64_t least
         return set->source->picture(set->self, at, &stored, &reading->room, out);
     rc = ak_decode(stored.bytes, stored.size, least, &reading->room, out);
     if (rc == AKSSL_OK && kept)
-        ak_kept_offer(kept, index, out, stored.size);
+        ak_kept_offer(kept, index, out, stored.size, false);
     return rc;
 }
 
@@ -324,6 +324,24 @@ void ak_dataset_keep(ak_dataset *set, int64_t least, size_t bytes)
         return;
     set->kept = ak_kept_new(set->size, bytes);
     set->kept_least = least;
+}
+
+bool ak_dataset_keeps(const ak_dataset *set)
+{
+    return set->kept;
+}
+
+void ak_dataset_ahead(const ak_dataset *set, int64_t index, ak_reading *reading)
+{
+    ak_stored stored = { .reading = reading };
+    ak_image image;
+
+    assert(set->kept);
+    if (ak_bad_is(set->bad, index) || ak_kept_want(set->kept, index))
+        return;
+    if (set->source->load(set->self, stored_index(set, index), &stored) == AKSSL_OK &&
+        ak_decode(stored.bytes, stored.size, set->kept_least, &reading->room, &image) == AKSSL_OK)
+        ak_kept_offer(set->kept, index, &image, stored.size, true);
 }
 
 bool ak_dataset_bad(const ak_dataset *set, int64_t index)

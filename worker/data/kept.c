@@ -2,6 +2,7 @@
 
 #include "worker/data/kept.h"
 
+#include <math.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,7 @@ struct ak_kept_image {
     size_t size;
     double worth;
     int held;
+    bool wanted; // stays until it is held
 };
 
 struct ak_kept {
@@ -23,7 +25,7 @@ struct ak_kept {
     ak_kept_image **at; // [images]: NULL is not kept
     ak_kept_image **list;
     int64_t count, places, hand; // of list; hand: the place that is looked at next
-    size_t room, used;
+    size_t room, used, wanted; // wanted: of used
 };
 
 ak_kept *ak_kept_new(int64_t count, size_t room)
@@ -52,6 +54,15 @@ void ak_kept_free(ak_kept *k)
     free(k);
 }
 
+static void want(ak_kept *k, ak_kept_image *image, bool wanted)
+{
+    if (wanted && !image->wanted)
+        k->wanted += image->size;
+    else if (!wanted && image->wanted)
+        k->wanted -= image->size;
+    image->wanted = wanted;
+}
+
 ak_kept_image *ak_kept_hold(ak_kept *k, int64_t index, ak_image *out)
 {
     ak_kept_image *image;
@@ -60,6 +71,7 @@ ak_kept_image *ak_kept_hold(ak_kept *k, int64_t index, ak_image *out)
     image = k->at[index];
     if (image) {
         image->held++;
+        want(k, image, false);
         *out = image->image;
     }
     pthread_mutex_unlock(&k->lock);
@@ -73,7 +85,7 @@ void ak_kept_rele(ak_kept *k, ak_kept_image *image)
     pthread_mutex_unlock(&k->lock);
 }
 
-// The least worth of the next few, below `worth` and held by nobody; NULL: none.
+// The least worth of the next few, below `worth` and neither held nor wanted; NULL: none.
 static ak_kept_image *find_lesser(ak_kept *k, double worth)
 {
     ak_kept_image *least = NULL;
@@ -81,7 +93,7 @@ static ak_kept_image *find_lesser(ak_kept *k, double worth)
     for (int i = 0; i < LOOKED_AT && i < k->count; i++) {
         ak_kept_image *one = k->list[k->hand++ % k->count];
 
-        if (!one->held && one->worth < (least ? least->worth : worth))
+        if (!one->held && !one->wanted && one->worth < (least ? least->worth : worth))
             least = one;
     }
     return least;
@@ -98,7 +110,8 @@ static void let_go(ak_kept *k, ak_kept_image *image)
     free(image);
 }
 
-static void add(ak_kept *k, int64_t index, const ak_image *from, size_t size, double worth)
+static void add(ak_kept *k, int64_t index, const ak_image *from, size_t size, double worth,
+                bool wanted)
 {
     ak_kept_image *image = malloc(sizeof *image + size);
 
@@ -114,9 +127,22 @@ static void add(ak_kept *k, int64_t index, const ak_image *from, size_t size, do
     k->list[k->count++] = image;
     k->at[index] = image;
     k->used += size;
+    want(k, image, wanted);
 }
 
-void ak_kept_offer(ak_kept *k, int64_t index, const ak_image *image, size_t file_size)
+bool ak_kept_want(ak_kept *k, int64_t index)
+{
+    ak_kept_image *image;
+
+    pthread_mutex_lock(&k->lock);
+    image = k->at[index];
+    if (image && k->wanted + image->size <= k->room / 2)
+        want(k, image, true);
+    pthread_mutex_unlock(&k->lock);
+    return image;
+}
+
+void ak_kept_offer(ak_kept *k, int64_t index, const ak_image *image, size_t file_size, bool wanted)
 {
     size_t size = (size_t)(image->height * image->width * image->channels);
     double worth = (double)file_size / (double)size;
@@ -125,10 +151,11 @@ void ak_kept_offer(ak_kept *k, int64_t index, const ak_image *image, size_t file
     if (size > k->room)
         return;
     pthread_mutex_lock(&k->lock);
-    while (k->used + size > k->room && (lesser = find_lesser(k, worth)))
+    wanted = wanted && k->wanted + size <= k->room / 2;
+    while (k->used + size > k->room && (lesser = find_lesser(k, wanted ? INFINITY : worth)))
         let_go(k, lesser);
     if (k->used + size <= k->room && !k->at[index])
-        add(k, index, image, size, worth);
+        add(k, index, image, size, worth, wanted);
     pthread_mutex_unlock(&k->lock);
 }
 

@@ -5,6 +5,9 @@
 // is worth its file's bytes for each byte of memory.  When room is short, those worth more stay.
 // Which are kept depends on what is read when; what is read does not depend on what is kept.
 //
+// Images that the next step will want (ahead.h) go before all others, into at most half of the room;
+// once held, such an image is like the others.
+//
 // Any thread.
 
 #ifndef AK_DATA_KEPT_H
@@ -12,6 +15,7 @@
 
 #include "worker/image/image.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 typedef struct ak_kept ak_kept;
@@ -25,8 +29,12 @@ void ak_kept_free(ak_kept *kept); // NULL-safe; nobody holds an image
 ak_kept_image *ak_kept_hold(ak_kept *kept, int64_t index, ak_image *out);
 void ak_kept_rele(ak_kept *kept, ak_kept_image *image);
 
-// ak_kept_offer copies an image whose file has so many bytes, if it is worth its room.
-void ak_kept_offer(ak_kept *kept, int64_t index, const ak_image *image, size_t file_size);
+// ak_kept_offer copies an image whose file has so many bytes, if it is worth its room, or wanted.
+void ak_kept_offer(ak_kept *kept, int64_t index, const ak_image *image, size_t file_size,
+                   bool wanted);
+
+// ak_kept_want has an image that is kept stay until it is held; false: it is not kept.
+bool ak_kept_want(ak_kept *kept, int64_t index);
 
 size_t ak_kept_used(ak_kept *kept); // bytes of pixels
 

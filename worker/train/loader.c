@@ -13,6 +13,7 @@
 #include "proto/base/alloc.h"
 #include "proto/base/clock.h"
 #include "proto/base/error.h"
+#include "worker/data/ahead.h"
 #include "worker/rng/rng.h"
 #include "worker/train/data.h"
 
@@ -25,6 +26,9 @@ struct ak_loader {
     uint32_t *order;  // of `epoch`
     int64_t least;    // side that a decoded image keeps
     bool keeping;
+    ak_ahead *ahead; // NULL: nothing is decoded, or each when it is read
+    uint32_t *wanted; // [wanted_room]: the next step's images of this rank
+    int64_t wanted_room;
     ak_scratch **scratch;
     ak_reading *reading; // both [threads]
     int threads;
@@ -69,12 +73,14 @@ void ak_loader_close(ak_loader *l)
 {
     if (!l)
         return;
+    ak_ahead_free(l->ahead);
     for (int i = 0; l->scratch && i < l->threads; i++)
         ak_scratch_free(l->scratch[i]);
     for (int i = 0; l->reading && i < l->threads; i++)
         ak_reading_fini(&l->reading[i]);
     free(l->scratch);
     free(l->reading);
+    free(l->wanted);
     free(l->order);
     free(l->chosen);
     ak_recipe_free(l->recipe);
@@ -130,20 +136,32 @@ static void note_failure(ak_loader *l, int64_t index, akssl_status rc)
     }
 }
 
+// Which view it is that has an index: the views of an image follow each other.
+typedef struct place {
+    int view, shard; // the shard of this rank
+    int64_t i;
+} place;
+
+static place place_of(const ak_trainer *t, int64_t index)
+{
+    int64_t row = index / t->view_count;
+
+    return (place){ (int)(index % t->view_count), (int)(row / t->per_shard), row % t->per_shard };
+}
+
 static void make_view(ak_loader *l, ak_trainer *t, const uint32_t *images, int64_t index,
                       int thread)
 {
-    int view = (int)(index % t->view_count), s = (int)(index / t->view_count / t->per_shard);
-    int64_t i = index / t->view_count % t->per_shard;
-    uint32_t sample = images[ak_trainer_sample(t, view, s, i)];
+    place p = place_of(t, index);
+    uint32_t sample = images[ak_trainer_sample(t, p.view, p.shard, p.i)];
     ak_image image;
     akssl_status rc = ak_dataset_read(l->set, sample, l->least, &l->reading[thread], &image);
 
     if (rc < 0)
         note_failure(l, index, rc);
     else
-        ak_recipe_view(l->recipe, &image, l->seed, (uint32_t)l->epoch, sample, (uint32_t)view,
-                       l->scratch[thread], ak_trainer_view(t, view, s, i));
+        ak_recipe_view(l->recipe, &image, l->seed, (uint32_t)l->epoch, sample, (uint32_t)p.view,
+                       l->scratch[thread], ak_trainer_view(t, p.view, p.shard, p.i));
 }
 
 akssl_status ak_loader_choose(ak_loader *l, uint32_t *images, int64_t count)
@@ -171,16 +189,56 @@ const uint32_t *ak_loader_turn(ak_loader *l, ak_trainer *t, int64_t step)
     return images;
 }
 
+// Views that a thread takes at once: small images by some, large ones, of which there are few, by one.
+static int chunk(const ak_loader *l, const ak_trainer *t, int64_t count)
+{
+    int64_t even = count / (8 * l->threads);
+
+    return (int)(even > 16 ? 16 : even > t->view_count ? even : t->view_count);
+}
+
+// Keeps what is costly to decode, and decodes it before its step.
+static void begin_keeping(ak_loader *l, const ak_comm *comm)
+{
+    if (!l->keeping) {
+        ak_dataset_keep(l->set, l->least, (size_t)(AK_LOADER_KEPT / ak_comm_size(comm)));
+        l->ahead = ak_ahead_new(l->set);
+    }
+    l->keeping = true;
+}
+
+static void look_ahead(ak_loader *l, const ak_trainer *t, int64_t step, int64_t count)
+{
+    int64_t steps = ak_loader_steps(l), wanted = 0;
+    const uint32_t *images;
+
+    if (!l->ahead)
+        return;
+    if (count > l->wanted_room) {
+        l->wanted = ak_realloc(l->wanted, (size_t)count, sizeof *l->wanted);
+        l->wanted_room = count;
+    }
+    turn_to(l, step / steps);
+    images = l->order + step % steps * l->batch;
+    for (int64_t index = 0; index < count; index++) {
+        place p = place_of(t, index);
+        uint32_t image = images[ak_trainer_sample(t, p.view, p.shard, p.i)];
+
+        if (!wanted || l->wanted[wanted - 1] != image)
+            l->wanted[wanted++] = image;
+    }
+    ak_ahead_want(l->ahead, l->wanted, wanted);
+}
+
 akssl_status ak_loader_fill(ak_loader *l, ak_trainer *t, int64_t step)
 {
     int64_t start = ak_clock_ns(), count = t->world.local * t->per_shard * t->view_count;
     const uint32_t *images = ak_loader_turn(l, t, step);
+    int at_once = chunk(l, t, count);
 
-    if (!l->keeping)
-        ak_dataset_keep(l->set, l->least, (size_t)(AK_LOADER_KEPT / ak_comm_size(t->world.comm)));
-    l->keeping = true;
+    begin_keeping(l, t->world.comm);
     l->failed = -1;
-#pragma omp parallel for num_threads(l->threads) if (l->threads > 1) schedule(dynamic, 16)
+#pragma omp parallel for num_threads(l->threads) if (l->threads > 1) schedule(dynamic, at_once)
     for (int64_t index = 0; index < count; index++) {
 #ifdef _OPENMP
         make_view(l, t, images, index, omp_get_thread_num());
@@ -189,6 +247,7 @@ akssl_status ak_loader_fill(ak_loader *l, ak_trainer *t, int64_t step)
 #endif
     }
     ak_data_tell(l->set, t->world.comm);
+    look_ahead(l, t, step + 1, count);
     l->seconds += (double)(ak_clock_ns() - start) * 1e-9;
     return l->failed < 0 ? AKSSL_OK : ak_fail(l->failure, "%s", l->sentence);
 }
