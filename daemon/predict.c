@@ -131,10 +131,12 @@ static char *speed_text(const record *r, int64_t images, ak_prediction *p)
 // note_estimate reads the worker's own figures; returns the steps, 0 when it does not say them.
 static int64_t note_estimate(ak_prediction *p, const char *estimate)
 {
-    double millions, memory;
+    double millions, memory, decoded;
     int64_t steps;
-    int read = sscanf(estimate, "%" SCNd64 " steps, %lf million parameters, about %lf GiB", &steps,
-                      &millions, &memory);
+    int read = sscanf(estimate,
+                      "%" SCNd64 " steps, %lf million parameters, about %lf GiB of memory over all "
+                      "ranks and up to %lf GiB",
+                      &steps, &millions, &memory, &decoded);
 
     if (read < 1)
         return 0;
@@ -143,6 +145,8 @@ static int64_t note_estimate(ak_prediction *p, const char *estimate)
         return steps;
     note(p, "parameters", millions * 1e6);
     note(p, "memory_gib", memory);
+    if (read == 4)
+        note(p, "decoded_images_gib", decoded);
     return steps;
 }
 

@@ -83,7 +83,8 @@ AKSSL_API akssl_status akssl_client_dry_run(akssl_client *client, const akssl_jo
 typedef struct akssl_prediction {
     const char *sentence;      // all of it, for people
     size_t value_count;        // how many figures are known
-    const akssl_value *values; // steps, parameters, memory_gib (over all ranks), images_per_s,
+    const akssl_value *values; // steps, parameters, memory_gib (over all ranks),
+                               // decoded_images_gib (beside that, at most), images_per_s,
                                // training_s, by_job (whose run tells the speed), same_shape (1:
                                // that run had the job's shape), start_in_s (at the latest)
 } akssl_prediction;

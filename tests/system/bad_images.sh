@@ -24,6 +24,8 @@ bomb=$(breaks 4 5)
 jq -r '.bad[] | .wrong' "$dir/out"
 
 start_daemon
+client --json submit "${small[@]}" --dataset "folder:$set" --limit-images 0 --dry-run |
+    jq -e '.prediction | .memory_gib > 0 and .decoded_images_gib == 0.5' >/dev/null || fail "no memory is foreseen for decoded images"
 submit "${small[@]}" --dataset "folder:$set" --limit-images 0 --ranks 1 --epochs 2
 finish "$id"
 one=$job

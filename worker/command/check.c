@@ -62,13 +62,13 @@ static void append_opened(int fd, ak_str *out)
         ak_str_format(out, "# %s\n", line);
 }
 
-static akssl_status print(const ak_spec *spec, int64_t images, int opened)
+static akssl_status print(const ak_spec *spec, const ak_train_set *train, int opened)
 {
     ak_str text = AK_STR_INIT;
     akssl_status rc;
 
     ak_str_append(&text, "# estimate: ");
-    rc = ak_estimate(spec, images, &text);
+    rc = ak_estimate(spec, train, &text);
     ak_str_append(&text, "\n");
     append_opened(opened, &text);
     if (rc == AKSSL_OK)
@@ -82,8 +82,8 @@ static akssl_status print(const ak_spec *spec, int64_t images, int opened)
 static int run(void *self)
 {
     check *c = self;
-    int64_t images = 0;
     int opened = listen_to_opens();
+    ak_train_set train;
     akssl_status rc;
     ak_spec spec;
 
@@ -95,11 +95,11 @@ static int run(void *self)
     if (rc == AKSSL_OK)
         rc = ak_check_spec(&spec);
     if (rc == AKSSL_OK)
-        rc = ak_check_data(&spec, &images);
+        rc = ak_check_data(&spec, &train);
     if (rc == AKSSL_OK && c->state[0])
         rc = ak_seed_check(&spec, c->state);
     if (rc == AKSSL_OK)
-        rc = print(&spec, images, opened);
+        rc = print(&spec, &train, opened);
     ak_spec_fini(&spec);
     if (rc == AKSSL_ERR_PERMISSION)
         return AK_EXIT_NOT_PERMITTED;

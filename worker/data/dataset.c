@@ -317,10 +317,15 @@ akssl_status ak_dataset_read(const ak_dataset *set, int64_t index, int64_t least
     return AKSSL_OK;
 }
 
+bool ak_dataset_decodes(const ak_dataset *set)
+{
+    return set->source && !set->source->picture;
+}
+
 void ak_dataset_keep(ak_dataset *set, int64_t least, size_t bytes)
 {
     assert(!set->kept);
-    if (!set->source || set->source->picture)
+    if (!ak_dataset_decodes(set))
         return;
     set->kept = ak_kept_new(set->size, bytes);
     set->kept_least = least;

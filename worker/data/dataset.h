@@ -59,6 +59,9 @@ typedef struct ak_reading {
 // ak_reading_fini comes before its set is closed.
 void ak_reading_fini(ak_reading *reading);
 
+// ak_dataset_decodes says whether images are decoded one by one, from files of an image format.
+bool ak_dataset_decodes(const ak_dataset *set);
+
 // ak_dataset_keep has a set whose images are decoded one by one keep up to `bytes` of them in
 // memory, as they are with this `least`: those whose decoding is worth it (worker/data/kept.h).  At
 // most once, before anything is read with it.

@@ -321,7 +321,7 @@ static akssl_status check_weights(const ak_spec *s)
     return AKSSL_OK;
 }
 
-akssl_status ak_check_data(ak_spec *s, int64_t *train)
+akssl_status ak_check_data(ak_spec *s, ak_train_set *train)
 {
     bool pretrain = strcmp(s->kind, "pretrain") == 0;
     ak_dataset *set;
@@ -336,14 +336,14 @@ akssl_status ak_check_data(ak_spec *s, int64_t *train)
         rc = ak_data_look(&set, s, AK_SPLIT_TRAIN);
     if (rc < 0)
         return rc;
-    *train = ak_dataset_size(set);
-    if (pretrain && *train < s->batch)
+    *train = (ak_train_set){ ak_dataset_size(set), ak_dataset_decodes(set) };
+    if (pretrain && train->images < s->batch)
         rc = ak_fail(AKSSL_ERR_INVALID,
                      "dataset '%s' has %" PRId64 " images, fewer than a batch of %" PRId64
                      ": lower --batch",
-                     s->dataset, *train, s->batch);
+                     s->dataset, train->images, s->batch);
     if (rc == AKSSL_OK && (!pretrain || s->eval[0]))
-        rc = check_evaluation_data(s, set, train);
+        rc = check_evaluation_data(s, set, &train->images);
     if (rc == AKSSL_OK)
         rc = ak_data_settle(s, set);
     ak_dataset_close(set);

@@ -10,8 +10,14 @@
 // and weights only to ask them how images are prepared (pixels.h).
 akssl_status ak_check_spec(ak_spec *spec) AKSSL_MUST_CHECK;
 
+// ak_train_set is what a job trains on.
+typedef struct ak_train_set {
+    int64_t images;
+    bool decoded; // from files of some image format, each time that one is read
+} ak_train_set;
+
 // ak_check_data opens the data set, and the weights of an evaluation, and checks that they serve
-// the spec; *train is the number of images that it trains on.
-akssl_status ak_check_data(ak_spec *spec, int64_t *train) AKSSL_MUST_CHECK;
+// the spec.
+akssl_status ak_check_data(ak_spec *spec, ak_train_set *train) AKSSL_MUST_CHECK;
 
 #endif

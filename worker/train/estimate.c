@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "worker/train/classify.h"
+#include "worker/train/loader.h"
 #include "worker/train/machine.h"
 #include "worker/train/trainer.h"
 
@@ -49,15 +50,16 @@ static akssl_status extrapolate(size *out, const ak_spec *spec, ak_comm *comm)
     return rc;
 }
 
-akssl_status ak_estimate(const ak_spec *spec, int64_t images, ak_str *text)
+akssl_status ak_estimate(const ak_spec *spec, const ak_train_set *train, ak_str *text)
 {
-    int64_t steps = images / spec->batch * spec->epochs;
+    int64_t steps = train->images / spec->batch * spec->epochs;
     akssl_status rc;
     ak_comm *comm;
     size shard;
 
     if (strcmp(spec->kind, "pretrain") != 0) {
-        ak_str_format(text, "%s of %" PRId64 " images", spec->kind, images);
+        ak_str_format(text, "%s of %" PRId64 " images", spec->kind,
+                      train->images);
         if (ak_classify_is(spec->kind))
             ak_str_format(text, ", %" PRId64 " steps", steps);
         return AKSSL_OK;
@@ -72,6 +74,9 @@ akssl_status ak_estimate(const ak_spec *spec, int64_t images, ak_str *text)
                       "all ranks",
                       steps, (double)shard.parameters * 1e-6,
                       (double)(shard.bytes * spec->shards + shard.parameters * 28) / (1 << 30));
+    if (rc == AKSSL_OK && train->decoded)
+        ak_str_format(text, " and up to %.2f GiB for decoded images",
+                      (double)AK_LOADER_KEPT / (1 << 30));
     ak_comm_close(comm);
     return rc;
 }

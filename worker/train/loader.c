@@ -244,6 +244,7 @@ akssl_status ak_loader_fill(ak_loader *l, ak_trainer *t, int64_t step)
         make_view(l, t, images, index, omp_get_thread_num());
 #else
         make_view(l, t, images, index, 0);
+        (void)at_once;
 #endif
     }
     ak_data_tell(l->set, t->world.comm);

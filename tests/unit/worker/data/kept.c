@@ -225,7 +225,7 @@ START_TEST(images_are_decoded_ahead)
     ak_ahead *ahead;
 
     make_set(&set);
-    ck_assert(!ak_dataset_keeps(set));
+    ck_assert(ak_dataset_decodes(set) && !ak_dataset_keeps(set));
     ck_assert_ptr_null(ak_ahead_new(set));
     ak_ahead_want(NULL, first, 2);
     ak_ahead_free(NULL);

@@ -179,8 +179,9 @@ START_TEST(one_image_a_shard_is_a_batch)
         ak_small_set(&spec, "shards", "16");
         ak_small_set(&spec, "batch-norm", "sync");
         ak_rig_ok(ak_check_spec(&spec));
-        ak_rig_ok(ak_estimate(&spec, 16, &text));
+        ak_rig_ok(ak_estimate(&spec, &(ak_train_set){ 16, i % 2 }, &text));
         ck_assert_ptr_nonnull(strstr(text.text, "parameters"));
+        ck_assert_int_eq(strstr(text.text, "decoded images") != NULL, i % 2);
         ak_str_fini(&text);
         ak_spec_fini(&spec);
     }
@@ -191,29 +192,30 @@ START_TEST(data_must_serve)
 {
     char *folder = ak_rig_folder(), name[600];
     ak_spec spec = ak_small_spec("simclr");
-    int64_t images = 0;
+    ak_train_set train;
 
-    ak_rig_refused(ak_check_data(&spec, &images), AKSSL_ERR_INVALID, "--dataset");
+    ak_rig_refused(ak_check_data(&spec, &train), AKSSL_ERR_INVALID, "--dataset");
     snprintf(name, sizeof name, "idx:%s", folder);
     ak_small_set(&spec, "dataset", name);
-    ak_rig_refused(ak_check_data(&spec, &images), AKSSL_ERR_NOT_FOUND, folder);
+    ak_rig_refused(ak_check_data(&spec, &train), AKSSL_ERR_NOT_FOUND, folder);
     ak_rig_idx(folder, 20, 12);
-    ak_rig_ok(ak_check_data(&spec, &images));
-    ck_assert_int_eq(images, 20);
+    ak_rig_ok(ak_check_data(&spec, &train));
+    ck_assert_int_eq(train.images, 20);
+    ck_assert(!train.decoded);
     ck_assert_uint_eq(strlen(spec.data_fingerprint), 32);
-    ak_rig_ok(ak_check_data(&spec, &images)); // they are still the same
+    ak_rig_ok(ak_check_data(&spec, &train)); // they are still the same
     ak_small_set(&spec, "limit-images", "17");
-    ak_rig_refused(ak_check_data(&spec, &images), AKSSL_ERR_STATE, "fingerprint");
+    ak_rig_refused(ak_check_data(&spec, &train), AKSSL_ERR_STATE, "fingerprint");
     ak_small_set(&spec, "on-data-change", "ignore");
     ak_small_set(&spec, "limit-images", "15");
-    ak_rig_refused(ak_check_data(&spec, &images), AKSSL_ERR_INVALID, "15 images");
+    ak_rig_refused(ak_check_data(&spec, &train), AKSSL_ERR_INVALID, "15 images");
     ak_small_set(&spec, "limit-images", "17");
-    ak_rig_ok(ak_check_data(&spec, &images));
-    ck_assert_int_eq(images, 17);
+    ak_rig_ok(ak_check_data(&spec, &train));
+    ck_assert_int_eq(train.images, 17);
     ak_small_set(&spec, "eval", "knn"); // there is no held-out part
-    ak_rig_refused(ak_check_data(&spec, &images), AKSSL_ERR_NOT_FOUND, "evaluation");
+    ak_rig_refused(ak_check_data(&spec, &train), AKSSL_ERR_NOT_FOUND, "evaluation");
     ak_small_set(&spec, "dataset", "imagenet");
-    ak_rig_refused(ak_check_data(&spec, &images), AKSSL_ERR_NOT_FOUND, "imagenet");
+    ak_rig_refused(ak_check_data(&spec, &train), AKSSL_ERR_NOT_FOUND, "imagenet");
     ak_spec_fini(&spec);
     ak_rig_remove(folder);
 }
@@ -266,23 +268,23 @@ START_TEST(labels_must_serve)
     char *weights = ak_strdup(l.spec.weights);
 
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
-        int64_t images = 0;
+        ak_train_set train;
 
         ak_labelled_part(l.folder, "train", 64, 4);
         ak_small_set(&l.spec, "kind", kinds[i]);
         ak_small_set(&l.spec, "weights", weights);
-        ak_rig_ok(ak_check_data(&l.spec, &images));
-        ck_assert_int_eq(images, 64);
+        ak_rig_ok(ak_check_data(&l.spec, &train));
+        ck_assert_int_eq(train.images, 64);
         ak_small_set(&l.spec, "data-fingerprint", "");
         ak_small_set(&l.spec, "limit-images", "3");
-        ak_rig_refused(ak_check_data(&l.spec, &images), AKSSL_ERR_INVALID,
+        ak_rig_refused(ak_check_data(&l.spec, &train), AKSSL_ERR_INVALID,
                        "3 labelled images, fewer than its 4 classes");
         ak_small_set(&l.spec, "limit-images", "0");
         cut_labels(l.folder);
-        ak_rig_refused(ak_check_data(&l.spec, &images), AKSSL_ERR_INVALID, "has no labels");
+        ak_rig_refused(ak_check_data(&l.spec, &train), AKSSL_ERR_INVALID, "has no labels");
         ck_assert_ptr_nonnull(strstr(ak_error_text(), kinds[i]));
         ak_small_set(&l.spec, "weights", "/nowhere.safetensors");
-        ak_rig_refused(ak_check_data(&l.spec, &images), AKSSL_ERR_NOT_FOUND, "/nowhere");
+        ak_rig_refused(ak_check_data(&l.spec, &train), AKSSL_ERR_NOT_FOUND, "/nowhere");
     }
     free(weights);
     ak_labelled_end(&l);

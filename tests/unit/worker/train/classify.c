@@ -169,12 +169,12 @@ START_TEST(share_of_the_labels)
 {
     ak_labelled l = make("linear", "recipe=none", "1");
     ending all = run(&l, 0), half;
-    int64_t images = 0;
+    ak_train_set train;
     char path[600];
 
     ak_small_set(&l.spec, "fine-tuning-data-proportion", "0.5");
-    ak_rig_ok(ak_check_data(&l.spec, &images));
-    ck_assert_int_eq(images, TRAIN / 2);
+    ak_rig_ok(ak_check_data(&l.spec, &train));
+    ck_assert_int_eq(train.images, TRAIN / 2);
     half = run(&l, 0);
     ck_assert_str_ne(all.classifier, half.classifier);
     for (int step = 2; step <= 4; step += 2) { // 16 images a step
@@ -182,7 +182,7 @@ START_TEST(share_of_the_labels)
         ck_assert_int_eq(access(path, F_OK), 0);
     }
     ak_small_set(&l.spec, "fine-tuning-data-proportion", "0.1");
-    ak_rig_refused(ak_check_data(&l.spec, &images), AKSSL_ERR_INVALID, "fewer than a batch of 16");
+    ak_rig_refused(ak_check_data(&l.spec, &train), AKSSL_ERR_INVALID, "fewer than a batch of 16");
     ak_labelled_end(&l);
 }
 END_TEST
