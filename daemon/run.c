@@ -405,8 +405,8 @@ void ak_run_hold(ak_run *run, const char *why)
 
 bool ak_run_passes(akssl_status rc)
 {
-    return rc == AKSSL_ERR_NO_SPACE || rc == AKSSL_ERR_IO || rc == AKSSL_ERR_PERMISSION ||
-           rc == AKSSL_ERR_CORRUPT || rc == AKSSL_ERR_LIMIT || rc == AKSSL_ERR_NO_MEMORY;
+    return ak_is_unwritten(rc) || rc == AKSSL_ERR_CORRUPT || rc == AKSSL_ERR_LIMIT ||
+           rc == AKSSL_ERR_NO_MEMORY;
 }
 
 void ak_run_kill(ak_run *run)

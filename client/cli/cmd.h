@@ -122,4 +122,7 @@ int ak_cli_open(const ak_cli *cli, akssl_client **client);
 // ak_cli_id reads a job's number; returns an exit code.
 int ak_cli_id(const char *word, int64_t *id);
 
+// ak_cli_open_job does both, for a command whose first word is a job.
+int ak_cli_open_job(const ak_cli *cli, const ak_args *args, akssl_client **client, int64_t *id);
+
 #endif

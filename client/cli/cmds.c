@@ -197,3 +197,10 @@ int ak_cli_id(const char *word, int64_t *id)
     *id = value;
     return AK_EXIT_DONE;
 }
+
+int ak_cli_open_job(const ak_cli *cli, const ak_args *args, akssl_client **client, int64_t *id)
+{
+    int code = ak_cli_id(args->words[0], id);
+
+    return code == AK_EXIT_DONE ? ak_cli_open(cli, client) : code;
+}

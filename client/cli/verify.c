@@ -48,10 +48,8 @@ static int run(ak_cli *cli, const ak_args *args)
     akssl_client *client = NULL;
     akssl_status rc;
     int64_t id = 0;
-    int code = ak_cli_id(args->words[0], &id);
+    int code = ak_cli_open_job(cli, args, &client, &id);
 
-    if (code == AK_EXIT_DONE)
-        code = ak_cli_open(cli, &client);
     if (code != AK_EXIT_DONE)
         return code;
     rc = akssl_client_verify(client, id, &list);

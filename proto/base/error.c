@@ -95,3 +95,8 @@ akssl_status ak_fail_errno(int error, const char *format, ...)
     va_end(args);
     return ak_fail(code_of_errno(error), "%s: %s", text, strerror(error));
 }
+
+bool ak_is_unwritten(akssl_status code)
+{
+    return code == AKSSL_ERR_NO_SPACE || code == AKSSL_ERR_IO || code == AKSSL_ERR_PERMISSION;
+}

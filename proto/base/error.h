@@ -3,6 +3,8 @@
 #ifndef AK_BASE_ERROR_H
 #define AK_BASE_ERROR_H
 
+#include <stdbool.h>
+
 #include "akssl/status.h"
 
 // ak_fail stores the sentence (what, where, remedy) for this thread and returns code, so that a
@@ -20,6 +22,10 @@ akssl_status ak_wrap(akssl_status code, const char *format, ...)
 // ENOMEM: NO_MEMORY, EMFILE and ENFILE: LIMIT, else IO).
 akssl_status ak_fail_errno(int error, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+
+// ak_is_unwritten says that a code is what a write fails with when its bytes cannot be kept: room, the
+// disk, or the right to write.  Nothing is wrong with the bytes, which may be written later.
+bool ak_is_unwritten(akssl_status code);
 
 // ak_error_text is akssl_last_error for code inside the project.
 const char *ak_error_text(void);

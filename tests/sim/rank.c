@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proto/base/error.h"
 #include "tests/sim/disk.h"
 #include "tests/sim/net.h"
 #include "tests/sim/oracle.h"
@@ -196,10 +197,7 @@ static void on_step(void *ctx)
 
 void sim_rank_refused(sim_rank *rank, akssl_status rc, const char *sentence)
 {
-    bool unwritten =
-        rc == AKSSL_ERR_NO_SPACE || rc == AKSSL_ERR_IO || rc == AKSSL_ERR_PERMISSION;
-
-    sim_rank_finish(rank, unwritten ? "paused" : "failed", sentence);
+    sim_rank_finish(rank, ak_is_unwritten(rc) ? "paused" : "failed", sentence);
 }
 
 void sim_rank_train(sim_rank *rank)

@@ -10,6 +10,7 @@
 
 #include <string.h>
 
+#include "proto/base/error.h"
 #include "worker/train/classify.h"
 #include "worker/train/embed.h"
 #include "worker/train/evaluate.h"
@@ -114,8 +115,7 @@ static akssl_status pretrain(run *r)
 
 akssl_status ak_outcome_wrote(ak_outcome *outcome, akssl_status rc)
 {
-    outcome->unwritten |=
-        rc == AKSSL_ERR_NO_SPACE || rc == AKSSL_ERR_IO || rc == AKSSL_ERR_PERMISSION;
+    outcome->unwritten |= ak_is_unwritten(rc);
     return rc;
 }
 

@@ -95,7 +95,7 @@ akssl_status ak_uplink_ask_commit(ak_uplink *u)
     request.n_files = (size_t)p->count;
     request.files = refs;
     rc = ak_channel_call(u->channel, AK_RPC_commit, &request.base, AK_UPLINK_WAIT_MS, &reply);
-    if (rc == AKSSL_ERR_NO_SPACE || rc == AKSSL_ERR_IO || rc == AKSSL_ERR_PERMISSION)
+    if (ak_is_unwritten(rc))
         atomic_store(&u->unstored, true);
     if (rc < 0)
         return ak_wrap(rc, "commit of step %" PRId64, p->step);
