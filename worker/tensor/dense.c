@@ -14,7 +14,7 @@
 
 enum {
     BLOCK = AK_KERNEL_ROWS, // rows of a block
-    DEPTH = 192,            // rows that meet at a time in the weights' gradient
+    DEPTH = 192,            // places of rows that meet at a time in the weights' gradient
     SLACK = 64              // floats by which whole vectors, rows or panels may exceed a side
 };
 
@@ -50,14 +50,14 @@ static int64_t panels_room(const ak_dense *d)
     return (d->in + SLACK) * (d->out + SLACK);
 }
 
-// A thread's: rows of x, of f(x) or of the gradient of either; packed ones; sums and one more row.
+// A thread's: rows of f(x) or of its gradient; packed ones; sums.
 typedef struct buffers {
-    float *rows, *right, *left, *sums, *row;
+    float *rows, *right, *left, *sums;
 } buffers;
 
 static int64_t thread_room(const ak_dense *d)
 {
-    return DEPTH * (d->in + SLACK) * 2 + DEPTH * (d->out + SLACK) + d->out + 2 * d->in + SLACK;
+    return DEPTH * (d->in + SLACK) * (d->kernels->pair + 1) + DEPTH * (d->out + SLACK) + d->out + SLACK;
 }
 
 int64_t ak_dense_room(const ak_dense *d)
@@ -82,10 +82,9 @@ static buffers buffers_of(const ak_dense *d, float *room, int64_t t)
     int64_t norm = d->norm_w ? blocks_of(d) * 2 * d->in : 0, wide = DEPTH * (d->in + SLACK);
     buffers b = { .rows = norm_sums_of(d, room) + norm + t * thread_room(d) };
 
-    b.right = b.rows + wide;
+    b.right = b.rows + d->kernels->pair * wide;
     b.left = b.right + wide;
     b.sums = b.left + DEPTH * (d->out + SLACK);
-    b.row = b.sums + d->out;
     return b;
 }
 
@@ -105,15 +104,6 @@ static const void *number(const void *numbers, bool half, int64_t index)
 static void *number_of(void *numbers, bool half, int64_t index)
 {
     return half ? (void *)((ak_half *)numbers + index) : (float *)numbers + index;
-}
-
-// n numbers as floats: in `room`, or where they lie.
-static const float *as_floats(const void *numbers, bool half, int64_t n, float *room)
-{
-    if (!half)
-        return numbers;
-    ak_half_widen(room, numbers, n);
-    return room;
 }
 
 // Rows of `width` as a product takes them on its left: in `room`, or where they lie.  They are
@@ -138,19 +128,28 @@ static const float *as_left(const ak_dense *d, const void *numbers, bool half, i
 
 // ---- weights
 
-static void load_panels(const ak_dense *d, bool backward, float *room, int64_t lo, int64_t hi)
+// Panels of the weights, or of their transpose: how many parts can be packed each by itself.
+static int64_t parts_of(const ak_dense *d, int64_t columns)
 {
-    const float *w = d->w + (backward ? lo : lo * d->in);
-    int64_t depth = backward ? d->out : d->in;
+    int64_t whole = columns / d->kernels->panel;
 
-    d->kernels->pack(room + lo * places(d, depth), w, false, d->in, !backward, depth, hi - lo);
+    return whole > 0 ? whole : 1;
+}
+
+static void load_part(const ak_dense *d, bool backward, float *room, int64_t part)
+{
+    int64_t columns = backward ? d->in : d->out, depth = backward ? d->out : d->in;
+    int64_t lo = part * d->kernels->panel;
+    int64_t hi = part + 1 < parts_of(d, columns) ? lo + d->kernels->panel : columns;
+
+    d->kernels->pack(room + lo * places(d, depth), d->w + (backward ? lo : lo * d->in), false,
+                     d->in, !backward, depth, hi - lo);
 }
 
 void ak_dense_load(const ak_dense *d, bool backward, float *room)
 {
-    int64_t panel = d->kernels->panel;
-
-    PIECES(backward ? d->in : d->out, panel, d->threads, load_panels(d, backward, room, lo, hi));
+    PIECES(parts_of(d, backward ? d->in : d->out), 1, d->threads,
+           load_part(d, backward, room, lo));
     memset(bias_of(d, room), 0, (size_t)(d->out + SLACK) * sizeof(float));
     if (d->bias)
         memcpy(bias_of(d, room), d->bias, (size_t)d->out * sizeof(float));
@@ -158,28 +157,36 @@ void ak_dense_load(const ak_dense *d, bool backward, float *room)
 
 // ---- forward
 
+// f of rows: what x is, in b->rows, or x where f is nothing.
+static const void *apply(const ak_dense *d, float *stats, const void *x, const buffers *b,
+                         int64_t rows)
+{
+    const ak_dense_rows *halves = d->kernels->halves;
+    ak_half *made = (ak_half *)(void *)b->rows;
+
+    if (d->norm_w && d->x_half)
+        halves->norm(made, stats, x, d->norm_w, d->norm_b, rows, d->in, AK_KERNEL_NORM_EPS);
+    else if (d->norm_w)
+        ak_kernel_layer_norm(b->rows, stats, x, d->norm_w, d->norm_b, rows, d->in,
+                             AK_KERNEL_NORM_EPS, 1);
+    else if (d->gelu && d->x_half)
+        halves->gelu(made, x, rows * d->in);
+    else if (d->gelu)
+        ak_kernel_gelu(b->rows, x, rows * d->in, 1);
+    else
+        return x;
+    return b->rows;
+}
+
 static void forward_block(const ak_dense *d, void *y, float *stats, const void *x, const void *base,
                           float *room, const buffers *b, int64_t rows)
 {
-    float *made = b->rows + BLOCK * d->in;
-    const void *a = x;
-    bool half = d->x_half;
+    const void *fx = apply(d, stats, x, b, rows);
 
-    if (d->norm_w || d->gelu) {
-        const float *floats = as_floats(x, half, rows * d->in, b->rows);
-
-        if (d->norm_w)
-            ak_kernel_layer_norm(made, stats, floats, d->norm_w, d->norm_b, rows, d->in,
-                                 AK_KERNEL_NORM_EPS, 1);
-        else
-            ak_kernel_gelu(made, floats, rows * d->in, 1);
-        a = made;
-        half = false;
-    }
     d->kernels->product(&(ak_dense_product){ .c = y,
                                              .c_row = d->out,
                                              .c_half = d->y_half,
-                                             .a = as_left(d, a, half, rows, d->in, b->right),
+                                             .a = as_left(d, fx, d->x_half, rows, d->in, b->right),
                                              .a_row = places(d, d->in),
                                              .a_column = 1,
                                              .b = room,
@@ -225,21 +232,21 @@ static void differentiate(const backward *back, const buffers *b, void *dx, int6
                           int64_t rows)
 {
     const ak_dense *d = back->d;
-    float *sums = norm_sums_of(d, back->room) + lo / BLOCK * 2 * d->in, *du = b->rows;
-    float *to = d->x_half && dx ? du + 2 * BLOCK * d->in : dx;
-    const float *x = as_floats(number(back->x, d->x_half, lo * d->in), d->x_half, rows * d->in,
-                               du + BLOCK * d->in);
+    const ak_dense_rows *halves = d->kernels->halves;
+    float *sums = back->sums ? norm_sums_of(d, back->room) + lo / BLOCK * 2 * d->in : NULL;
+    const void *x = number(back->x, d->x_half, lo * d->in);
+    const float *stats = back->stats ? back->stats + 2 * lo : NULL;
 
-    if (d->x_half && dx && back->accumulate)
-        ak_half_widen(to, dx, rows * d->in);
-    if (d->norm_w)
-        ak_kernel_layer_norm_backward(to, back->sums ? sums : NULL, b->right, du, x,
-                                      back->stats + 2 * lo, d->norm_w, rows, d->in,
-                                      back->accumulate, 1);
+    if (d->norm_w && d->x_half)
+        halves->norm_backward(dx, sums, b->rows, x, stats, d->norm_w, rows, d->in,
+                              back->accumulate);
+    else if (d->norm_w)
+        ak_kernel_layer_norm_backward(dx, sums, b->right, b->rows, x, stats, d->norm_w, rows,
+                                      d->in, back->accumulate, 1);
+    else if (d->x_half)
+        halves->gelu_backward(dx, b->rows, x, rows * d->in, back->accumulate);
     else
-        ak_kernel_gelu_backward(to, du, x, rows * d->in, back->accumulate, 1);
-    if (to != dx)
-        ak_half_narrow(dx, to, rows * d->in, 1);
+        ak_kernel_gelu_backward(dx, b->rows, x, rows * d->in, back->accumulate, 1);
 }
 
 static void backward_block(const backward *back, const buffers *b, int64_t lo)
@@ -311,25 +318,30 @@ static part part_of(const ak_dense *d, int64_t t)
     return outputs ? (part){ lo, hi, 0, d->in } : (part){ 0, d->out, lo, hi };
 }
 
-// f of `count` rows' inputs [from, to); *row: numbers from one row to the next; *half: what they
-// are.
+// f of `count` rows' inputs [from, to), bf16 if x is; *row: numbers from one row to the next.
 static const void *apply_to(const ak_dense *d, const part *p, const buffers *b, const void *x,
-                            const float *stats, int64_t count, int64_t *row, bool *half)
+                            const float *stats, int64_t count, int64_t *row)
 {
-    *row = d->norm_w || !d->gelu ? d->in : p->to - p->from;
-    *half = d->x_half && !d->norm_w && !d->gelu;
+    const ak_dense_rows *halves = d->kernels->halves;
+    ak_half *made = (ak_half *)(void *)b->rows;
+
+    *row = d->norm_w || d->gelu ? p->to - p->from : d->in;
     if (!d->norm_w && !d->gelu)
         return number(x, d->x_half, p->from);
+    if (d->norm_w && d->x_half)
+        halves->norm_again(made, x, stats, d->norm_w, d->norm_b, count, d->in, p->from, p->to);
     for (int64_t r = 0; r < count; r++) {
-        const float *at = as_floats(number(x, d->x_half, r * d->in), d->x_half, d->in, b->row);
+        const void *at = number(x, d->x_half, r * d->in + p->from);
 
-        if (d->norm_w)
-            ak_kernel_layer_norm_again(b->rows + r * d->in, at, stats + 2 * r, d->norm_w, d->norm_b,
-                                       1, d->in);
-        else
-            ak_kernel_gelu(b->rows + r * *row, at + p->from, *row, 1);
+        if (d->gelu && d->x_half)
+            halves->gelu(made + r * *row, at, *row);
+        else if (d->gelu)
+            ak_kernel_gelu(b->rows + r * *row, at, *row, 1);
+        else if (!d->x_half)
+            ak_kernel_layer_norm_again(b->rows + r * *row, at, stats + 2 * r, d->norm_w + p->from,
+                                       d->norm_b + p->from, 1, *row);
     }
-    return b->rows + (d->norm_w ? p->from : 0);
+    return b->rows;
 }
 
 typedef struct weights {
@@ -343,16 +355,16 @@ static void weights_share(const weights *w, const buffers *b, int64_t t)
 {
     const ak_dense *d = w->d;
     const ak_dense_kernels *kernels = d->kernels;
+    int64_t depth = DEPTH * kernels->pair;
     part p = part_of(d, t);
     float *dw = w->dw + p.first * d->in + p.from;
 
-    for (int64_t lo = 0; lo < d->rows && p.first < p.last && p.from < p.to; lo += DEPTH) {
-        int64_t count = least(DEPTH, d->rows - lo), row;
-        bool half;
+    for (int64_t lo = 0; lo < d->rows && p.first < p.last && p.from < p.to; lo += depth) {
+        int64_t count = least(depth, d->rows - lo), row;
         const void *fx = apply_to(d, &p, b, number(w->x, d->x_half, lo * d->in),
-                                  w->stats ? w->stats + 2 * lo : NULL, count, &row, &half);
+                                  w->stats ? w->stats + 2 * lo : NULL, count, &row);
 
-        kernels->pack(b->right, fx, half, row, false, count, p.to - p.from);
+        kernels->pack(b->right, fx, d->x_half, row, false, count, p.to - p.from);
         kernels->pack_left(b->left, b->sums, number(w->dy, d->y_half, lo * d->out + p.first),
                            d->y_half, d->out, count, p.last - p.first);
         kernels->product(&(ak_dense_product){ .c = dw,

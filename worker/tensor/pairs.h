@@ -25,6 +25,18 @@ INLINE __m256i narrowed(vec v)
     return (__m256i)_mm512_cvtneps_pbh((__m512)v);
 }
 
+// The first `count` lanes: of numbers, and of pairs' halves.  Loads under a mask are as fast as
+// others, stores are not.
+INLINE __mmask16 first_of(int64_t count)
+{
+    return count >= 16 ? 0xffff : count > 0 ? (__mmask16)((1u << count) - 1) : 0;
+}
+
+INLINE __mmask32 first_halves_of(int64_t count)
+{
+    return count >= 32 ? 0xffffffff : count > 0 ? ((__mmask32)1 << count) - 1 : 0;
+}
+
 INLINE vec widened(const void *halves)
 {
     return (vec)_mm512_slli_epi32(
@@ -41,6 +53,16 @@ INLINE vec across(vec first, vec second)
 {
     return (vec)_mm512_or_si512(_mm512_cvtepu16_epi32(narrowed(first)),
                                 _mm512_slli_epi32(_mm512_cvtepu16_epi32(narrowed(second)), 16));
+}
+
+// One pair.
+INLINE float pair_of(float first, float second)
+{
+    uint32_t bits = ak_half_of(first) | (uint32_t)ak_half_of(second) << 16;
+    float pair;
+
+    memcpy(&pair, &bits, sizeof pair);
+    return pair;
 }
 
 INLINE vec either(vec a, vec b)

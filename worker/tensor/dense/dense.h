@@ -13,6 +13,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "worker/tensor/dense/rows.h"
+
 // c[m][n] = a[m][k] b[k][n] (+ bias[n]) (+ base[m][n], which may be c).
 typedef struct ak_dense_product {
     void *c;        // floats, or bf16 if c_half; base too
@@ -31,7 +33,8 @@ typedef struct ak_dense_product {
 typedef struct ak_dense_kernels {
     int64_t lanes; // floats in a vector
     int64_t rows;  // of a, that pack_left puts together
-    int64_t panel; // columns of b that lie together; that from column j begins at to + j * places
+    int64_t panel; // columns of b that lie together, of what is not within two panels of the end;
+                   // that from column j begins at to + j * places
     int64_t pair;  // numbers along k in the place of a float: k of them are in
                    // places = k / pair, rounded up
 
@@ -47,6 +50,8 @@ typedef struct ak_dense_kernels {
                       int64_t m);
 
     void (*product)(const ak_dense_product *product);
+
+    const ak_dense_rows *halves; // loops over rows of bf16: of kernels of pairs; else NULL
 } ak_dense_kernels;
 
 extern const ak_dense_kernels ak_dense_plain;

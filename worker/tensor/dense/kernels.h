@@ -22,12 +22,19 @@ enum { PANEL = VECTORS * LANES };
 
 #define LOOP _Pragma("GCC unroll 16") for
 
+// The next share of what is left: `most`, or near the end half of it, since a small share would wait
+// for each of its sums.
+static int share_of(int64_t left, int most)
+{
+    if (left >= 2 * most)
+        return most;
+    return (int)(left > most ? (left + 1) / 2 : left);
+}
+
 // Vectors that a panel of the columns from j has, of n.
 static int vectors_at(int64_t j, int64_t n)
 {
-    int64_t vectors = (n - j + LANES - 1) / LANES;
-
-    return vectors < VECTORS ? (int)vectors : VECTORS;
+    return share_of((n - j + LANES - 1) / LANES, VECTORS);
 }
 
 // ---- packing
@@ -137,11 +144,12 @@ static void pack(float *to, const void *from, bool half, int64_t row, bool turne
     const float *b = from;
 
     (void)half;
-    for (int64_t j = 0; j < n; j += PANEL) {
+    for (int64_t j = 0, vectors; j < n; j += vectors * LANES) {
+        vectors = vectors_at(j, n);
         if (turned)
-            pack_turned(to + j * k, b + j * row, row, k, n - j, vectors_at(j, n));
+            pack_turned(to + j * k, b + j * row, row, k, n - j, (int)vectors);
         else
-            pack_panel(to + j * k, b + j, row, k, n - j, vectors_at(j, n));
+            pack_panel(to + j * k, b + j, row, k, n - j, (int)vectors);
     }
 }
 
@@ -191,6 +199,29 @@ static void pack_left(float *to, float *sums, const void *from, bool half, int64
 
 // ---- products
 
+enum { LINE = 64 }; // bytes that come into the cache together
+
+INLINE void fetch(const void *at, int64_t bytes)
+{
+    for (int64_t i = 0; i < bytes; i += LINE)
+        __builtin_prefetch((const char *)at + i);
+}
+
+// Calls what a tile reads and writes last, and in the first panel the rows of a that come next.
+INLINE void fetch_ahead(const ak_dense_product *p, int64_t i, int64_t j, int rows, int vectors)
+{
+    int64_t size = p->c_half ? 2 : 4, next = i + rows;
+
+    for (int r = 0; r < rows; r++) {
+        fetch((const char *)p->c + ((i + r) * p->c_row + j) * size, vectors * LANES * size);
+        if (p->base && p->base != p->c)
+            fetch((const char *)p->base + ((i + r) * p->base_row + j) * size,
+                  vectors * LANES * size);
+    }
+    for (int64_t r = next; j == 0 && p->a_column == 1 && r < next + rows && r < p->m; r++)
+        fetch(p->a + r * p->a_row, p->k * 4);
+}
+
 // A tile whose last vector reaches over the n columns left.
 static void put_ragged(const ak_dense_product *p, int64_t i, int64_t j, const vec *sum, int rows,
                        int vectors)
@@ -207,6 +238,7 @@ INLINE void tile(const ak_dense_product *p, int64_t i, int64_t j, int rows, int 
     int64_t row = p->a_packed ? 1 : p->a_row, step = p->a_packed ? ROWS : p->a_column;
     vec sum[ROWS * VECTORS], right[VECTORS];
 
+    fetch_ahead(p, i, j, rows, vectors);
     LOOP(int v = 0; v < vectors; v++)
     {
         right[v] = p->bias ? get(p->bias + j + v * LANES) : (vec){ 0 };
@@ -234,43 +266,49 @@ INLINE void tile(const ak_dense_product *p, int64_t i, int64_t j, int rows, int 
 
 INLINE void column(const ak_dense_product *p, int64_t j, int vectors)
 {
-    int64_t i = 0;
+    int rows;
 
-    for (; i + ROWS <= p->m; i += ROWS)
-        tile(p, i, j, ROWS, vectors);
-    switch (p->m - i) {
+    for (int64_t i = 0; i < p->m; i += rows) {
+        int64_t left = p->m - i;
+
+        rows = p->a_packed && left > ROWS ? ROWS : share_of(left, ROWS);
+        switch (rows) {
 #if ROWS > 4
-    case 7:
-        tile(p, i, j, 7, vectors);
-        break;
-    case 6:
-        tile(p, i, j, 6, vectors);
-        break;
-    case 5:
-        tile(p, i, j, 5, vectors);
-        break;
-    case 4:
-        tile(p, i, j, 4, vectors);
-        break;
+        case 8:
+            tile(p, i, j, 8, vectors);
+            break;
+        case 7:
+            tile(p, i, j, 7, vectors);
+            break;
+        case 6:
+            tile(p, i, j, 6, vectors);
+            break;
+        case 5:
+            tile(p, i, j, 5, vectors);
+            break;
 #endif
-    case 3:
-        tile(p, i, j, 3, vectors);
-        break;
-    case 2:
-        tile(p, i, j, 2, vectors);
-        break;
-    case 1:
-        tile(p, i, j, 1, vectors);
-        break;
-    default:
-        break;
+        case 4:
+            tile(p, i, j, 4, vectors);
+            break;
+        case 3:
+            tile(p, i, j, 3, vectors);
+            break;
+        case 2:
+            tile(p, i, j, 2, vectors);
+            break;
+        default:
+            tile(p, i, j, 1, vectors);
+        }
     }
 }
 
 static void product(const ak_dense_product *p)
 {
-    for (int64_t j = 0; j < p->n; j += PANEL)
-        switch (vectors_at(j, p->n)) {
+    int vectors;
+
+    for (int64_t j = 0; j < p->n; j += vectors * LANES) {
+        vectors = vectors_at(j, p->n);
+        switch (vectors) {
 #if VECTORS > 2
         case 3:
             column(p, j, 3);
@@ -282,6 +320,7 @@ static void product(const ak_dense_product *p)
         default:
             column(p, j, 1);
         }
+    }
 }
 
 const ak_dense_kernels TABLE = {
@@ -292,4 +331,7 @@ const ak_dense_kernels TABLE = {
     .pack = pack,
     .pack_left = pack_left,
     .product = product,
+#ifdef PAIRS
+    .halves = &ak_dense_rows_bf16,
+#endif
 };

@@ -38,38 +38,61 @@ INLINE void add_one(void *c, const void *base, bool half, int64_t c_at, int64_t 
         ((float *)c)[c_at] = value;
 }
 
-// LANES numbers, zeros behind the first `count`.
+// LANES numbers as floats, zeros behind the first `count`.
 INLINE vec get_numbers(const void *from, bool half, int64_t at, int64_t count)
 {
-    vec v = { 0 };
-
-    if (count >= LANES)
-        return get_c(from, half, at);
-    for (int64_t i = 0; i < count; i++)
-        v[i] = one_of(from, half, at + i);
-    return v;
+    if (!half)
+        return (vec)_mm512_maskz_loadu_ps(first_of(count), (const float *)from + at);
+    return (vec)_mm512_slli_epi32(
+        _mm512_cvtepu16_epi32(
+            _mm256_maskz_loadu_epi16(first_of(count), (const ak_half *)from + at)),
+        16);
 }
 
 // LANES pairs of neighbours, likewise.
 INLINE vec get_pairs(const void *from, bool half, int64_t at, int64_t count)
 {
-    if (half && count >= 2 * LANES)
-        return (vec)_mm512_loadu_si512((const ak_half *)from + at);
+    if (half)
+        return (vec)_mm512_maskz_loadu_epi16(first_halves_of(count), (const ak_half *)from + at);
     return along(get_numbers(from, half, at, count),
                  get_numbers(from, half, at + LANES, count - LANES));
+}
+
+// LANES pairs of a number at `at` and the one `row` behind it, likewise; second: whether there is a
+// next row, else zeros.
+INLINE vec get_across(const void *from, bool half, int64_t at, int64_t row, bool second,
+                      int64_t count)
+{
+    __mmask16 some = first_of(count), other = second ? some : 0;
+    const ak_half *halves = from;
+
+    if (!half)
+        return across(get_numbers(from, half, at, count),
+                      get_numbers(from, half, at + row, second ? count : 0));
+    return (vec)_mm512_or_si512(
+        _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(some, halves + at)),
+        _mm512_slli_epi32(
+            _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(other, halves + at + row)), 16));
+}
+
+INLINE void pack_row(float *to, const void *b, bool half, int64_t at, int64_t row, bool second,
+                     int64_t n, int vectors)
+{
+    LOOP(int v = 0; v < vectors; v++)
+    put(to + v * LANES, get_across(b, half, at + v * LANES, row, second,
+                                   v + 1 < vectors ? LANES : n - v * LANES));
 }
 
 INLINE void pack_panel(float *to, const void *b, bool half, int64_t at, int64_t row, int64_t k,
                        int64_t n, int vectors)
 {
-    for (int64_t i = 0; i < k; i += PAIR, at += PAIR * row)
-        for (int v = 0; v < vectors; v++, to += LANES) {
-            vec first = get_numbers(b, half, at + v * LANES, n - v * LANES), second = { 0 };
+    int64_t i = 0;
 
-            if (i + 1 < k)
-                second = get_numbers(b, half, at + row + v * LANES, n - v * LANES);
-            put(to, across(first, second));
-        }
+    n = n < vectors * LANES ? n : vectors * LANES;
+    for (; i + 1 < k; i += PAIR, at += PAIR * row, to += vectors * LANES)
+        pack_row(to, b, half, at, row, true, n, vectors);
+    if (i < k)
+        pack_row(to, b, half, at, row, false, n, vectors);
 }
 
 // A panel of b^T: b [n][k].
@@ -96,11 +119,12 @@ INLINE void pack_turned(float *to, const void *b, bool half, int64_t at, int64_t
 INLINE void pack_kind(float *to, const void *b, bool half, int64_t row, bool turned, int64_t k,
                       int64_t n)
 {
-    for (int64_t j = 0; j < n; j += PANEL, to += PANEL * ((k + 1) / PAIR)) {
+    for (int64_t j = 0, vectors; j < n; j += vectors * LANES, to += vectors * LANES * ((k + 1) / PAIR)) {
+        vectors = vectors_at(j, n);
         if (turned)
-            pack_turned(to, b, half, j * row, row, k, n - j, vectors_at(j, n));
+            pack_turned(to, b, half, j * row, row, k, n - j, (int)vectors);
         else
-            pack_panel(to, b, half, j, row, k, n - j, vectors_at(j, n));
+            pack_panel(to, b, half, j, row, k, n - j, (int)vectors);
     }
 }
 
@@ -116,41 +140,58 @@ static void pack(float *to, const void *b, bool half, int64_t row, bool turned, 
 // Columns of a at a time, so that whole lines of the cache are read.
 enum { ACROSS = 4 };
 
-INLINE void pack_blocks(float *to, float *sums, const void *a, bool half, int64_t at, int64_t row,
-                        int64_t k, int64_t m, int vectors)
+INLINE void put_block(float *to, int64_t places, vec pairs, int64_t columns)
 {
-    int64_t places = (k + 1) / PAIR;
+    _mm256_storeu_ps(to, _mm512_castps512_ps256((__m512)pairs));
+    if (columns > ROWS)
+        _mm256_storeu_ps(to + places * ROWS, _mm512_extractf32x8_ps((__m512)pairs, 1));
+}
+
+// One row of pairs; sum: of both numbers of each.
+INLINE void pack_columns(float *to, vec *sum, const void *a, bool half, int64_t at, int64_t row,
+                         bool second, int64_t places, int64_t columns, int vectors)
+{
+    LOOP(int v = 0; v < vectors; v++)
+    {
+        int64_t from = at + v * LANES;
+        vec pairs = get_across(a, half, from, row, second, columns);
+
+        put_block(to + v * LANES * places, places, pairs, columns);
+        if (half)
+            sum[v] = dot(sum[v], pair_of(1, 1), pairs);
+        else
+            sum[v] += get_numbers(a, half, from, columns) +
+                      get_numbers(a, half, from + row, second ? columns : 0);
+    }
+}
+
+INLINE void pack_blocks(float *to, float *sums, const void *a, bool half, int64_t at, int64_t row,
+                        int64_t k, int64_t columns, int vectors)
+{
+    int64_t places = (k + 1) / PAIR, r = 0;
     vec sum[ACROSS];
 
     LOOP(int v = 0; v < vectors; v++) sum[v] = (vec){ 0 };
-    for (int64_t r = 0; r < k; r += PAIR, at += PAIR * row)
-        LOOP(int v = 0; v < vectors; v++)
-        {
-            vec first = get_numbers(a, half, at + v * LANES, m - v * LANES), second = { 0 }, pairs;
-            float *block = to + v * LANES * places + r / PAIR * ROWS;
-
-            if (r + 1 < k)
-                second = get_numbers(a, half, at + row + v * LANES, m - v * LANES);
-            sum[v] = sum[v] + first + second;
-            pairs = across(first, second);
-            _mm256_storeu_ps(block, _mm512_castps512_ps256((__m512)pairs));
-            if (m - v * LANES > ROWS)
-                _mm256_storeu_ps(block + places * ROWS, _mm512_extractf32x8_ps((__m512)pairs, 1));
-        }
+    for (; r + 1 < k; r += PAIR, at += PAIR * row, to += ROWS)
+        pack_columns(to, sum, a, half, at, row, true, places, columns, vectors);
+    if (r < k)
+        pack_columns(to, sum, a, half, at, row, false, places, columns, vectors);
     LOOP(int v = 0; v < vectors; v++)
-    for (int64_t i = 0; i < LANES && i < m - v * LANES; i++)
+    for (int64_t i = 0; i < LANES && i < columns; i++)
         sums[v * LANES + i] = sum[v][i];
 }
 
 INLINE void pack_left_kind(float *to, float *sums, const void *a, bool half, int64_t row, int64_t k,
                            int64_t m)
 {
-    int64_t i = 0;
+    int64_t i = 0, places = (k + 1) / PAIR;
 
     for (; i + ACROSS * LANES <= m; i += ACROSS * LANES)
-        pack_blocks(to + i * ((k + 1) / PAIR), sums + i, a, half, i, row, k, m - i, ACROSS);
-    for (; i < m; i += LANES)
-        pack_blocks(to + i * ((k + 1) / PAIR), sums + i, a, half, i, row, k, m - i, 1);
+        pack_blocks(to + i * places, sums + i, a, half, i, row, k, LANES, ACROSS);
+    for (; i + LANES <= m; i += LANES)
+        pack_blocks(to + i * places, sums + i, a, half, i, row, k, LANES, 1);
+    if (i < m)
+        pack_blocks(to + i * places, sums + i, a, half, i, row, k, m - i, 1);
 }
 
 static void pack_left(float *to, float *sums, const void *a, bool half, int64_t row, int64_t k,
