@@ -20,7 +20,12 @@
 #include "worker/tensor/kernel_vit.h"
 #include "worker/tensor/pieces.h"
 
-enum { LANES = 16, QUERIES = 96 }; // queries of a block, at most
+enum {
+    LANES = 16,
+    QUERIES = 96,
+    LINE = 64
+}; // queries of a block, at most; bytes that come into
+   // the cache together
 
 // ---- one image and head
 
@@ -34,10 +39,10 @@ typedef struct head {
     float *right, *other;     // packed [tokens][d]
     float *scores, *down;     // [block][padded]
     // In bf16 alone:
-    ak_half *left;          // rows for a product, [block][padded] or [block][d + 1]
-    float *packed;          // [places of block][padded]
-    float *sums_k, *sums_v; // [tokens][d]
-    float *unused;          // [padded]
+    ak_half *left, *left_down; // scores and down for a product, or rows of an odd d with a zero
+    float *packed;             // [places of block][padded]
+    float *sums_k, *sums_v;    // [tokens][d]
+    float *unused;             // [padded]
 } head;
 
 static bool halves(const ak_dense_kernels *kernels)
@@ -70,20 +75,29 @@ static int64_t common_room(const ak_heads *a)
     return 2 * d * padded + 2 * a->tokens * padded_of(d) + 2 * QUERIES * padded;
 }
 
-// left, packed, sums_k, sums_v, unused
+// A row for a product: of all keys, or of an odd d.
+static int64_t left_row(int64_t padded, int64_t d)
+{
+    return padded > d + 1 ? padded : padded_of(d + 1);
+}
+
+// left, left_down, packed, sums_k, sums_v, unused
 int64_t ak_kernel_attention_room(const ak_heads *a)
 {
-    int64_t padded = padded_of(a->tokens), wide = padded * padded_of(a->width / a->heads);
+    int64_t d = a->width / a->heads, padded = padded_of(a->tokens), wide = padded * padded_of(d);
 
-    return common_room(a) + (halves(a->kernels) ? 2 * QUERIES * padded + 3 * wide + padded : 0);
+    return common_room(a) + (halves(a->kernels) ? QUERIES * left_row(padded, d) + QUERIES * padded +
+                                                      2 * wide + padded
+                                                : 0);
 }
 
 static void give_halves(head *h, float *room)
 {
-    int64_t wide = h->padded * padded_of(h->d);
+    int64_t wide = h->padded * padded_of(h->d), row = left_row(h->padded, h->d);
 
     h->left = (ak_half *)(void *)room;
-    h->packed = room + QUERIES * h->padded + wide;
+    h->left_down = h->left + QUERIES * row;
+    h->packed = room + QUERIES * row;
     h->sums_k = h->packed + QUERIES * h->padded;
     h->sums_v = h->sums_k + wide;
     h->unused = h->sums_v + wide;
@@ -215,31 +229,29 @@ CLONES static void scale_rows(float *y, const float *scale, int64_t rows, int64_
             y[r * row + i] *= scale[r];
 }
 
-// Rows of [count][padded] for a product's left.
-static const float *softmax_left(const head *h, const float *x, int64_t count)
-{
-    if (!halves(h->kernels))
-        return x;
-    ak_half_narrow(h->left, x, count * h->padded, 1);
-    return (const float *)(const void *)h->left;
-}
-
 // y [count][d] = the softmax of the block's scores, times the packed `right`.
-static void weigh(const head *h, void *y, int64_t count, const float *inverse)
+static void weigh(const head *h, void *y, int64_t count, float *logs)
 {
-    if (halves(h->kernels))
-        scale_rows(h->scores, inverse, count, h->tokens, h->padded);
-    h->kernels->product(&(ak_dense_product){ .c = y,
-                                             .c_row = h->y_row,
-                                             .c_half = halves(h->kernels),
-                                             .a = softmax_left(h, h->scores, count),
-                                             .a_row = places(h, h->padded),
-                                             .a_column = 1,
-                                             .b = h->right,
-                                             .m = count,
-                                             .n = h->d,
-                                             .k = places(h, h->tokens) });
-    if (!halves(h->kernels))
+    const ak_dense_rows *loops = h->kernels->halves;
+    float inverse[QUERIES];
+
+    if (loops)
+        loops->softmax(h->left, inverse, logs, h->scores, count, h->padded, h->tokens, h->scale);
+    else
+        soften(h, count, inverse, logs);
+    h->kernels->product(
+        &(ak_dense_product){ .c = loops ? h->sums_v : y,
+                             .c_row = loops ? h->d : h->y_row,
+                             .a = loops ? (const float *)(const void *)h->left : h->scores,
+                             .a_row = places(h, h->padded),
+                             .a_column = 1,
+                             .b = h->right,
+                             .m = count,
+                             .n = h->d,
+                             .k = places(h, h->tokens) });
+    if (loops)
+        loops->store(y, h->y_row, h->sums_v, inverse, count, h->d, false);
+    else
         scale_rows(y, inverse, count, h->d, h->y_row);
 }
 
@@ -247,7 +259,6 @@ static void forward_item(void *y, float *logs, const void *qkv, const ak_heads *
                          float *room)
 {
     head h = head_of(qkv, a, item, room);
-    float inverse[QUERIES];
     bool half = halves(a->kernels);
 
     y = number_of(&h, y, item / a->heads * a->tokens * a->width + item % a->heads * h.d);
@@ -258,8 +269,7 @@ static void forward_item(void *y, float *logs, const void *qkv, const ak_heads *
         int64_t count = h.tokens - first < h.block ? h.tokens - first : h.block;
 
         meet(&h, h.scores, number(&h, h.q, first * h.row), h.row, h.turned, count);
-        soften(&h, count, inverse, logs + first);
-        weigh(&h, number_of(&h, y, first * h.y_row), count, inverse);
+        weigh(&h, number_of(&h, y, first * h.y_row), count, logs + first);
     }
 }
 
@@ -286,12 +296,12 @@ CLONES static void soften_back(const head *h, int64_t count, const float *logs)
 
 // Adds x^T times the packed rows in `right` to `to`, x [count][padded]; only written if !add.  In
 // bf16 to `sums` instead.
-static void gather(const head *h, void *to, float *sums, const float *x, int64_t count, bool add)
+static void gather(const head *h, void *to, float *sums, const void *x, int64_t count, bool add)
 {
     bool half = halves(h->kernels);
 
     if (half)
-        h->kernels->pack_left(h->packed, h->unused, x, false, h->padded, count, h->tokens);
+        h->kernels->pack_left(h->packed, h->unused, x, true, h->padded, count, h->tokens);
     h->kernels->product(&(ak_dense_product){ .c = half ? sums : to,
                                              .c_row = half ? h->d : h->row,
                                              .a = half ? h->packed : x,
@@ -308,17 +318,6 @@ static void gather(const head *h, void *to, float *sums, const float *x, int64_t
                                              .base_row = half ? h->d : h->row });
 }
 
-// Stores sums [tokens][d]; add: to what is there.
-static void store(const head *h, ak_half *to, const float *sums, bool add)
-{
-    for (int64_t t = 0; t < h->tokens; t++)
-        for (int64_t i = 0; i < h->d; i++) {
-            ak_half *at = to + t * h->row + i;
-
-            *at = ak_half_of(sums[t * h->d + i] + (add ? ak_half_get(*at) : 0));
-        }
-}
-
 // Where the gradients of a head's rows begin; add: to what they hold.
 typedef struct gradients {
     void *q, *k, *v;
@@ -331,17 +330,24 @@ static void backward_block(const head *h, const gradients *to, const void *dy, i
 {
     bool half = halves(h->kernels), more = first > 0 || (to->add && !half);
     const void *q = number(h, h->q, first * h->row);
-    void *dq = number_of(h, to->q, first * h->row);
+    void *dq = number_of(h, to->q, first * h->row), *p = h->scores, *ds = h->down;
 
     dy = number(h, dy, first * h->y_row);
     meet(h, h->scores, q, h->row, h->turned, count);
     meet(h, h->down, dy, h->y_row, h->turned_v, count);
-    soften_back(h, count, logs + first);
+    if (half) {
+        p = h->left;
+        ds = h->left_down;
+        h->kernels->halves->softmax_backward(p, ds, h->scores, h->down, logs + first, count,
+                                             h->padded, h->tokens, h->scale);
+    } else {
+        soften_back(h, count, logs + first);
+    }
     // dQ = dS K
     h->kernels->product(&(ak_dense_product){ .c = dq,
                                              .c_row = h->row,
                                              .c_half = half,
-                                             .a = softmax_left(h, h->down, count),
+                                             .a = ds,
                                              .a_row = places(h, h->padded),
                                              .a_column = 1,
                                              .b = h->other,
@@ -352,10 +358,10 @@ static void backward_block(const head *h, const gradients *to, const void *dy, i
                                              .base_row = h->row });
     // dK += dS^T Q
     h->kernels->pack(h->right, q, half, h->row, false, count, h->d);
-    gather(h, to->k, h->sums_k, h->down, count, more);
+    gather(h, to->k, h->sums_k, ds, count, more);
     // dV += P^T dy
     h->kernels->pack(h->right, dy, half, h->y_row, false, count, h->d);
-    gather(h, to->v, h->sums_v, h->scores, count, more);
+    gather(h, to->v, h->sums_v, p, count, more);
 }
 
 static void backward_item(void *dqkv, const void *dy, const void *qkv, const float *logs,
@@ -380,18 +386,43 @@ static void backward_item(void *dqkv, const void *dy, const void *qkv, const flo
         backward_block(&h, &to, dy, first, count, logs);
     }
     if (half) {
-        store(&h, to.k, h.sums_k, add);
-        store(&h, to.v, h.sums_v, add);
+        h.kernels->halves->store(to.k, h.row, h.sums_k, NULL, h.tokens, h.d, add);
+        h.kernels->halves->store(to.v, h.row, h.sums_v, NULL, h.tokens, h.d, add);
     }
 }
 
-// ---- all of them: thread t of `threads` takes items t, t + threads, ...
+// ---- all of them: neighbours by one thread
+
+// Calls what the item behind this one reads into the cache, `count` parts of d numbers in each of
+// its tokens' rows of `row`, which lie a part of `apart` numbers from each other.
+static void fetch_parts(const ak_heads *a, const void *from, int64_t item, int64_t row, int count)
+{
+    int64_t d = a->width / a->heads, size = halves(a->kernels) ? sizeof(ak_half) : sizeof(float);
+    const char *at =
+        (const char *)from + (item / a->heads * a->tokens * row + item % a->heads * d) * size;
+
+    for (int64_t t = 0; t < a->tokens; t++, at += row * size)
+        for (int part = 0; part < count; part++)
+            for (int64_t byte = 0; byte < d * size; byte += LINE)
+                __builtin_prefetch(at + part * a->width * size + byte);
+}
+
+static int64_t items_before(const ak_heads *a, int64_t t, int threads)
+{
+    return a->n * a->heads * t / threads;
+}
 
 static void forward_share(void *y, float *logs, const void *qkv, const ak_heads *a, float *room,
                           int64_t t, int threads)
 {
-    for (int64_t item = t; item < a->n * a->heads; item += threads)
-        forward_item(y, logs, qkv, a, item, room + t * ak_kernel_attention_room(a));
+    int64_t end = items_before(a, t + 1, threads);
+
+    room += t * ak_kernel_attention_room(a);
+    for (int64_t item = items_before(a, t, threads); item < end; item++) {
+        if (item + 1 < end)
+            fetch_parts(a, qkv, item + 1, 3 * a->width, 3);
+        forward_item(y, logs, qkv, a, item, room);
+    }
 }
 
 void ak_kernel_attention(void *y, float *logs, const void *qkv, const ak_heads *a, float *room,
@@ -403,8 +434,16 @@ void ak_kernel_attention(void *y, float *logs, const void *qkv, const ak_heads *
 static void backward_share(void *dqkv, const void *dy, const void *qkv, const float *logs,
                            const ak_heads *a, bool add, float *room, int64_t t, int threads)
 {
-    for (int64_t item = t; item < a->n * a->heads; item += threads)
-        backward_item(dqkv, dy, qkv, logs, a, add, item, room + t * ak_kernel_attention_room(a));
+    int64_t end = items_before(a, t + 1, threads);
+
+    room += t * ak_kernel_attention_room(a);
+    for (int64_t item = items_before(a, t, threads); item < end; item++) {
+        if (item + 1 < end) {
+            fetch_parts(a, qkv, item + 1, 3 * a->width, 3);
+            fetch_parts(a, dy, item + 1, a->width, 1);
+        }
+        backward_item(dqkv, dy, qkv, logs, a, add, item, room);
+    }
 }
 
 void ak_kernel_attention_backward(void *dqkv, const void *dy, const void *qkv, const float *logs,

@@ -43,10 +43,9 @@ INLINE vec get_numbers(const void *from, bool half, int64_t at, int64_t count)
 {
     if (!half)
         return (vec)_mm512_maskz_loadu_ps(first_of(count), (const float *)from + at);
-    return (vec)_mm512_slli_epi32(
-        _mm512_cvtepu16_epi32(
-            _mm256_maskz_loadu_epi16(first_of(count), (const ak_half *)from + at)),
-        16);
+    return (vec)_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(
+                                      first_of(count), (const ak_half *)from + at)),
+                                  16);
 }
 
 // LANES pairs of neighbours, likewise.
@@ -71,55 +70,85 @@ INLINE vec get_across(const void *from, bool half, int64_t at, int64_t row, bool
                       get_numbers(from, half, at + row, second ? count : 0));
     return (vec)_mm512_or_si512(
         _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(some, halves + at)),
-        _mm512_slli_epi32(
-            _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(other, halves + at + row)), 16));
+        _mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(other, halves + at + row)),
+                          16));
+}
+
+// Columns of vector v, of `columns`; full: all vectors are whole.
+INLINE int64_t columns_at(int v, int64_t columns, bool full)
+{
+    return full ? LANES : columns - v * LANES;
 }
 
 INLINE void pack_row(float *to, const void *b, bool half, int64_t at, int64_t row, bool second,
-                     int64_t n, int vectors)
+                     int64_t n, int vectors, bool full)
 {
     LOOP(int v = 0; v < vectors; v++)
-    put(to + v * LANES, get_across(b, half, at + v * LANES, row, second,
-                                   v + 1 < vectors ? LANES : n - v * LANES));
+    put(to + v * LANES, get_across(b, half, at + v * LANES, row, second, columns_at(v, n, full)));
+}
+
+INLINE void pack_panel_kind(float *to, const void *b, bool half, int64_t at, int64_t row, int64_t k,
+                            int64_t n, int vectors, bool full)
+{
+    int64_t i = 0;
+
+    for (; i + 1 < k; i += PAIR, at += PAIR * row, to += vectors * LANES)
+        pack_row(to, b, half, at, row, true, n, vectors, full);
+    if (i < k)
+        pack_row(to, b, half, at, row, false, n, vectors, full);
 }
 
 INLINE void pack_panel(float *to, const void *b, bool half, int64_t at, int64_t row, int64_t k,
                        int64_t n, int vectors)
 {
-    int64_t i = 0;
+    bool full = n >= vectors * LANES;
 
-    n = n < vectors * LANES ? n : vectors * LANES;
-    for (; i + 1 < k; i += PAIR, at += PAIR * row, to += vectors * LANES)
-        pack_row(to, b, half, at, row, true, n, vectors);
-    if (i < k)
-        pack_row(to, b, half, at, row, false, n, vectors);
+    if (full && vectors == 3)
+        pack_panel_kind(to, b, half, at, row, k, n, 3, true);
+    else if (full && vectors == 2)
+        pack_panel_kind(to, b, half, at, row, k, n, 2, true);
+    else
+        pack_panel_kind(to, b, half, at, row, k, n, vectors, false);
+}
+
+// Of b^T: `columns` rows of b, `numbers` of each, LANES and as many pairs at most; what is packed
+// lies `apart`.
+INLINE void pack_turned_tile(float *to, const void *b, bool half, int64_t at, int64_t row,
+                             int64_t numbers, int64_t columns, int64_t apart)
+{
+    vec x[LANES];
+
+    LOOP(int l = 0; l < LANES; l++)
+    x[l] = l < columns ? get_pairs(b, half, at + l * row, numbers) : (vec){ 0 };
+    turn(x);
+    LOOP(int l = 0; l < LANES; l++)
+    if (PAIR * l < numbers)
+        put(to + l * apart, x[l]);
 }
 
 // A panel of b^T: b [n][k].
 INLINE void pack_turned(float *to, const void *b, bool half, int64_t at, int64_t row, int64_t k,
                         int64_t n, int vectors)
 {
-    int64_t places = (k + 1) / PAIR;
+    int64_t apart = vectors * LANES;
 
-    for (int64_t i = 0; i < places; i += LANES)
+    for (int64_t i = 0; i < k; i += PAIR * LANES)
         for (int v = 0; v < vectors; v++) {
-            vec x[LANES];
+            float *tile = to + i / PAIR * apart + v * LANES;
+            int64_t from = at + v * LANES * row + i, columns = n - v * LANES;
 
-            LOOP(int l = 0; l < LANES; l++)
-            x[l] = v * LANES + l < n
-                       ? get_pairs(b, half, at + (v * LANES + l) * row + PAIR * i, k - PAIR * i)
-                       : (vec){ 0 };
-            turn(x);
-            LOOP(int l = 0; l < LANES; l++)
-            if (i + l < places)
-                put(to + ((i + l) * vectors + v) * LANES, x[l]);
+            if (columns >= LANES && i + PAIR * LANES <= k)
+                pack_turned_tile(tile, b, half, from, row, PAIR * LANES, LANES, apart);
+            else
+                pack_turned_tile(tile, b, half, from, row, k - i, columns, apart);
         }
 }
 
 INLINE void pack_kind(float *to, const void *b, bool half, int64_t row, bool turned, int64_t k,
                       int64_t n)
 {
-    for (int64_t j = 0, vectors; j < n; j += vectors * LANES, to += vectors * LANES * ((k + 1) / PAIR)) {
+    for (int64_t j = 0, vectors; j < n;
+         j += vectors * LANES, to += vectors * LANES * ((k + 1) / PAIR)) {
         vectors = vectors_at(j, n);
         if (turned)
             pack_turned(to, b, half, j * row, row, k, n - j, (int)vectors);
