@@ -19,14 +19,10 @@ from=${FROM:-20} to=${TO:-120} every=${EVERY:-50}
 cores=$(nproc)
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 dir=$(mktemp -d "${TMPDIR:-/tmp}/akssl.XXXXXX")
-export AKSSL_SERVER="unix:$dir/s"
-"$bin/akssld" --state-dir "$dir/state" --socket "$dir/s" --slots "$cores" --log-level warn &
-daemon=$!
-trap 'kill -INT $daemon 2>/dev/null || true; wait $daemon 2>/dev/null || true; rm -rf "$dir"' EXIT
-until "$bin/akssl-client" list >/dev/null 2>&1; do
-    kill -0 $daemon || exit 1
-    sleep 0.2
-done
+# shellcheck source=tests/bench/lib.sh
+. "$(dirname "$0")/lib.sh"
+trap 'end_daemon; rm -rf "$dir"' EXIT
+own_daemon "$dir/state" "$dir/s" --slots "$cores"
 
 lines() { { wc -l <"$dir/state/jobs/$1/metrics.jsonl"; } 2>/dev/null || echo 0; }
 

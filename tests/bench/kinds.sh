@@ -11,14 +11,10 @@ cd "$(dirname "$0")/../.."
 bin=$(cd "${1:-build/bin}" && pwd)
 epochs=${2:-5}
 dir=$(mktemp -d "${TMPDIR:-/tmp}/akssl.XXXXXX")
-export AKSSL_SERVER="unix:$dir/s"
-"$bin/akssld" --state-dir "$dir/state" --socket "$dir/s" --slots 2 --log-level warn &
-daemon=$!
-trap 'kill $daemon; wait $daemon 2>/dev/null || true; rm -rf "$dir"' EXIT
-until "$bin/akssl-client" list >/dev/null 2>&1; do
-    kill -0 $daemon || exit 1
-    sleep 0.2
-done
+# shellcheck source=tests/bench/lib.sh
+. tests/bench/lib.sh
+trap 'end_daemon; rm -rf "$dir"' EXIT
+own_daemon "$dir/state" "$dir/s" --slots 2
 
 "$bin/../tests/system.pixels" "$dir/set" 10000 10000
 mkdir "$dir/tar"

@@ -14,14 +14,10 @@ cd "$(dirname "$0")/../.."
 bin=$(cd "${2:-build/bin}" && pwd)
 mkdir -p "$state"
 state=$(cd "$state" && pwd)
-export AKSSL_SERVER="unix:$state/s"
-"$bin/akssld" --state-dir "$state" --socket "$state/s" --slots 2 --log-level warn &
-daemon=$!
-trap 'kill $daemon; wait $daemon 2>/dev/null || true' EXIT
-until "$bin/akssl-client" list >/dev/null 2>&1; do
-    kill -0 $daemon || exit 1
-    sleep 0.2
-done
+# shellcheck source=tests/bench/lib.sh
+. tests/bench/lib.sh
+trap end_daemon EXIT
+own_daemon "$state" "$state/s" --slots 2
 
 submit() { # METHOD OPTIONS
     local job
