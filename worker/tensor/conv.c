@@ -7,7 +7,8 @@
 #include "proto/base/alloc.h"
 #include "worker/tensor/conv_kind.h"
 
-static const ak_conv_kind *const kinds[] = { &ak_conv_winograd, &ak_conv_taps, &ak_conv_direct };
+static const ak_conv_kind *const kinds[] = { &ak_conv_pointwise, &ak_conv_winograd, &ak_conv_taps,
+                                             &ak_conv_direct };
 
 struct ak_conv {
     const ak_conv_kind *kind;

@@ -1,8 +1,9 @@
 // worker/tensor/conv.h -- 2-D convolution, forward and both gradients.
 //
 // Images are nhwc, weights [out, in, k, k] outside; inside, weights have the layout of the
-// algorithm that a shape gets, the first that fits: conv_winograd.c, conv_taps.c (products over the
-// taps that meet the image), conv_direct.c (oneDNN).  No bias.  One thread at a time.
+// algorithm that a shape gets, the first that fits: conv_pointwise.c (1x1 in bf16),
+// conv_winograd.c, conv_taps.c (products over the taps that meet the image), conv_direct.c
+// (oneDNN).  No bias.  One thread at a time.
 
 #ifndef AK_TENSOR_CONV_H
 #define AK_TENSOR_CONV_H

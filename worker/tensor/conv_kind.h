@@ -33,6 +33,7 @@ ak_isa ak_conv_isa(const ak_conv_engine *engine);
 akssl_status ak_conv_reserve(ak_conv_engine *engine, size_t floats) AKSSL_MUST_CHECK;
 float *ak_conv_room(const ak_conv_engine *engine);
 
+extern const ak_conv_kind ak_conv_pointwise;
 extern const ak_conv_kind ak_conv_winograd;
 extern const ak_conv_kind ak_conv_taps;
 extern const ak_conv_kind ak_conv_direct; // any shape

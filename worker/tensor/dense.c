@@ -45,6 +45,12 @@ static int64_t blocks_of(const ak_dense *d)
     return (d->rows + BLOCK - 1) / BLOCK;
 }
 
+// The first row of thread t: each has neighbouring blocks.
+static int64_t first_row(const ak_dense *d, int64_t t)
+{
+    return blocks_of(d) * t / d->threads * BLOCK;
+}
+
 static int64_t panels_room(const ak_dense *d)
 {
     return (d->in + SLACK) * (d->out + SLACK);
@@ -57,7 +63,8 @@ typedef struct buffers {
 
 static int64_t thread_room(const ak_dense *d)
 {
-    return DEPTH * (d->in + SLACK) * (d->kernels->pair + 1) + DEPTH * (d->out + SLACK) + d->out + SLACK;
+    return DEPTH * (d->in + SLACK) * (d->kernels->pair + 1) + DEPTH * (d->out + SLACK) + d->out +
+           SLACK;
 }
 
 int64_t ak_dense_room(const ak_dense *d)
@@ -146,10 +153,22 @@ static void load_part(const ak_dense *d, bool backward, float *room, int64_t par
                      d->in, !backward, depth, hi - lo);
 }
 
-void ak_dense_load(const ak_dense *d, bool backward, float *room)
+void ak_dense_pack(const ak_dense *d, bool backward, float *packed)
 {
     PIECES(parts_of(d, backward ? d->in : d->out), 1, d->threads,
-           load_part(d, backward, room, lo));
+           load_part(d, backward, packed, lo));
+}
+
+int64_t ak_dense_packed(const ak_dense *d, bool backward)
+{
+    int64_t columns = backward ? d->in : d->out, lanes = d->kernels->lanes;
+
+    return places(d, backward ? d->out : d->in) * ((columns + lanes - 1) / lanes * lanes);
+}
+
+void ak_dense_load(const ak_dense *d, bool backward, float *room)
+{
+    ak_dense_pack(d, backward, room);
     memset(bias_of(d, room), 0, (size_t)(d->out + SLACK) * sizeof(float));
     if (d->bias)
         memcpy(bias_of(d, room), d->bias, (size_t)d->out * sizeof(float));
@@ -189,11 +208,11 @@ static void forward_block(const ak_dense *d, void *y, float *stats, const void *
                                              .a = as_left(d, fx, d->x_half, rows, d->in, b->right),
                                              .a_row = places(d, d->in),
                                              .a_column = 1,
-                                             .b = room,
+                                             .b = d->packed ? d->packed : room,
                                              .m = rows,
                                              .n = d->out,
                                              .k = places(d, d->in),
-                                             .bias = bias_of(d, room),
+                                             .bias = d->bias ? bias_of(d, room) : NULL,
                                              .base = base,
                                              .base_row = d->out });
 }
@@ -203,7 +222,7 @@ static void forward_share(const ak_dense *d, void *y, float *stats, const void *
 {
     buffers b = buffers_of(d, room, t);
 
-    for (int64_t lo = t * BLOCK; lo < d->rows; lo += d->threads * BLOCK)
+    for (int64_t lo = first_row(d, t); lo < least(first_row(d, t + 1), d->rows); lo += BLOCK)
         forward_block(d, number_of(y, d->y_half, lo * d->out), stats ? stats + 2 * lo : NULL,
                       number(x, d->x_half, lo * d->in),
                       base ? number(base, d->y_half, lo * d->out) : NULL, room, &b,
@@ -241,8 +260,8 @@ static void differentiate(const backward *back, const buffers *b, void *dx, int6
         halves->norm_backward(dx, sums, b->rows, x, stats, d->norm_w, rows, d->in,
                               back->accumulate);
     else if (d->norm_w)
-        ak_kernel_layer_norm_backward(dx, sums, b->right, b->rows, x, stats, d->norm_w, rows,
-                                      d->in, back->accumulate, 1);
+        ak_kernel_layer_norm_backward(dx, sums, b->right, b->rows, x, stats, d->norm_w, rows, d->in,
+                                      back->accumulate, 1);
     else if (d->x_half)
         halves->gelu_backward(dx, b->rows, x, rows * d->in, back->accumulate);
     else
@@ -263,7 +282,7 @@ static void backward_block(const backward *back, const buffers *b, int64_t lo)
                                              .a = as_left(d, dy, d->y_half, rows, d->out, b->left),
                                              .a_row = places(d, d->out),
                                              .a_column = 1,
-                                             .b = back->room,
+                                             .b = d->packed ? d->packed : back->room,
                                              .m = rows,
                                              .n = d->in,
                                              .k = places(d, d->out),
@@ -275,9 +294,10 @@ static void backward_block(const backward *back, const buffers *b, int64_t lo)
 
 static void backward_share(const backward *back, int64_t t)
 {
-    buffers b = buffers_of(back->d, back->room, t);
+    const ak_dense *d = back->d;
+    buffers b = buffers_of(d, back->room, t);
 
-    for (int64_t lo = t * BLOCK; lo < back->d->rows; lo += back->d->threads * BLOCK)
+    for (int64_t lo = first_row(d, t); lo < least(first_row(d, t + 1), d->rows); lo += BLOCK)
         backward_block(back, &b, lo);
 }
 

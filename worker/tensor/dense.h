@@ -23,6 +23,7 @@ typedef struct ak_dense {
     bool gelu;                       // f is GELU
     const ak_dense_kernels *kernels; // ak_dense_kernels_of
     bool x_half, y_half;             // with kernels of pairs alone
+    const float *packed;             // what ak_dense_pack gave; NULL: ak_dense_load packs in room
     int threads;
 } ak_dense;
 
@@ -35,6 +36,11 @@ int64_t ak_dense_room(const ak_dense *d);
 
 // ak_dense_load packs w into room, for ak_dense_forward or for ak_dense_backward.
 void ak_dense_load(const ak_dense *d, bool backward, float *room);
+
+// ak_dense_pack does so into a place of its own, of ak_dense_packed floats, for many calls with
+// d->packed; there must be no bias.
+void ak_dense_pack(const ak_dense *d, bool backward, float *packed);
+int64_t ak_dense_packed(const ak_dense *d, bool backward);
 
 // stats [rows][2] is left for backward by a layer norm, else unused; base may be NULL.
 void ak_dense_forward(const ak_dense *d, void *y, float *stats, const void *x, const void *base,

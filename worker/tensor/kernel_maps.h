@@ -45,7 +45,17 @@ static void all_pass(void *up, const void *down, int64_t n, bool accumulate, int
 
 // ---- batch norm
 
-enum { LANE = 64 }; // channels summed at a time, in registers
+enum {
+    LANE = 64, // channels summed at a time, in registers
+    AHEAD = 8, // rows; the CPU does not see by itself what comes next where rows are long
+    LINE = 64  // bytes that come into the cache together
+};
+
+static inline void fetch(const REAL *at)
+{
+    for (size_t i = 0; i < LANE * sizeof *at; i += LINE)
+        __builtin_prefetch((const char *)at + i);
+}
 
 // Sums of x - p and of its square, p being the first row: where a channel's mean is far greater
 // than its deviation, squares of x itself would have lost the latter in single precision.
@@ -60,6 +70,7 @@ CLONES static void moments(const REAL *x, int64_t rows, int64_t channels, double
             for (int64_t r = 1; r < rows; r++) {
                 const REAL *at = p + r * channels;
 
+                fetch(at + AHEAD * channels);
                 for (int i = 0; i < LANE; i++) {
                     float d = GET(at[i]) - GET(p[i]);
 
@@ -159,7 +170,10 @@ CLONES static void norm_sums(const REAL *dy, const REAL *y, const REAL *x, const
         for (int64_t r = 0; r < rows; r++) {
             int64_t at = r * channels + c;
 
+            fetch(dy + at + AHEAD * channels);
+            fetch(x + at + AHEAD * channels);
             if (y && n == LANE) {
+                fetch(y + at + AHEAD * channels);
                 for (int i = 0; i < LANE; i++) {
                     float g = GET(y[at + i]) <= 0 ? 0 : GET(dy[at + i]);
 

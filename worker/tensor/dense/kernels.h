@@ -22,8 +22,8 @@ enum { PANEL = VECTORS * LANES };
 
 #define LOOP _Pragma("GCC unroll 16") for
 
-// The next share of what is left: `most`, or near the end half of it, since a small share would wait
-// for each of its sums.
+// The next share of what is left: `most`, or near the end half of it, since a small share would
+// wait for each of its sums.
 static int share_of(int64_t left, int most)
 {
     if (left >= 2 * most)
@@ -199,7 +199,10 @@ static void pack_left(float *to, float *sums, const void *from, bool half, int64
 
 // ---- products
 
-enum { LINE = 64 }; // bytes that come into the cache together
+enum {
+    LINE = 64,   // bytes that come into the cache together
+    STRETCH = 64 // of k, whose part of the next rows is called at once: more would have to queue
+};
 
 INLINE void fetch(const void *at, int64_t bytes)
 {
@@ -207,10 +210,10 @@ INLINE void fetch(const void *at, int64_t bytes)
         __builtin_prefetch((const char *)at + i);
 }
 
-// Calls what a tile reads and writes last, and in the first panel the rows of a that come next.
-INLINE void fetch_ahead(const ak_dense_product *p, int64_t i, int64_t j, int rows, int vectors)
+// Calls what a tile reads and writes last.
+INLINE void fetch_target(const ak_dense_product *p, int64_t i, int64_t j, int rows, int vectors)
 {
-    int64_t size = p->c_half ? 2 : 4, next = i + rows;
+    int64_t size = p->c_half ? 2 : 4;
 
     for (int r = 0; r < rows; r++) {
         fetch((const char *)p->c + ((i + r) * p->c_row + j) * size, vectors * LANES * size);
@@ -218,8 +221,6 @@ INLINE void fetch_ahead(const ak_dense_product *p, int64_t i, int64_t j, int row
             fetch((const char *)p->base + ((i + r) * p->base_row + j) * size,
                   vectors * LANES * size);
     }
-    for (int64_t r = next; j == 0 && p->a_column == 1 && r < next + rows && r < p->m; r++)
-        fetch(p->a + r * p->a_row, p->k * 4);
 }
 
 // A tile whose last vector reaches over the n columns left.
@@ -236,19 +237,27 @@ INLINE void tile(const ak_dense_product *p, int64_t i, int64_t j, int rows, int 
 {
     const float *a = p->a + i * (p->a_packed ? p->k : p->a_row), *b = p->b + j * p->k;
     int64_t row = p->a_packed ? 1 : p->a_row, step = p->a_packed ? ROWS : p->a_column;
+    bool fresh = j == 0 && !p->a_packed && p->a_column == 1; // rows of a are met for the first time
+    int64_t stretch = fresh && p->k > 2 * STRETCH ? STRETCH : p->k;
     vec sum[ROWS * VECTORS], right[VECTORS];
 
-    fetch_ahead(p, i, j, rows, vectors);
+    fetch_target(p, i, j, rows, vectors);
     LOOP(int v = 0; v < vectors; v++)
     {
         right[v] = p->bias ? get(p->bias + j + v * LANES) : (vec){ 0 };
         LOOP(int r = 0; r < rows; r++) sum[r * vectors + v] = right[v];
     }
-    for (int64_t k = 0; k < p->k; k++, a += step, b += vectors * LANES) {
-        LOOP(int v = 0; v < vectors; v++) right[v] = get(b + v * LANES);
-        LOOP(int r = 0; r < rows; r++)
-        LOOP(int v = 0; v < vectors; v++)
-        ADD_PRODUCT(sum[r * vectors + v], a[r * row], right[v]);
+    for (int64_t k = 0; k < p->k;) {
+        int64_t end = k + stretch < p->k ? k + stretch : p->k;
+
+        for (int r = 0; fresh && r < rows; r++)
+            fetch(a + (rows + r) * row, (end - k) * 4);
+        for (; k < end; k++, a += step, b += vectors * LANES) {
+            LOOP(int v = 0; v < vectors; v++) right[v] = get(b + v * LANES);
+            LOOP(int r = 0; r < rows; r++)
+            LOOP(int v = 0; v < vectors; v++)
+            ADD_PRODUCT(sum[r * vectors + v], a[r * row], right[v]);
+        }
     }
     if (j + vectors * LANES > p->n) {
         put_ragged(p, i, j, sum, rows, vectors);

@@ -103,6 +103,8 @@ START_TEST(one_by_one)
           false);
     check((layer){ .in = 32, .out = 16, .k = 1, .stride = 2, .padding = 0, .h = 7, .width = 6 },
           false);
+    check((layer){ .in = 264, .out = 256, .k = 1, .stride = 1, .padding = 0, .h = 9, .width = 5 },
+          false);
 }
 END_TEST
 
@@ -255,6 +257,9 @@ START_TEST(algorithms)
         { { 64, 5, 5, 64, 64, 3, 1, 1, false, false },
           "direct" }, // its tiles of 4x4 would reach far beside it
         { { 64, 8, 8, 48, 64, 3, 1, 1, false, false }, "direct" },
+        { { 64, 14, 14, 256, 256, 1, 1, 0, false, false }, "direct" },
+        { { 64, 14, 14, 256, 256, 1, 1, 0, false, true }, "pointwise" },
+        { { 1, 7, 7, 128, 512, 1, 1, 0, true, true }, "pointwise" },
     };
     ak_conv_engine *engine = NULL;
     ak_conv *c;
