@@ -137,12 +137,12 @@ static double choose_direction(const ak_trainer *t, float *direction)
     double length = 0, slope = 0;
 
     for (int64_t i = 0; i < t->model.trained_size; i++) {
-        direction[i] = t->parts[i] * (1 + direction[i]);
+        direction[i] = t->sums[i] * (1 + direction[i]);
         length += (double)direction[i] * (double)direction[i];
     }
     for (int64_t i = 0; i < t->model.trained_size; i++) {
         direction[i] = (float)((double)direction[i] / sqrt(length));
-        slope += (double)direction[i] * (double)t->parts[i];
+        slope += (double)direction[i] * (double)t->sums[i];
     }
     return slope;
 }

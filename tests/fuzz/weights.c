@@ -22,7 +22,7 @@ static void add_network(ak_model *m, const char *prefix)
 }
 
 // A network of three layers with its momentum copy, as large trainers have them.
-static void start(ak_trainer *t, ak_comm *comm)
+static void start(ak_trainer *t, ak_slices *slices, ak_comm *comm)
 {
     ak_model *m = &t->model;
 
@@ -36,8 +36,8 @@ static void start(ak_trainer *t, ak_comm *comm)
     FUZZ_CHECK(ak_model_allocate(m) == AKSSL_OK);
     ak_model_seed(m, 1);
     FUZZ_CHECK(ak_optim_find(&t->optim, "adam") == AKSSL_OK);
-    t->cut = ak_alloc(2, sizeof *t->cut);
-    t->cut[1] = m->trained_size;
+    ak_slices_init(slices, m->trained_size, 0, 1, m->trained_size, m->trained_size);
+    t->slices = slices;
     for (int slot = 0; slot < AK_OPTIM_SLOTS && t->optim->slots[slot]; slot++)
         t->slots[slot] = ak_alloc((size_t)m->trained_size, sizeof(float));
 }
@@ -46,7 +46,6 @@ static void end(ak_trainer *t)
 {
     for (int slot = 0; slot < AK_OPTIM_SLOTS; slot++)
         free(t->slots[slot]);
-    free(t->cut);
     ak_model_fini(&t->model);
 }
 
@@ -70,12 +69,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     char path[400], folder[300];
     ak_results results = { 0 };
     ak_comm *comm;
+    ak_slices slices;
     ak_trainer t;
 
     snprintf(folder, sizeof folder, "%s/step-1", fuzz_folder());
     mkdir(folder, 0700);
     FUZZ_CHECK(ak_comm_open(&comm) == AKSSL_OK);
-    start(&t, comm);
+    start(&t, &slices, comm);
     snprintf(path, sizeof path, "%s/optimizer.safetensors", folder);
     fuzz_write(path, input.at, input.left);
     snprintf(path, sizeof path, "%s/model.safetensors", folder);
@@ -85,6 +85,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         FUZZ_CHECK(ak_error_text()[0]);
     FUZZ_CHECK(results.count <= AK_RESULTS);
     end(&t);
+    ak_slices_fini(&slices);
     ak_comm_close(comm);
     return 0;
 }

@@ -448,7 +448,7 @@ enum { OPTIM_RANKS = 4, OPTIM_BLOCK = 8 };
 typedef struct optim_run {
     ak_model model;
     ak_param *w, *b;
-    int64_t cut[OPTIM_RANKS + 1];
+    ak_slices slices[OPTIM_RANKS];
     int ranks;
     ak_update update[OPTIM_RANKS];
     float *slots[AK_OPTIM_SLOTS], *gradient;
@@ -471,15 +471,20 @@ static void optim_start(optim_run *r, const ak_safetensors *c, const ak_spec *sp
     r->gradient = ak_alloc((size_t)r->model.trained_size, sizeof(float));
     for (int i = 0; i < AK_OPTIM_SLOTS; i++)
         r->slots[i] = ak_alloc((size_t)r->model.trained_size, sizeof(float));
-    ak_update_cut(r->cut, r->model.trained_size, r->ranks, OPTIM_BLOCK);
-    for (int k = 0; k < r->ranks; k++)
-        ak_update_init(&r->update[k], spec, optim, &r->model, r->cut, k, r->ranks, OPTIM_BLOCK);
+    for (int k = 0; k < r->ranks; k++) { // one bucket: slices are neighbours
+        int64_t size = r->model.trained_size;
+
+        ak_slices_init(&r->slices[k], size, k, r->ranks, size, OPTIM_BLOCK);
+        ak_update_init(&r->update[k], spec, optim, &r->model, &r->slices[k], OPTIM_BLOCK);
+    }
 }
 
 static void optim_end(optim_run *r)
 {
-    for (int k = 0; k < r->ranks; k++)
+    for (int k = 0; k < r->ranks; k++) {
         ak_update_fini(&r->update[k]);
+        ak_slices_fini(&r->slices[k]);
+    }
     for (int i = 0; i < AK_OPTIM_SLOTS; i++)
         free(r->slots[i]);
     free(r->gradient);
@@ -490,14 +495,15 @@ static void optim_step(optim_run *r, const ak_when *when, double lr)
 {
     for (int k = 0; k < r->ranks; k++)
         if (r->update[k].measures)
-            ak_update_measure(&r->update[k], r->gradient + r->cut[k], 1);
+            ak_update_measure(&r->update[k], r->gradient + r->slices[k].cut[k], 1);
     for (int k = 0; k < r->ranks; k++) {
+        int64_t at = r->slices[k].cut[k];
         ak_update *u = &r->update[k];
-        float *slots[AK_OPTIM_SLOTS] = { r->slots[0] + r->cut[k], r->slots[1] + r->cut[k] };
+        float *slots[AK_OPTIM_SLOTS] = { r->slots[0] + at, r->slots[1] + at };
 
         for (int from = 0; u->measures && from < r->ranks; from++)
             memcpy((char *)u->all + (size_t)from * u->bytes, r->update[from].mine, u->bytes);
-        ak_update_apply(u, when, lr, r->gradient + r->cut[k], slots, 1);
+        ak_update_apply(u, when, lr, r->gradient + at, slots, 1);
     }
 }
 

@@ -10,21 +10,53 @@
 #include <unistd.h>
 
 #include "proto/base/alloc.h"
+#include "proto/base/clock.h"
 #include "proto/base/error.h"
+#include "worker/comm/board.h"
+#include "worker/comm/mates.h"
 
 enum { PIECE = 1 << 20 }; // floats in one message of a gather
 
 struct ak_comm {
     int rank, size;
     bool mpi;
-    int *counts, *offsets, *part_counts, *part_offsets;
     float *piece;
+    ak_mates mates;
+    ak_board board;
+    void **parts;    // of the board
+    double waited;   // seconds
+    MPI_Comm sky;    // where flights are
+    MPI_Request *requests; // [flights][2 * most]
+    int *aloft;      // of each flight: requests
+    int most;        // messages of a flight
 };
 
 // A process that mpirun or srun did not start would make MPI start a daemon of its own.
 static bool launched(void)
 {
     return getenv("OMPI_COMM_WORLD_SIZE") || getenv("PMIX_RANK") || getenv("PMI_RANK");
+}
+
+// Messages that another rank waits for move on while this one waits for a count.
+static void progress(void *ctx)
+{
+    int any;
+
+    MPI_Iprobe(MPI_ANY_SOURCE, MPI_ANY_TAG, *(MPI_Comm *)ctx, &any, MPI_STATUS_IGNORE);
+}
+
+static void meet(ak_comm *comm)
+{
+    ak_mates_find(&comm->mates);
+    MPI_Comm_dup(MPI_COMM_WORLD, &comm->sky);
+    comm->parts = ak_alloc((size_t)comm->mates.count, sizeof *comm->parts);
+    comm->board = (ak_board){ .rank = comm->mates.mate,
+                              .ranks = comm->mates.count,
+                              .parts = (ak_board_part *const *)comm->parts,
+                              .pause = { .idle = progress, .ctx = &comm->sky } };
+    if (comm->mates.count > 1 &&
+        !ak_mates_share(&comm->mates, sizeof(ak_board_part), comm->parts))
+        ak_mates_part(&comm->mates);
 }
 
 akssl_status ak_comm_open(ak_comm **out)
@@ -41,11 +73,8 @@ akssl_status ak_comm_open(ak_comm **out)
         comm->mpi = true;
         MPI_Comm_rank(MPI_COMM_WORLD, &comm->rank);
         MPI_Comm_size(MPI_COMM_WORLD, &comm->size);
+        meet(comm);
     }
-    comm->counts = ak_alloc((size_t)comm->size, sizeof(int));
-    comm->offsets = ak_alloc((size_t)comm->size, sizeof(int));
-    comm->part_counts = ak_alloc((size_t)comm->size, sizeof(int));
-    comm->part_offsets = ak_alloc((size_t)comm->size, sizeof(int));
     comm->piece = ak_alloc(PIECE, sizeof(float));
     *out = comm;
     return AKSSL_OK;
@@ -55,12 +84,14 @@ void ak_comm_close(ak_comm *comm)
 {
     if (!comm)
         return;
-    if (comm->mpi)
+    if (comm->mpi) {
+        MPI_Comm_free(&comm->sky);
+        ak_mates_leave(&comm->mates);
         MPI_Finalize();
-    free(comm->counts);
-    free(comm->offsets);
-    free(comm->part_counts);
-    free(comm->part_offsets);
+    }
+    free(comm->parts);
+    free(comm->requests);
+    free(comm->aloft);
     free(comm->piece);
     free(comm);
 }
@@ -82,46 +113,101 @@ void ak_comm_abort(ak_comm *comm, int code)
     _exit(code);
 }
 
+static void gather(ak_comm *comm, const void *mine, void *all, size_t bytes)
+{
+    int64_t start = ak_clock_ns();
+
+    if (comm->mates.count == comm->size)
+        ak_board_gather(&comm->board, mine, all, bytes);
+    else
+        MPI_Allgather(mine, (int)bytes, MPI_BYTE, all, (int)bytes, MPI_BYTE, MPI_COMM_WORLD);
+    comm->waited += (double)(ak_clock_ns() - start) * 1e-9;
+}
+
 void ak_comm_all_gather(ak_comm *comm, const void *mine, void *all, size_t bytes)
 {
     if (comm->size == 1)
         memmove(all, mine, bytes);
     else
-        MPI_Allgather(mine, (int)bytes, MPI_BYTE, all, (int)bytes, MPI_BYTE, MPI_COMM_WORLD);
+        gather(comm, mine, all, bytes);
 }
 
-// Slices of a vector of at most INT_MAX floats (the model refuses more).
-static void slices(ak_comm *comm, const int64_t *cut)
+double ak_comm_waited(const ak_comm *comm)
 {
-    int own = (int)(cut[comm->rank + 1] - cut[comm->rank]);
-
-    for (int r = 0; r < comm->size; r++) {
-        comm->counts[r] = (int)(cut[r + 1] - cut[r]);
-        comm->offsets[r] = (int)cut[r];
-        comm->part_counts[r] = own;
-        comm->part_offsets[r] = r * own;
-    }
+    return comm->waited;
 }
 
-void ak_comm_all_gather_slices(ak_comm *comm, float *values, const int64_t *cut)
+// ---- memory that the ranks of a node share
+
+int ak_comm_mates(const ak_comm *comm)
 {
-    if (comm->size == 1)
-        return;
-    slices(comm, cut);
-    MPI_Allgatherv(MPI_IN_PLACE, 0, MPI_FLOAT, values, comm->counts, comm->offsets, MPI_FLOAT,
-                   MPI_COMM_WORLD);
+    return comm->size > 1 ? comm->mates.count : 1;
 }
 
-void ak_comm_exchange_slices(ak_comm *comm, const float *mine, float *parts, const int64_t *cut)
+bool ak_comm_share(ak_comm *comm, size_t bytes, void **parts)
 {
-    if (comm->size == 1) {
-        memcpy(parts, mine, (size_t)(cut[1] - cut[0]) * sizeof(float));
-        return;
-    }
-    slices(comm, cut);
-    MPI_Alltoallv(mine, comm->counts, comm->offsets, MPI_FLOAT, parts, comm->part_counts,
-                  comm->part_offsets, MPI_FLOAT, MPI_COMM_WORLD);
+    return ak_comm_mates(comm) > 1 && ak_mates_share(&comm->mates, bytes, parts);
 }
+
+void ak_comm_unshare(ak_comm *comm, void *part)
+{
+    if (part)
+        ak_mates_unshare(&comm->mates, part);
+}
+
+void ak_comm_barrier(ak_comm *comm)
+{
+    if (ak_comm_mates(comm) > 1)
+        ak_board_gather(&comm->board, NULL, NULL, 0);
+}
+
+void ak_comm_wait(ak_comm *comm, const _Atomic uint64_t *count, uint64_t least)
+{
+    ak_pause_until(comm->board.pause, count, least);
+}
+
+// ---- messages beside other work
+
+akssl_status ak_comm_flights(ak_comm *comm, int flights, int messages)
+{
+    free(comm->requests);
+    free(comm->aloft);
+    comm->most = messages;
+    comm->requests = ak_try_alloc((size_t)flights * (size_t)messages * 2, sizeof(MPI_Request));
+    comm->aloft = ak_try_alloc((size_t)flights, sizeof(int));
+    return comm->requests && comm->aloft ? AKSSL_OK : AKSSL_ERR_NO_MEMORY;
+}
+
+void ak_comm_start(ak_comm *comm, int flight, const ak_comm_message *messages, int count)
+{
+    MPI_Request *requests = comm->requests + (int64_t)flight * comm->most * 2;
+    int n = 0;
+
+    for (int i = 0; i < count; i++)
+        MPI_Irecv(messages[i].receive, (int)messages[i].receive_count, MPI_FLOAT, messages[i].rank,
+                  flight, comm->sky, &requests[n++]);
+    for (int i = 0; i < count; i++)
+        MPI_Isend(messages[i].send, (int)messages[i].send_count, MPI_FLOAT, messages[i].rank,
+                  flight, comm->sky, &requests[n++]);
+    comm->aloft[flight] = n;
+}
+
+bool ak_comm_arrived(ak_comm *comm, int flight)
+{
+    int all;
+
+    MPI_Testall(comm->aloft[flight], comm->requests + (int64_t)flight * comm->most * 2, &all,
+                MPI_STATUSES_IGNORE);
+    return all != 0;
+}
+
+void ak_comm_arrive(ak_comm *comm, int flight)
+{
+    MPI_Waitall(comm->aloft[flight], comm->requests + (int64_t)flight * comm->most * 2,
+                MPI_STATUSES_IGNORE);
+}
+
+// ---- all ranks
 
 void ak_comm_broadcast(ak_comm *comm, void *data, size_t bytes)
 {

@@ -7,6 +7,7 @@
 #ifndef AK_COMM_COMM_H
 #define AK_COMM_COMM_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -25,16 +26,59 @@ int ak_comm_size(const ak_comm *comm);
 // ak_comm_abort ends every rank at once with exit code `code`; a lone rank exits.
 void ak_comm_abort(ak_comm *comm, int code);
 
-// ak_comm_all_gather puts every rank's `bytes` bytes, by rank, into all (size * bytes).
+// ak_comm_all_gather puts every rank's `bytes` bytes, by rank, into all (size * bytes).  Ranks of one
+// node do it in shared memory (board.h).
 void ak_comm_all_gather(ak_comm *comm, const void *mine, void *all, size_t bytes);
 
-// ak_comm_all_gather_slices: each rank r owns floats [cut[r], cut[r+1]) of values (cut has
-// size+1 entries) and gets everybody else's, in place.
-void ak_comm_all_gather_slices(ak_comm *comm, float *values, const int64_t *cut);
+// ak_comm_waited is the time that this rank has spent in gathers, in seconds.
+double ak_comm_waited(const ak_comm *comm);
 
-// ak_comm_exchange_slices sends slice r of mine to rank r; parts receives, by rank, the others'
-// (and its own) versions of this rank's slice: size * (cut[rank+1] - cut[rank]) floats.
-void ak_comm_exchange_slices(ak_comm *comm, const float *mine, float *parts, const int64_t *cut);
+// ---- memory that the ranks of a node share
+
+// Mates are the ranks of a node, when all nodes have equally many, a power of two, with consecutive
+// numbers: rank = node * mates + mate.  Else, and where shared memory has no room (fewer bytes in
+// /dev/shm than the windows take), each rank is its only mate.
+int ak_comm_mates(const ak_comm *comm);
+
+// ak_comm_share gives each mate `bytes` zeros that all of them read: parts[m] is mate m's, mates
+// entries.  The rank writes its own and says by ak_comm_barrier, or a count among the bytes, when
+// they are to be read.  false, on every rank alike: there is no room.  Collective.
+bool ak_comm_share(ak_comm *comm, size_t bytes, void **parts) AKSSL_MUST_CHECK;
+
+// ak_comm_unshare gives them back, by the rank's own part, for a later ak_comm_share of as many
+// bytes; they are freed by ak_comm_close.  Not collective, as one rank alone may fail.
+void ak_comm_unshare(ak_comm *comm, void *part); // NULL-safe
+
+// ak_comm_barrier waits for all mates.
+void ak_comm_barrier(ak_comm *comm);
+
+// ak_comm_wait waits for a count in shared memory that only grows.
+void ak_comm_wait(ak_comm *comm, const _Atomic uint64_t *count, uint64_t least);
+
+// ---- messages beside other work
+
+// A flight is some messages, of which each rank has one to and one from each rank of a set, started
+// together.  Flights are numbered from 0 and start in one order on all ranks; a number is used again when its flight has arrived.
+typedef struct ak_comm_message {
+    int rank;
+    const float *send;
+    float *receive;
+    int64_t send_count, receive_count;
+} ak_comm_message;
+
+// ak_comm_flights makes room for flights 0..flights-1 of at most `messages` each.
+akssl_status ak_comm_flights(ak_comm *comm, int flights, int messages) AKSSL_MUST_CHECK;
+
+// ak_comm_start sends and receives without waiting; the numbers stay where they are until the
+// flight has arrived.
+void ak_comm_start(ak_comm *comm, int flight, const ak_comm_message *messages, int count);
+
+// ak_comm_arrived is true once all messages of the flight are sent and received.  Messages move
+// only while MPI is called: ask now and then.
+bool ak_comm_arrived(ak_comm *comm, int flight);
+void ak_comm_arrive(ak_comm *comm, int flight); // waits for it
+
+// ---- all ranks
 
 // ak_comm_broadcast copies rank 0's bytes to all.
 void ak_comm_broadcast(ak_comm *comm, void *data, size_t bytes);

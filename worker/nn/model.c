@@ -27,7 +27,8 @@ void ak_model_fini(ak_model *m)
         free(m->params[i]);
     }
     free(m->params);
-    free(m->trained);
+    if (!m->placed)
+        free(m->trained);
     free(m->targets);
     free(m->buffers);
     memset(m, 0, sizeof *m);
@@ -66,15 +67,8 @@ ak_param *ak_model_param(ak_model *m, const char *prefix, const char *name, ak_r
     return p;
 }
 
-akssl_status ak_model_allocate(ak_model *m)
+static void point(ak_model *m)
 {
-    if (m->trained_size > INT_MAX)
-        return ak_fail(AKSSL_ERR_LIMIT, "a network of over 2^31 parameters: choose a smaller one");
-    m->trained = ak_try_alloc((size_t)m->trained_size, sizeof(float));
-    m->targets = ak_try_alloc((size_t)m->target_size, sizeof(float));
-    m->buffers = ak_try_alloc((size_t)m->buffer_size, sizeof(float));
-    if (!m->trained || !m->targets || !m->buffers)
-        return AKSSL_ERR_NO_MEMORY;
     for (int i = 0; i < m->count; i++) {
         ak_param *p = m->params[i];
 
@@ -84,7 +78,27 @@ akssl_status ak_model_allocate(ak_model *m)
                                                     : m->buffers) +
                        p->offset;
     }
+}
+
+akssl_status ak_model_allocate(ak_model *m)
+{
+    if (m->trained_size > INT_MAX)
+        return ak_fail(AKSSL_ERR_LIMIT, "a network of over 2^31 parameters: choose a smaller one");
+    m->trained = ak_try_alloc((size_t)m->trained_size, sizeof(float));
+    m->targets = ak_try_alloc((size_t)m->target_size, sizeof(float));
+    m->buffers = ak_try_alloc((size_t)m->buffer_size, sizeof(float));
+    if (!m->trained || !m->targets || !m->buffers)
+        return AKSSL_ERR_NO_MEMORY;
+    point(m);
     return AKSSL_OK;
+}
+
+void ak_model_place(ak_model *m, float *trained)
+{
+    free(m->trained);
+    m->trained = trained;
+    m->placed = true;
+    point(m);
 }
 
 static void initial(ak_param *p, uint64_t seed)

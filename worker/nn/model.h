@@ -20,6 +20,7 @@ typedef struct ak_model {
     float *trained, *targets, *buffers;
     int64_t trained_size, target_size, buffer_size; // floats
     bool building_target; // what is registered now is a momentum network's
+    bool placed;          // `trained` is somebody else's memory
 } ak_model;
 
 void ak_model_init(ak_model *model);
@@ -33,6 +34,10 @@ ak_param *ak_model_param(ak_model *model, const char *prefix, const char *name, 
 
 // ak_model_allocate gives every parameter its place; then nothing more is registered.
 akssl_status ak_model_allocate(ak_model *model) AKSSL_MUST_CHECK;
+
+// ak_model_place has the trained parameters, whose values are lost, live in trained_size floats of
+// the caller's, which must stay until ak_model_fini.
+void ak_model_place(ak_model *model, float *trained);
 
 // ak_model_seed draws the initial values, by (seed, name), and copies them to the targets.
 void ak_model_seed(ak_model *model, uint64_t seed);

@@ -181,6 +181,11 @@ void ak_op_param(ak_graph *g, ak_op *op, ak_param *param)
         g->used = ak_realloc(g->used, (size_t)g->used_count + 1, sizeof(ak_param *));
         g->used[g->used_count++] = param;
     }
+    for (int k = 0; k < AK_GRAPH_PARAMS; k++)
+        if (!op->trained[k]) {
+            op->trained[k] = param;
+            break;
+        }
     op->lane = param->reads++;
     g->lanes = param->reads > g->lanes ? param->reads : g->lanes;
     op->trains = true;
@@ -460,6 +465,22 @@ void ak_graph_watch(ak_graph *g, ak_graph_watcher *watch, void *ctx)
     g->watch_ctx = ctx;
 }
 
+void ak_graph_follow(ak_graph *g, ak_graph_follower *follow, void *ctx)
+{
+    g->follow = follow;
+    g->follow_ctx = ctx;
+}
+
+const ak_param *ak_graph_trained(const ak_graph *g, int op, int k)
+{
+    return k < AK_GRAPH_PARAMS ? g->ops[op]->trained[k] : NULL;
+}
+
+int ak_graph_ops(const ak_graph *g)
+{
+    return g->op_count;
+}
+
 static void took(ak_graph *g, ak_op *op, bool back, int64_t start)
 {
     int64_t end = ak_clock_ns();
@@ -508,6 +529,21 @@ static void revive(ak_graph *g, ak_tensor *t, int tick)
     t->producer->kind->again(t->producer, g);
 }
 
+static void differentiate(ak_graph *g, int i)
+{
+    int64_t start = ak_clock_ns();
+    ak_op *op = g->ops[i];
+
+    for (int k = 0; k < AK_OP_INPUTS && op->in[k]; k++)
+        revive(g, op->in[k], 2 * g->op_count - 1 - i);
+    revive(g, op->out, 2 * g->op_count - 1 - i);
+    op->kind->backward(op, g);
+    for (int k = 0; k < AK_OP_INPUTS && op->in[k]; k++)
+        if (differentiates(op, k))
+            op->in[k]->grad_written = true;
+    took(g, op, true, start);
+}
+
 void ak_graph_backward(ak_graph *g)
 {
     for (int i = 0; i < g->tensor_count; i++)
@@ -518,19 +554,10 @@ void ak_graph_backward(ak_graph *g)
         *ak_grad(g, g->loss, s) = 1;
     g->loss->grad_written = true;
     for (int i = g->op_count - 1; i >= 0; i--) {
-        ak_op *op = g->ops[i];
-        int64_t start = ak_clock_ns();
-
-        if (!op->out->grad_written)
-            continue; // the loss does not depend on it, or holds it constant
-        for (int k = 0; k < AK_OP_INPUTS && op->in[k]; k++)
-            revive(g, op->in[k], 2 * g->op_count - 1 - i);
-        revive(g, op->out, 2 * g->op_count - 1 - i);
-        op->kind->backward(op, g);
-        for (int k = 0; k < AK_OP_INPUTS && op->in[k]; k++)
-            if (differentiates(op, k))
-                op->in[k]->grad_written = true;
-        took(g, op, true, start);
+        if (g->ops[i]->out->grad_written) // else the loss holds it constant, or has none of it
+            differentiate(g, i);
+        if (g->follow)
+            g->follow(g->follow_ctx, i);
     }
 }
 

@@ -83,6 +83,16 @@ double ak_graph_loss(ak_graph *g);
 double ak_graph_sum(ak_graph *g, const ak_tensor *scalar); // the same of any scalar that is kept
 void ak_graph_backward(ak_graph *g);
 
+// ak_graph_follow has `follow` called in backward as soon as it is past an operation, by its index in
+// the order of recording, from the last to the first: the gradients of its parameters are final
+// then.  NULL: none.  ctx is borrowed.
+typedef void ak_graph_follower(void *ctx, int op);
+void ak_graph_follow(ak_graph *g, ak_graph_follower *follow, void *ctx);
+
+// ak_graph_trained gives the k-th parameter of operation `op` that has a gradient; NULL: no more.
+const ak_param *ak_graph_trained(const ak_graph *g, int op, int k);
+int ak_graph_ops(const ak_graph *g); // how many operations there are
+
 // ak_value and ak_grad give a tensor's numbers of local shard s, which are floats.
 float *ak_value(const ak_graph *g, const ak_tensor *t, int s);
 float *ak_grad(const ak_graph *g, const ak_tensor *t, int s);

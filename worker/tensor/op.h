@@ -51,6 +51,7 @@ struct ak_op {
     ak_tensor *in[AK_OP_INPUTS], *out;
     bool trains; // has trained parameters
     int lane;    // that their gradients go to
+    const ak_param *trained[AK_GRAPH_PARAMS];
     double seconds;
 };
 
@@ -80,6 +81,8 @@ struct ak_graph {
     ak_conv_engine *engine;
     ak_graph_watcher *watch;
     void *watch_ctx;
+    ak_graph_follower *follow;
+    void *follow_ctx;
 };
 
 // ak_op_record adds an operation whose output has this shape; in1 may be NULL.  It returns the

@@ -9,6 +9,9 @@
 #include "proto/base/alloc.h"
 #include "proto/base/error.h"
 #include "worker/tensor/kernel.h"
+#include "worker/tensor/pieces.h"
+
+enum { STRIP = 2048 }; // floats of the ranks' sum that stay in the first cache
 
 akssl_status ak_world_init(ak_world *world, ak_comm *comm, int64_t shards, int64_t threads)
 {
@@ -104,9 +107,23 @@ const float *ak_tree_total(ak_tree *tree)
     return tree->slot[tree->levels - 1];
 }
 
-void ak_tree_sum_ranks(float *parts, int ranks, int64_t n, int threads)
+// Numbers [at, at+n) of a subtree.
+static void sum_strip(float *out, const float *const *from, int count, int64_t at, int64_t n)
 {
-    for (int gap = 1; gap < ranks; gap *= 2)
-        for (int at = 0; at + gap < ranks; at += 2 * gap)
-            ak_kernel_add(parts + at * n, parts + at * n, parts + (at + gap) * n, n, threads);
+    if (count == 1) {
+        memmove(out, from[0] + at, (size_t)n * sizeof *out);
+    } else if (count == 2) {
+        ak_kernel_add(out, from[0] + at, from[1] + at, n, 1);
+    } else {
+        float left[STRIP], right[STRIP];
+
+        sum_strip(left, from, count / 2, at, n);
+        sum_strip(right, from + count / 2, count / 2, at, n);
+        ak_kernel_add(out, left, right, n, 1);
+    }
+}
+
+void ak_tree_sum(float *out, const float *const *from, int count, int64_t n, int threads)
+{
+    PIECES(n, STRIP, threads, sum_strip(out + lo, from, count, lo, hi - lo));
 }

@@ -50,7 +50,8 @@ float *ak_tree_leaf(ak_tree *tree);
 void ak_tree_push(ak_tree *tree, int64_t n, int threads);
 const float *ak_tree_total(ak_tree *tree);
 
-// ak_tree_sum_ranks adds parts, [ranks][n] floats, pairwise in place; the sum is parts[0..n).
-void ak_tree_sum_ranks(float *parts, int ranks, int64_t n, int threads);
+// ak_tree_sum adds vectors of n floats, a power of two of them, in the fixed tree: one a rank, or a
+// node.  out may be one of them.
+void ak_tree_sum(float *out, const float *const *from, int count, int64_t n, int threads);
 
 #endif

@@ -111,8 +111,8 @@ static akssl_status write_optimizer(ak_trainer *t, akssl_status rc, const char *
         declare_slots(t, *out);
     }
     for (int slot = 0; slot < AK_OPTIM_SLOTS && t->optim->slots[slot]; slot++) {
-        akssl_status gathered = ak_comm_gather_to_0(t->world.comm, t->slots[slot], t->cut,
-                                                    rc == AKSSL_OK ? take : ignore, *out);
+        akssl_status gathered = ak_slices_gather(t->slices, t->world.comm, t->slots[slot],
+                                                 rc == AKSSL_OK ? take : ignore, *out);
 
         rc = rc == AKSSL_OK ? gathered : rc;
     }
@@ -175,29 +175,35 @@ void ak_commit_drop(ak_commit_draft *draft)
 
 // ---- reading
 
-// Copies the part of a parameter's slot that lies in this rank's slice.
+// Copies what of a parameter lies in a stretch of this rank's slice.
+static void take_stretch(float *slot, const float *values, const ak_param *p, const ak_stretch *in)
+{
+    int64_t from = in->from > p->offset ? in->from : p->offset;
+    int64_t to = in->to < p->offset + p->numel ? in->to : p->offset + p->numel;
+
+    if (from < to)
+        memcpy(slot + in->at + from - in->from, values + (from - p->offset),
+               (size_t)(to - from) * sizeof(float));
+}
+
 static akssl_status read_slot(ak_trainer *t, const ak_safetensors *file, int slot,
                               const ak_param *p)
 {
-    int rank = ak_comm_rank(t->world.comm);
-    int64_t from = t->cut[rank] > p->offset ? t->cut[rank] : p->offset;
-    int64_t to = t->cut[rank + 1] < p->offset + p->numel ? t->cut[rank + 1] : p->offset + p->numel;
     const ak_safetensors_entry *e;
     ak_str name = AK_STR_INIT;
     akssl_status rc = AKSSL_OK;
-    const float *values;
 
     ak_str_format(&name, "%s.%s", t->optim->slots[slot], p->name);
     e = ak_safetensors_find(file, name.text);
     if (!e || e->dtype != AK_F32 || ak_safetensors_numel(e) != p->numel)
         rc = ak_fail(AKSSL_ERR_CORRUPT, "'%s' is missing or of another size", name.text);
     ak_str_fini(&name);
-    if (rc < 0 || from >= to)
-        return rc;
-    values = ak_safetensors_data(file, e);
-    memcpy(t->slots[slot] + (from - t->cut[rank]), values + (from - p->offset),
-           (size_t)(to - from) * sizeof(float));
-    return AKSSL_OK;
+    for (int b = 0; b < t->slices->buckets && rc == AKSSL_OK; b++) {
+        ak_stretch in = ak_slices_stretch(t->slices, b);
+
+        take_stretch(t->slots[slot], ak_safetensors_data(file, e), p, &in);
+    }
+    return rc;
 }
 
 static akssl_status read_optimizer(ak_trainer *t, const char *path)

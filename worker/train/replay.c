@@ -192,7 +192,7 @@ static akssl_status finish(run *r)
 
     if (root && !all.values)
         return AKSSL_ERR_NO_MEMORY;
-    rc = ak_comm_gather_to_0(t->world.comm, t->parts, t->cut, take, &all);
+    rc = ak_slices_gather(t->slices, t->world.comm, t->sums, take, &all);
     if (rc == AKSSL_OK && root)
         rc = write_out(r, all.values);
     free(all.values);

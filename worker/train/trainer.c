@@ -39,24 +39,18 @@ bool ak_norm_per_shard(const ak_spec *spec, const ak_method *method)
 
 static akssl_status allocate(ak_trainer *t, const ak_spec *spec)
 {
-    int rank = ak_comm_rank(t->world.comm), ranks = ak_comm_size(t->world.comm);
-    size_t own;
+    akssl_status rc = ak_exchange_follow(t->exchange, t->graph);
 
-    t->cut = ak_alloc((size_t)ranks + 1, sizeof *t->cut);
-    ak_update_cut(t->cut, t->model.trained_size, ranks, AK_UPDATE_BLOCK);
-    own = (size_t)(t->cut[rank + 1] - t->cut[rank]);
-    t->lanes = ak_graph_lanes(t->graph);
-    t->gradient = ak_try_alloc((size_t)t->model.trained_size * (size_t)t->lanes, sizeof(float));
-    t->parts = ak_try_alloc(own * (size_t)(ranks * t->lanes), sizeof(float));
-    if (!t->gradient || !t->parts)
-        return AKSSL_ERR_NO_MEMORY;
-    ak_graph_set_gradient(t->graph, t->gradient, t->model.trained_size);
+    if (rc < 0)
+        return rc;
+    t->slices = ak_exchange_slices(t->exchange);
+    t->sums = ak_exchange_sums(t->exchange);
     for (int i = 0; i < AK_OPTIM_SLOTS && t->optim->slots[i]; i++) {
-        t->slots[i] = ak_try_alloc(own, sizeof(float));
+        t->slots[i] = ak_try_alloc((size_t)ak_slices_own(t->slices), sizeof(float));
         if (!t->slots[i])
             return AKSSL_ERR_NO_MEMORY;
     }
-    ak_update_init(&t->update, spec, t->optim, &t->model, t->cut, rank, ranks, AK_UPDATE_BLOCK);
+    ak_update_init(&t->update, spec, t->optim, &t->model, t->slices, AK_UPDATE_BLOCK);
     return AKSSL_OK;
 }
 
@@ -152,8 +146,10 @@ static akssl_status build(ak_trainer *t, const ak_spec *spec, ak_comm *comm, int
     }
     if (rc == AKSSL_OK)
         rc = ak_model_allocate(&t->model);
-    if (rc == AKSSL_OK)
+    if (rc == AKSSL_OK) {
+        t->exchange = ak_exchange_new(&t->world, &t->model);
         rc = record(t);
+    }
     if (rc == AKSSL_OK)
         rc = allocate(t, spec);
     if (rc < 0)
@@ -210,13 +206,11 @@ void ak_trainer_free(ak_trainer *t)
     for (int i = 0; i < AK_OPTIM_SLOTS; i++)
         free(t->slots[i]);
     ak_update_fini(&t->update);
-    free(t->cut);
     free(t->labels);
     if (t->online)
         ak_online_fini(t->online);
     free(t->online);
-    free(t->gradient);
-    free(t->parts);
+    ak_exchange_free(t->exchange);
     free(t);
 }
 
@@ -275,25 +269,14 @@ akssl_status ak_trainer_compute(ak_trainer *t, double *loss)
         return ak_fail(AKSSL_ERR_STATE,
                        "the loss of step %" PRId64 " is not finite: lower the learning rate",
                        t->step);
+    ak_exchange_begin(t->exchange);
     ak_graph_backward(t->graph);
     return AKSSL_OK;
 }
 
 void ak_trainer_reduce(ak_trainer *t)
 {
-    int rank = ak_comm_rank(t->world.comm), ranks = ak_comm_size(t->world.comm);
-    int64_t start = ak_clock_ns(), own = t->cut[rank + 1] - t->cut[rank];
-
-    for (int lane = 0; lane < t->lanes; lane++) {
-        float *parts = t->parts + lane * ranks * own;
-
-        ak_comm_exchange_slices(t->world.comm, t->gradient + lane * t->model.trained_size, parts,
-                                t->cut);
-        ak_tree_sum_ranks(parts, ranks, own, t->world.threads);
-        if (lane)
-            ak_kernel_add(t->parts, t->parts, parts, own, t->world.threads);
-    }
-    t->exchange_seconds += (double)(ak_clock_ns() - start) * 1e-9;
+    ak_exchange_finish(t->exchange);
 }
 
 void ak_trainer_update(ak_trainer *t, double lr)
@@ -304,14 +287,12 @@ void ak_trainer_update(ak_trainer *t, double lr)
     ak_trainer_reduce(t);
     start = ak_clock_ns();
     if (t->update.measures) {
-        ak_update_measure(&t->update, t->parts, t->world.threads);
+        ak_update_measure(&t->update, t->sums, t->world.threads);
         ak_comm_all_gather(t->world.comm, t->update.mine, t->update.all, t->update.bytes);
     }
-    ak_update_apply(&t->update, &when, lr, t->parts, t->slots, t->world.threads);
+    ak_update_apply(&t->update, &when, lr, t->sums, t->slots, t->world.threads);
     t->update_seconds += (double)(ak_clock_ns() - start) * 1e-9;
-    start = ak_clock_ns();
-    ak_comm_all_gather_slices(t->world.comm, t->model.trained, t->cut);
-    t->exchange_seconds += (double)(ak_clock_ns() - start) * 1e-9;
+    ak_exchange_hand_out(t->exchange);
     t->step++;
     if (t->method->after_step)
         t->method->after_step(t->self, t->loss);

@@ -8,6 +8,7 @@
 
 #include "proto/spec/spec.h"
 #include "worker/method/method.h"
+#include "worker/train/exchange.h"
 #include "worker/train/online.h"
 #include "worker/train/update.h"
 
@@ -24,7 +25,7 @@ typedef struct ak_trainer {
     int64_t step;                         // steps done
     int64_t total, epoch_steps;           // of the run and of an epoch; 0: unknown.  The caller's
     float *slots[AK_OPTIM_SLOTS];         // this rank's slice of the optimiser's state
-    int64_t *cut;                         // slice r is [cut[r], cut[r+1])
+    const ak_slices *slices;              // of the flat vector
     ak_state *states[AK_METHOD_STATES];   // what the coordinator holds
     int state_count;
     ak_tensor *loss;
@@ -34,11 +35,10 @@ typedef struct ak_trainer {
     ak_setup setup;
     ak_graph *graph;
     ak_tensor *views[AK_METHOD_VIEWS];
-    float *gradient; // [lanes][trained_size]
-    float *parts;    // [lanes][ranks][own slice]; after reduce, the sum is parts[0..own)
-    int lanes;
+    ak_exchange *exchange;
+    float *sums; // after reduce, this rank's slice of the gradient
     ak_update update;
-    double exchange_seconds, update_seconds;
+    double update_seconds;
 } ak_trainer;
 
 // ak_trainer_new builds networks, graph and optimiser of a checked spec on comm's ranks.  Weights
@@ -72,12 +72,13 @@ int64_t ak_trainer_sample(const ak_trainer *trainer, int view, int s, int64_t i)
 // finite (parameters are then unchanged).
 akssl_status ak_trainer_compute(ak_trainer *trainer, double *loss) AKSSL_MUST_CHECK;
 
-// ak_trainer_reduce sums the gradient over all ranks into this rank's slice: parts[0..n).
+// ak_trainer_reduce sums the gradient over all ranks into this rank's slice, `sums`.  An update must follow
+// before the next backward pass, if there are several ranks.
 void ak_trainer_reduce(ak_trainer *trainer);
 
 // ak_trainer_update reduces, takes one optimiser step with this rate, and hands the new parameters
-// to all ranks; then the method's after_step, which changes the states.  parts[0..n) is then the
-// gradient as the optimiser took it, clipped.
+// to all ranks; then the method's after_step, which changes the states.  sums is then the gradient
+// as the optimiser took it, clipped.
 void ak_trainer_update(ak_trainer *trainer, double lr);
 
 // ak_trainer_health tells what the last step shows; what a method does not tell is NAN or NULL.

@@ -12,17 +12,6 @@
 
 #include "proto/base/alloc.h"
 
-void ak_update_cut(int64_t *cut, int64_t size, int ranks, int64_t block)
-{
-    int64_t blocks = (size + block - 1) / block;
-
-    for (int r = 0; r <= ranks; r++) {
-        int64_t at = blocks * r / ranks * block;
-
-        cut[r] = at < size ? at : size;
-    }
-}
-
 static int64_t pieces_in(const ak_param *p, int64_t block)
 {
     return (p->offset + p->numel - 1) / block - p->offset / block + 1;
@@ -55,23 +44,30 @@ static void find_pieces(ak_update *u, int64_t block)
     u->at[p] = u->model->trained_size;
 }
 
-// The pieces of each rank.
+// The pieces of each rank, in its slice's order.
 static void share_pieces(ak_update *u)
 {
+    const ak_slices *s = u->slices;
     int64_t count = u->piece_of[u->tensor_count], p = 0;
+    int64_t *has = ak_alloc((size_t)s->ranks, sizeof *has);
+    int *owner = ak_alloc((size_t)count, sizeof *owner);
 
-    u->first = ak_alloc((size_t)u->ranks + 1, sizeof *u->first);
-    for (int r = 0; r < u->ranks; r++) {
-        while (p < count && u->at[p] < u->cut[r + 1])
-            p++;
-        u->first[r + 1] = p;
-        if (p - u->first[r] > u->most)
-            u->most = p - u->first[r];
-    }
+    u->place = ak_alloc((size_t)count, sizeof *u->place);
+    for (int i = 0; i < s->buckets * s->ranks; i++)
+        for (; p < count && u->at[p] < s->cut[i + 1]; p++) {
+            owner[p] = i % s->ranks;
+            u->place[p] = has[owner[p]]++;
+        }
+    for (int r = 0; r < s->ranks; r++)
+        u->most = has[r] > u->most ? has[r] : u->most;
+    for (p = 0; p < count; p++)
+        u->place[p] += owner[p] * u->most;
+    free(has);
+    free(owner);
 }
 
 void ak_update_init(ak_update *u, const ak_spec *spec, const ak_optim *optim, const ak_model *model,
-                    const int64_t *cut, int rank, int ranks, int64_t block)
+                    const ak_slices *slices, int64_t block)
 {
     *u = (ak_update){
         .measures = optim->norms || spec->clip_grad > 0,
@@ -86,9 +82,7 @@ void ak_update_init(ak_update *u, const ak_spec *spec, const ak_optim *optim, co
         .exclude_1d =
             spec->exclude_1d[0] ? strcmp(spec->exclude_1d, "yes") == 0 : optim->exclude_1d,
         .model = model,
-        .cut = cut,
-        .rank = rank,
-        .ranks = ranks,
+        .slices = slices,
     };
     find_tensors(u);
     if (!u->measures)
@@ -97,7 +91,7 @@ void ak_update_init(ak_update *u, const ak_spec *spec, const ak_optim *optim, co
     share_pieces(u);
     u->bytes = (size_t)u->most * sizeof *u->mine;
     u->mine = ak_alloc((size_t)u->most, sizeof *u->mine);
-    u->all = ak_alloc((size_t)(u->most * ranks), sizeof *u->all);
+    u->all = ak_alloc((size_t)(u->most * slices->ranks), sizeof *u->all);
     u->sums = ak_alloc((size_t)u->tensor_count, sizeof *u->sums);
 }
 
@@ -106,7 +100,7 @@ void ak_update_fini(ak_update *u)
     free(u->tensors);
     free(u->at);
     free(u->piece_of);
-    free(u->first);
+    free(u->place);
     free(u->mine);
     free(u->all);
     free(u->sums);
@@ -115,8 +109,21 @@ void ak_update_fini(ak_update *u)
 
 void ak_update_measure(ak_update *u, const float *g, int threads)
 {
-    ak_kernel_dots(u->mine, g, u->model->trained + u->cut[u->rank], u->at + u->first[u->rank],
-                   u->first[u->rank + 1] - u->first[u->rank], threads);
+    const int64_t *at = u->at;
+    int64_t mine = 0;
+
+    for (int b = 0; b < u->slices->buckets; b++) {
+        ak_stretch s = ak_slices_stretch(u->slices, b);
+        const int64_t *first;
+
+        while (*at < s.from)
+            at++;
+        for (first = at; *at < s.to;)
+            at++;
+        ak_kernel_dots(u->mine + mine, g + s.at, u->model->trained + s.from, first, at - first,
+                       threads);
+        mine += at - first;
+    }
 }
 
 // ---- one step
@@ -128,16 +135,11 @@ static bool moves(const ak_param *p, int64_t step)
 
 static void add_up(ak_update *u)
 {
-    int r = 0;
-
     memset(u->sums, 0, (size_t)u->tensor_count * sizeof *u->sums);
     for (int k = 0; k < u->tensor_count; k++)
-        for (int64_t p = u->piece_of[k]; p < u->piece_of[k + 1]; p++) {
-            while (p >= u->first[r + 1])
-                r++;
+        for (int64_t p = u->piece_of[k]; p < u->piece_of[k + 1]; p++)
             for (int i = 0; i < 3; i++)
-                u->sums[k][i] += u->all[r * u->most + p - u->first[r]][i];
-        }
+                u->sums[k][i] += u->all[u->place[p]][i];
 }
 
 // The length of all gradients that are applied, as one vector.
@@ -175,29 +177,39 @@ static void set_norms(ak_optim_step *s, const ak_kernel_sums sums, double c)
     s->decayed_norm = sqrt(fmax(gg + 2 * decay * gw + decay * decay * ww, 0));
 }
 
-// The part of tensor k that lies in the slice takes its step.
-static void take_step(const ak_update *u, int k, ak_optim_step *s, float *g, double whole)
+// What of tensor p lies in a stretch of the slice takes its step.
+static void step_stretch(const ak_update *u, const ak_param *p, ak_optim_step s, float *g,
+                         const ak_stretch *in, double c)
+{
+    int64_t from = p->offset > in->from ? p->offset : in->from, end = p->offset + p->numel;
+    int64_t at = in->at + from - in->from;
+
+    s.n = (end < in->to ? end : in->to) - from;
+    if (c != 1)
+        ak_kernel_scale(g + at, (float)c, s.n, s.threads);
+    s.w = u->model->trained + from;
+    s.g = g + at;
+    for (int i = 0; i < AK_OPTIM_SLOTS; i++)
+        s.slot[i] = s.slot[i] ? s.slot[i] + at : NULL;
+    u->optim->step(&s);
+}
+
+static void take_step(const ak_update *u, int k, ak_optim_step s, float *g, double whole)
 {
     const ak_param *p = u->tensors[k];
-    int64_t low = u->cut[u->rank], high = u->cut[u->rank + 1];
-    int64_t from = p->offset > low ? p->offset : low, end = p->offset + p->numel;
+    int64_t bucket = u->slices->bucket, last = (p->offset + p->numel - 1) / bucket;
     double c = 1;
 
-    s->n = (end < high ? end : high) - from;
-    if (s->n <= 0)
-        return;
-    g += from - low;
     if (u->clip > 0 && !p->aside)
         c = coefficient(u, u->clip_global ? whole : sqrt(u->sums[k][0]));
-    if (c != 1)
-        ak_kernel_scale(g, (float)c, s->n, s->threads);
     if (u->measures)
-        set_norms(s, u->sums[k], c);
-    s->w = u->model->trained + from;
-    s->g = g;
-    for (int i = 0; i < AK_OPTIM_SLOTS; i++)
-        s->slot[i] = s->slot[i] ? s->slot[i] + (from - low) : NULL;
-    u->optim->step(s);
+        set_norms(&s, u->sums[k], c);
+    for (int64_t b = p->offset / bucket; b <= last; b++) {
+        ak_stretch in = ak_slices_stretch(u->slices, (int)b);
+
+        if (in.from < p->offset + p->numel && in.to > p->offset)
+            step_stretch(u, p, s, g, &in, c);
+    }
 }
 
 void ak_update_apply(ak_update *u, const ak_when *when, double lr, float *g,
@@ -223,7 +235,7 @@ void ak_update_apply(ak_update *u, const ak_when *when, double lr, float *g,
         };
 
         if (moves(p, when->step))
-            take_step(u, k, &s, g, whole);
+            take_step(u, k, s, g, whole);
     }
 }
 

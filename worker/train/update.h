@@ -1,7 +1,7 @@
 // worker/train/update.h -- how a step changes the parameters: rates, decay, clipping, what is held.
 //
-// The flat vector is cut into a slice a rank, at multiples of a block.  An update knows one slice;
-// it changes the stretches of tensors that lie in it.
+// The flat vector is shared out among the ranks, at multiples of a block (slices.h).  An update
+// knows one slice; it changes the stretches of tensors that lie in it.
 //
 //     ak_update_measure -> all-gather mine into all -> ak_update_apply        (if `measures`)
 //
@@ -16,6 +16,7 @@
 #include "worker/method/method.h"
 #include "worker/optim/optim.h"
 #include "worker/tensor/kernel_optim.h"
+#include "worker/train/slices.h"
 
 enum { AK_UPDATE_BLOCK = 1024 }; // floats
 
@@ -30,24 +31,21 @@ typedef struct ak_update {
     double lr; // without schedule, for what has a constant rate
     double momentum, weight_decay, weight_decay_end, bias_lr_factor, clip;
     bool clip_global, exclude_1d;
-    const ak_model *model; // borrowed, as is cut
-    const int64_t *cut;
-    int rank, ranks, tensor_count;
+    const ak_model *model; // borrowed, as is slices
+    const ak_slices *slices;
+    int tensor_count;
     const ak_param **tensors; // the trained ones, in the flat vector's order
     ak_kernel_sums *sums;     // of each tensor
     int64_t *at;              // piece p is [at[p], at[p+1]) of the flat vector
     int64_t *piece_of;        // tensor k has pieces [piece_of[k], piece_of[k+1])
-    int64_t *first;           // rank r has pieces [first[r], first[r+1])
+    int64_t *place;           // of piece p in `all`
     int64_t most;             // pieces of a rank, at most
 } ak_update;
 
-// ak_update_cut fills cut[0..ranks]: slice r is [cut[r], cut[r+1]), of whole blocks, as equal as
-// can be; the last block may be short.
-void ak_update_cut(int64_t *cut, int64_t size, int ranks, int64_t block);
-
-// ak_update_init makes rank's update of an allocated model that was cut at multiples of block.
+// ak_update_init makes slices->rank's update of an allocated model that was cut at multiples of
+// block.
 void ak_update_init(ak_update *update, const ak_spec *spec, const ak_optim *optim,
-                    const ak_model *model, const int64_t *cut, int rank, int ranks, int64_t block);
+                    const ak_model *model, const ak_slices *slices, int64_t block);
 void ak_update_fini(ak_update *update); // fine on zeros
 
 // ak_update_measure sums up this rank's pieces into mine.  g is the gradient of its slice.

@@ -35,30 +35,30 @@ static inline void ak_ranks_write_views(const char *path, int locals)
     ak_safetensors_writer_free(w);
 }
 
-static inline void ak_ranks_write_spec(const char *path, const char *method, const char *norm,
-                                       int locals, const char *options)
-{
-    FILE *f = fopen(path, "w");
-
-    ck_assert_ptr_nonnull(f);
-    fprintf(f,
-            "method: %s\nbackbone: resnet20\nbatch-norm: %s\nimage-size: %d\nbatch: %d\nshards: 4\n"
-            "optimizer: sgd\nlr: 0.05\nseed: 3\n",
-            method, norm, SIZE, BATCH);
-    if (locals)
-        fprintf(f, "augment:\n  local_size: %d\n", LOCAL);
-    fprintf(f, "option:\n%s", options);
-    if (locals)
-        fprintf(f, "  num_crops: %d\n", locals);
-    ck_assert_int_eq(fclose(f), 0);
-}
-
 // A method on so many local crops, with lines of options; must_have is among what is compared.
 typedef struct ak_ranks_row {
     const char *method, *norm;
     int locals;
     const char *options, *must_have;
 } ak_ranks_row;
+
+static inline void ak_ranks_write_spec(const char *path, const ak_ranks_row *row,
+                                       const char *backbone, const char *optimizer)
+{
+    FILE *f = fopen(path, "w");
+
+    ck_assert_ptr_nonnull(f);
+    fprintf(f,
+            "method: %s\nbackbone: %s\nbatch-norm: %s\nimage-size: %d\nbatch: %d\nshards: 4\n"
+            "optimizer: %s\nlr: 0.05\nseed: 3\n",
+            row->method, backbone, row->norm, SIZE, BATCH, optimizer);
+    if (row->locals)
+        fprintf(f, "augment:\n  local_size: %d\n", LOCAL);
+    fprintf(f, "option:\n%s", row->options);
+    if (row->locals)
+        fprintf(f, "  num_crops: %d\n", row->locals);
+    ck_assert_int_eq(fclose(f), 0);
+}
 
 static inline const void *ak_ranks_bytes_of(const ak_safetensors *file, int i, size_t *size)
 {
@@ -99,13 +99,14 @@ static inline void ak_ranks_list(FILE *list, const char *folder, const ak_ranks_
     ck_assert_int_eq(fclose(list), 0);
 }
 
-static inline void ak_ranks_inputs(const char *folder, const ak_ranks_row *rows, int count)
+static inline void ak_ranks_inputs(const char *folder, const ak_ranks_row *rows, int count,
+                                   const char *backbone, const char *optimizer)
 {
     char path[PATHS];
 
     for (int i = 0; i < count; i++) {
         snprintf(path, sizeof path, "%s/%d_%s.yaml", folder, i, rows[i].method);
-        ak_ranks_write_spec(path, rows[i].method, rows[i].norm, rows[i].locals, rows[i].options);
+        ak_ranks_write_spec(path, &rows[i], backbone, optimizer);
         snprintf(path, sizeof path, "%s/views%d", folder, rows[i].locals);
         if (access(path, F_OK) < 0)
             ak_ranks_write_views(path, rows[i].locals);
@@ -113,11 +114,12 @@ static inline void ak_ranks_inputs(const char *folder, const ak_ranks_row *rows,
 }
 
 // All rows on 1, 2 and 4 ranks, each number in one process a rank.
-static inline void ak_ranks_check(const ak_ranks_row *rows, int count)
+static inline void ak_ranks_check(const ak_ranks_row *rows, int count, const char *backbone,
+                                  const char *optimizer)
 {
     char *folder = ak_rig_folder(), list[PATHS], alone[PATHS], shared[PATHS];
 
-    ak_ranks_inputs(folder, rows, count);
+    ak_ranks_inputs(folder, rows, count, backbone, optimizer);
     snprintf(list, sizeof list, "%s/list", folder);
     for (int ranks = 1; ranks <= 4; ranks *= 2) {
         FILE *f = fopen(list, "w");
@@ -138,7 +140,7 @@ static inline void ak_ranks_check(const ak_ranks_row *rows, int count)
 #define AK_RANKS_MAIN(rows_)                                                                       \
     START_TEST(same_bytes_on_1_2_and_4_ranks)                                                      \
     {                                                                                              \
-        ak_ranks_check(rows_, sizeof rows_ / sizeof *rows_);                                       \
+        ak_ranks_check(rows_, sizeof rows_ / sizeof *rows_, "resnet20", "sgd");                    \
     }                                                                                              \
     END_TEST                                                                                       \
                                                                                                    \

@@ -101,7 +101,8 @@ END_TEST
 START_TEST(ranks_do_not_change_the_sum)
 {
     enum { SHARDS = 8 };
-    float *parts = ak_rig_values(SHARDS * N, 5, 1e3), by_rank[SHARDS * N];
+    float *parts = ak_rig_values(SHARDS * N, 5, 1e3), by_rank[SHARDS * N], sum[N];
+    const float *from[SHARDS];
 
     for (int ranks = 1; ranks <= SHARDS; ranks *= 2) {
         int local = SHARDS / ranks;
@@ -116,15 +117,41 @@ START_TEST(ranks_do_not_change_the_sum)
             }
             memcpy(by_rank + r * N, ak_tree_total(&tree), N * sizeof(float));
             ak_tree_fini(&tree);
+            from[r] = by_rank + r * N;
         }
-        ak_tree_sum_ranks(by_rank, ranks, N, 1);
+        ak_tree_sum(sum, from, ranks, N, 1);
         for (int i = 0; i < N; i++) {
             float want = pairwise_f32(parts, N, 0, SHARDS, i);
 
-            ck_assert_msg(memcmp(&by_rank[i], &want, sizeof want) == 0, "%d ranks", ranks);
+            ck_assert_msg(memcmp(&sum[i], &want, sizeof want) == 0, "%d ranks", ranks);
         }
     }
     free(parts);
+}
+END_TEST
+
+// Vectors longer than the strips that are summed at a time, by any threads, also in place.
+START_TEST(long_vectors_are_summed_in_the_tree)
+{
+    enum { COUNT = 16, LONG = 10007 };
+    float *parts = ak_rig_values(COUNT * LONG, 6, 1e3), *sum = ak_alloc(LONG, sizeof *sum);
+    const float *from[COUNT];
+
+    for (int count = 1; count <= COUNT; count *= 2)
+        for (int threads = 1; threads <= 3; threads++) {
+            for (int k = 0; k < count; k++)
+                from[k] = parts + k * LONG;
+            memcpy(sum, parts, LONG * sizeof *sum);
+            from[0] = sum;
+            ak_tree_sum(sum, from, count, LONG, threads);
+            for (int i = 0; i < LONG; i++) {
+                float want = pairwise_f32(parts, LONG, 0, count, i);
+
+                ck_assert_msg(memcmp(&sum[i], &want, sizeof want) == 0, "%d of %d", i, count);
+            }
+        }
+    free(parts);
+    free(sum);
 }
 END_TEST
 
@@ -153,4 +180,5 @@ END_TEST
 
 AK_TEST_MAIN(AK_CASE(world_sum_is_the_pairwise_tree), AK_CASE(streaming_tree_is_the_pairwise_tree),
              AK_CASE(a_tree_takes_shorter_vectors_too), AK_CASE(ranks_do_not_change_the_sum),
+             AK_CASE(long_vectors_are_summed_in_the_tree),
              AK_CASE(a_world_of_one_rank_has_all_shards), AK_CASE(refuses_uneven_shards))

@@ -109,8 +109,8 @@ static committed make(void)
     ak_rig_ok(ak_comm_open(&c.comm));
     c.trainer = ak_small_trainer(&c.spec, c.comm);
     c.trainer->step = 7;
-    ak_rig_fill(c.trainer->slots[0], c.trainer->cut[1], 1, 1);
-    ak_rig_fill(c.trainer->slots[1], c.trainer->cut[1], 2, 1);
+    ak_rig_fill(c.trainer->slots[0], c.trainer->model.trained_size, 1, 1);
+    ak_rig_fill(c.trainer->slots[1], c.trainer->model.trained_size, 2, 1);
     ak_rig_ok(ak_small_commit(c.trainer, &none, c.folder, c.files));
     c.commit = commit_folder(c.folder, 7);
     return c;
@@ -194,21 +194,30 @@ END_TEST
 START_TEST(a_slice_is_taken_from_the_whole)
 {
     committed c = make();
-    const int64_t from = 100003, to = 250001;
+    const ak_slices *whole = c.trainer->slices;
     float *all[2], *own[2];
+    ak_slices slices;
 
+    ak_slices_init(&slices, c.trainer->model.trained_size, 2, 4, 4 * 1024 * 5, 1024);
+    ck_assert_int_gt(slices.buckets, 3);
+    c.trainer->slices = &slices;
     for (int slot = 0; slot < 2; slot++) {
         all[slot] = c.trainer->slots[slot];
-        own[slot] = c.trainer->slots[slot] = ak_alloc((size_t)(to - from), sizeof(float));
+        own[slot] = c.trainer->slots[slot] =
+            ak_alloc((size_t)ak_slices_own(&slices), sizeof(float));
     }
-    c.trainer->cut[0] = from;
-    c.trainer->cut[1] = to;
     ak_rig_ok(read_back(&c));
     for (int slot = 0; slot < 2; slot++) {
-        ak_rig_same("slot", own[slot], all[slot] + from, to - from);
+        for (int b = 0; b < slices.buckets; b++) {
+            ak_stretch s = ak_slices_stretch(&slices, b);
+
+            ak_rig_same("slot", own[slot] + s.at, all[slot] + s.from, s.to - s.from);
+        }
         c.trainer->slots[slot] = all[slot];
         free(own[slot]);
     }
+    c.trainer->slices = whole;
+    ak_slices_fini(&slices);
     end(&c);
 }
 END_TEST

@@ -92,7 +92,7 @@ static inline void ak_small_same(const ak_trainer *a, const ak_trainer *b)
     ak_rig_same("target", a->model.targets, b->model.targets, a->model.target_size);
     ak_rig_same("buffer", a->model.buffers, b->model.buffers, a->model.buffer_size);
     for (int k = 0; k < AK_OPTIM_SLOTS && a->slots[k]; k++)
-        ak_rig_same("slot", a->slots[k], b->slots[k], a->cut[1] - a->cut[0]);
+        ak_rig_same("slot", a->slots[k], b->slots[k], ak_slices_own(a->slices));
     for (int i = 0; i < a->model.count; i++)
         ck_assert_int_eq(a->model.params[i]->count, b->model.params[i]->count);
     ck_assert_int_eq(a->state_count, b->state_count);

@@ -50,7 +50,7 @@ static void step_alone(const ak_trainer *t, float *w, float *const slot[2], int6
 {
     for (int i = 0; i < t->model.count; i++) {
         const ak_param *p = t->model.params[i];
-        const float *g = t->parts + p->offset; // the sum over all shards stays until the next step
+        const float *g = t->sums + p->offset; // the sum over all shards stays until the next step
         bool plain = p->dims == 1 && t->optim->exclude_1d;
         ak_optim_step s = { .w = w + p->offset,
                             .g = g,

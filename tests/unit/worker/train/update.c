@@ -58,30 +58,76 @@ static void end(run *r)
         free(r->slots[i]);
 }
 
-// One step as `ranks` ranks take it, each on its slice.  g becomes what they applied.
-static void step_on(run *r, float *g, double lr, int ranks, int64_t block)
+// A rank's slice of a vector: taken out, or put back.
+static void slice(const ak_slices *s, float *vector, float *own, bool back)
+{
+    for (int b = 0; b < s->buckets; b++) {
+        ak_stretch in = ak_slices_stretch(s, b);
+        size_t bytes = (size_t)(in.to - in.from) * sizeof *own;
+
+        if (back)
+            memcpy(vector + in.from, own + in.at, bytes);
+        else
+            memcpy(own + in.at, vector + in.from, bytes);
+    }
+}
+
+typedef struct rank {
+    ak_slices slices;
+    ak_update update;
+    float *g, *slots[AK_OPTIM_SLOTS];
+} rank;
+
+static void begin_rank(rank *k, run *r, float *g, int number, int ranks, int64_t block)
 {
     const ak_optim *optim = NULL;
-    int64_t cut[RANKS + 1];
-    ak_update u[RANKS];
+    size_t own;
 
     ak_rig_ok(ak_optim_find(&optim, r->spec.optimizer));
-    ak_update_cut(cut, r->size, ranks, block);
-    for (int k = 0; k < ranks; k++) {
-        ak_update_init(&u[k], &r->spec, optim, &r->model, cut, k, ranks, block);
-        if (u[k].measures)
-            ak_update_measure(&u[k], g + cut[k], 1);
-        ck_assert_uint_eq(u[k].bytes, u[0].bytes);
+    ak_slices_init(&k->slices, r->size, number, ranks, block * ranks, block);
+    own = (size_t)ak_slices_own(&k->slices) + 1;
+    k->g = ak_alloc(own, sizeof(float));
+    slice(&k->slices, g, k->g, false);
+    for (int i = 0; i < AK_OPTIM_SLOTS; i++) {
+        k->slots[i] = ak_alloc(own, sizeof(float));
+        slice(&k->slices, r->slots[i], k->slots[i], false);
     }
-    for (int k = 0; k < ranks; k++) {
-        float *slots[AK_OPTIM_SLOTS] = { r->slots[0] + cut[k], r->slots[1] + cut[k] };
+    ak_update_init(&k->update, &r->spec, optim, &r->model, &k->slices, block);
+    if (k->update.measures)
+        ak_update_measure(&k->update, k->g, 1);
+}
 
-        for (int from = 0; u[k].measures && from < ranks; from++)
-            memcpy((char *)u[k].all + (size_t)from * u[k].bytes, u[from].mine, u[from].bytes);
-        ak_update_apply(&u[k], &r->when, lr, g + cut[k], slots, 1);
+static void end_rank(rank *k, run *r, float *g)
+{
+    slice(&k->slices, g, k->g, true);
+    for (int i = 0; i < AK_OPTIM_SLOTS; i++) {
+        slice(&k->slices, r->slots[i], k->slots[i], true);
+        free(k->slots[i]);
     }
-    for (int k = 0; k < ranks; k++)
-        ak_update_fini(&u[k]);
+    free(k->g);
+    ak_update_fini(&k->update);
+    ak_slices_fini(&k->slices);
+}
+
+// One step as `ranks` ranks take it, each on its slice of every bucket of a block a rank.  g becomes
+// what they applied.
+static void step_on(run *r, float *g, double lr, int ranks, int64_t block)
+{
+    rank k[RANKS];
+
+    for (int i = 0; i < ranks; i++) {
+        begin_rank(&k[i], r, g, i, ranks, block);
+        ck_assert_uint_eq(k[i].update.bytes, k[0].update.bytes);
+    }
+    for (int i = 0; i < ranks; i++) {
+        ak_update *u = &k[i].update;
+
+        for (int from = 0; u->measures && from < ranks; from++)
+            memcpy((char *)u->all + (size_t)from * u->bytes, k[from].update.mine, u->bytes);
+        ak_update_apply(u, &r->when, lr, k[i].g, k[i].slots, 1);
+    }
+    for (int i = 0; i < ranks; i++)
+        end_rank(&k[i], r, g);
     r->when.step++;
 }
 
@@ -126,23 +172,6 @@ static run full(const char *optimizer, const char *clip, const char *mode)
     r.p[5]->held = 1;
     return r;
 }
-
-START_TEST(cuts_are_of_whole_blocks)
-{
-    for (int ranks = 1; ranks <= RANKS; ranks++)
-        for (int64_t size = 0; size < 9000; size += 311) {
-            int64_t cut[RANKS + 1];
-
-            ak_update_cut(cut, size, ranks, 1024);
-            ck_assert(cut[0] == 0 && cut[ranks] == size);
-            for (int k = 0; k < ranks; k++) {
-                ck_assert(cut[k] <= cut[k + 1]);
-                ck_assert(cut[k] % 1024 == 0 || cut[k] == size);
-                ck_assert_int_le(cut[k + 1] - cut[k], (size / 1024 / ranks + 1) * 1024);
-            }
-        }
-}
-END_TEST
 
 // The bits of one rank, on any number of them; also where some have nothing.
 START_TEST(ranks_do_not_matter)
@@ -509,7 +538,7 @@ START_TEST(the_rate_is_the_specs)
 }
 END_TEST
 
-AK_TEST_MAIN(AK_CASE(cuts_are_of_whole_blocks), AK_CASE(ranks_do_not_matter),
+AK_TEST_MAIN(AK_CASE(ranks_do_not_matter),
              AK_CASE(a_resumed_run_goes_on), AK_CASE(norms_and_clipping),
              AK_CASE(clipped_gradients_have_the_length), AK_CASE(aside_is_by_itself),
              AK_CASE(each_tensor_has_its_rate), AK_CASE(adam_begins_when_it_is_no_longer_held),
