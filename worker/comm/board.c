@@ -37,7 +37,8 @@ void ak_pause_until(ak_pause pause, const _Atomic uint64_t *count, uint64_t leas
         ak_pause_once(&pause);
 }
 
-static void gather_some(ak_board *b, const char *mine, char *all, size_t bytes, size_t stride)
+// Says that this rank's bytes are there, up to a slot's.
+static uint64_t enter(ak_board *b, const void *mine, size_t bytes)
 {
     ak_board_part *own = b->parts[b->rank];
     uint64_t turn = ++b->entered;
@@ -45,6 +46,13 @@ static void gather_some(ak_board *b, const char *mine, char *all, size_t bytes, 
     if (bytes)
         memcpy(own->slot[turn & 1], mine, bytes);
     atomic_store_explicit(&own->entered, turn, memory_order_release);
+    return turn;
+}
+
+static void gather_some(ak_board *b, const char *mine, char *all, size_t bytes, size_t stride)
+{
+    uint64_t turn = enter(b, mine, bytes);
+
     for (int i = 1; i < b->ranks; i++) {
         int mate = (b->rank + i) % b->ranks;
 
@@ -66,4 +74,21 @@ void ak_board_gather(ak_board *b, const void *mine, void *all, size_t bytes)
         gather_some(b, (const char *)mine + done, (char *)all + done, some, bytes);
         done += some;
     } while (done < bytes);
+}
+
+static void take_some(ak_board *b, char *data, size_t bytes)
+{
+    uint64_t turn = enter(b, data, b->rank == 0 ? bytes : 0);
+
+    for (int mate = 0; mate < b->ranks; mate++)
+        ak_pause_until(b->pause, &b->parts[mate]->entered, turn);
+    if (b->rank)
+        memcpy(data, b->parts[0]->slot[turn & 1], bytes);
+}
+
+void ak_board_broadcast(ak_board *b, void *data, size_t bytes)
+{
+    for (size_t done = 0; done < bytes; done += AK_BOARD_SLOT)
+        take_some(b, (char *)data + done,
+                  bytes - done < AK_BOARD_SLOT ? bytes - done : AK_BOARD_SLOT);
 }

@@ -49,4 +49,7 @@ typedef struct ak_board {
 // it is a barrier.  All ranks make the same calls; each from one thread.
 void ak_board_gather(ak_board *board, const void *mine, void *all, size_t bytes);
 
+// ak_board_broadcast copies rank 0's bytes to all; like a gather it is a barrier.
+void ak_board_broadcast(ak_board *board, void *data, size_t bytes);
+
 #endif

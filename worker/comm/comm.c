@@ -23,12 +23,12 @@ struct ak_comm {
     float *piece;
     ak_mates mates;
     ak_board board;
-    void **parts;    // of the board
-    double waited;   // seconds
-    MPI_Comm sky;    // where flights are
+    void **parts; // of the board
+    ak_comm_gathers gathered;
+    MPI_Comm sky;          // where flights are
     MPI_Request *requests; // [flights][2 * most]
-    int *aloft;      // of each flight: requests
-    int most;        // messages of a flight
+    int *aloft;            // of each flight: requests
+    int flights, most;     // messages of a flight, at most
 };
 
 // A process that mpirun or srun did not start would make MPI start a daemon of its own.
@@ -54,8 +54,7 @@ static void meet(ak_comm *comm)
                               .ranks = comm->mates.count,
                               .parts = (ak_board_part *const *)comm->parts,
                               .pause = { .idle = progress, .ctx = &comm->sky } };
-    if (comm->mates.count > 1 &&
-        !ak_mates_share(&comm->mates, sizeof(ak_board_part), comm->parts))
+    if (comm->mates.count > 1 && !ak_mates_share(&comm->mates, sizeof(ak_board_part), comm->parts))
         ak_mates_part(&comm->mates);
 }
 
@@ -113,28 +112,64 @@ void ak_comm_abort(ak_comm *comm, int code)
     _exit(code);
 }
 
-static void gather(ak_comm *comm, const void *mine, void *all, size_t bytes)
+static void among_mates(ak_comm *comm, const void *mine, void *all, size_t bytes)
+{
+    if (ak_comm_mates(comm) == 1)
+        memmove(all, mine, bytes);
+    else
+        ak_board_gather(&comm->board, mine, all, bytes);
+}
+
+static void among_nodes(ak_comm *comm, const void *mine, void *all, size_t bytes)
+{
+    int mates = ak_comm_mates(comm), nodes = comm->size / mates, node = comm->rank / mates;
+    char *own = (char *)all + (size_t)node * bytes;
+
+    if (own != mine)
+        memmove(own, mine, bytes);
+    if (nodes == 1)
+        return;
+    if (comm->rank % mates == 0)
+        MPI_Allgather(MPI_IN_PLACE, 0, MPI_BYTE, all, (int)bytes, MPI_BYTE, comm->mates.leaders);
+    if (mates > 1)
+        ak_board_broadcast(&comm->board, all, bytes * (size_t)nodes);
+}
+
+static void note(ak_comm *comm, int64_t start, int count, size_t bytes)
+{
+    comm->gathered.seconds += (double)(ak_clock_ns() - start) * 1e-9;
+    comm->gathered.count += count;
+    comm->gathered.bytes += (int64_t)bytes;
+}
+
+void ak_comm_gather_mates(ak_comm *comm, const void *mine, void *all, size_t bytes)
 {
     int64_t start = ak_clock_ns();
 
-    if (comm->mates.count == comm->size)
-        ak_board_gather(&comm->board, mine, all, bytes);
-    else
-        MPI_Allgather(mine, (int)bytes, MPI_BYTE, all, (int)bytes, MPI_BYTE, MPI_COMM_WORLD);
-    comm->waited += (double)(ak_clock_ns() - start) * 1e-9;
+    among_mates(comm, mine, all, bytes);
+    note(comm, start, 1, bytes);
+}
+
+void ak_comm_gather_nodes(ak_comm *comm, const void *mine, void *all, size_t bytes)
+{
+    int64_t start = ak_clock_ns();
+
+    among_nodes(comm, mine, all, bytes);
+    note(comm, start, 0, 0);
 }
 
 void ak_comm_all_gather(ak_comm *comm, const void *mine, void *all, size_t bytes)
 {
-    if (comm->size == 1)
-        memmove(all, mine, bytes);
-    else
-        gather(comm, mine, all, bytes);
+    int mates = ak_comm_mates(comm);
+    char *node = (char *)all + (size_t)(comm->rank / mates * mates) * bytes;
+
+    ak_comm_gather_mates(comm, mine, node, bytes);
+    ak_comm_gather_nodes(comm, node, all, bytes * (size_t)mates);
 }
 
-double ak_comm_waited(const ak_comm *comm)
+ak_comm_gathers ak_comm_gathered(const ak_comm *comm)
 {
-    return comm->waited;
+    return comm->gathered;
 }
 
 // ---- memory that the ranks of a node share
@@ -170,11 +205,15 @@ void ak_comm_wait(ak_comm *comm, const _Atomic uint64_t *count, uint64_t least)
 
 akssl_status ak_comm_flights(ak_comm *comm, int flights, int messages)
 {
+    if (flights <= comm->flights && messages <= comm->most)
+        return AKSSL_OK;
+    comm->flights = flights > comm->flights ? flights : comm->flights;
+    comm->most = messages > comm->most ? messages : comm->most;
     free(comm->requests);
     free(comm->aloft);
-    comm->most = messages;
-    comm->requests = ak_try_alloc((size_t)flights * (size_t)messages * 2, sizeof(MPI_Request));
-    comm->aloft = ak_try_alloc((size_t)flights, sizeof(int));
+    comm->requests =
+        ak_try_alloc((size_t)comm->flights * (size_t)comm->most * 2, sizeof(MPI_Request));
+    comm->aloft = ak_try_alloc((size_t)comm->flights, sizeof(int));
     return comm->requests && comm->aloft ? AKSSL_OK : AKSSL_ERR_NO_MEMORY;
 }
 

@@ -26,12 +26,22 @@ int ak_comm_size(const ak_comm *comm);
 // ak_comm_abort ends every rank at once with exit code `code`; a lone rank exits.
 void ak_comm_abort(ak_comm *comm, int code);
 
-// ak_comm_all_gather puts every rank's `bytes` bytes, by rank, into all (size * bytes).  Ranks of one
-// node do it in shared memory (board.h).
+// ak_comm_all_gather puts every rank's `bytes` bytes, by rank, into all (size * bytes): mates
+// (below) in shared memory (board.h), then the first mate of each node by MPI.
 void ak_comm_all_gather(ak_comm *comm, const void *mine, void *all, size_t bytes);
 
-// ak_comm_waited is the time that this rank has spent in gathers, in seconds.
-double ak_comm_waited(const ak_comm *comm);
+// Its halves: the bytes of each mate, by mate; and of each node, by node, where mates give the
+// same.
+void ak_comm_gather_mates(ak_comm *comm, const void *mine, void *all, size_t bytes);
+void ak_comm_gather_nodes(ak_comm *comm, const void *mine, void *all, size_t bytes);
+
+// What gathers have taken so far: the time of this rank in them, most of which is waiting for
+// others, how many there were, and the bytes that it gave to them.
+typedef struct ak_comm_gathers {
+    double seconds;
+    int64_t count, bytes;
+} ak_comm_gathers;
+ak_comm_gathers ak_comm_gathered(const ak_comm *comm);
 
 // ---- memory that the ranks of a node share
 
@@ -57,8 +67,8 @@ void ak_comm_wait(ak_comm *comm, const _Atomic uint64_t *count, uint64_t least);
 
 // ---- messages beside other work
 
-// A flight is some messages, of which each rank has one to and one from each rank of a set, started
-// together.  Flights are numbered from 0 and start in one order on all ranks; a number is used again when its flight has arrived.
+// A flight is some messages that start together: one to and one from each of some ranks, which
+// start a flight of the same number.  A number is used again when its flight has arrived.
 typedef struct ak_comm_message {
     int rank;
     const float *send;
@@ -66,7 +76,8 @@ typedef struct ak_comm_message {
     int64_t send_count, receive_count;
 } ak_comm_message;
 
-// ak_comm_flights makes room for flights 0..flights-1 of at most `messages` each.
+// ak_comm_flights makes room for flights 0..flights-1 of at most `messages` each; none is on its
+// way.
 akssl_status ak_comm_flights(ak_comm *comm, int flights, int messages) AKSSL_MUST_CHECK;
 
 // ak_comm_start sends and receives without waiting; the numbers stay where they are until the

@@ -39,12 +39,18 @@ void ak_mates_find(ak_mates *m)
     first = rank;
     MPI_Bcast(&first, 1, MPI_INT, 0, m->node);
     fits = (m->count & (m->count - 1)) == 0 && first % m->count == 0 && rank == first + m->mate;
-    if (!same_everywhere(m->count) || !all_say(fits))
+    m->leaders = MPI_COMM_NULL;
+    if (same_everywhere(m->count) && all_say(fits))
+        MPI_Comm_split(MPI_COMM_WORLD, m->mate == 0 ? 0 : MPI_UNDEFINED, rank, &m->leaders);
+    else
         ak_mates_part(m);
 }
 
 void ak_mates_part(ak_mates *m)
 {
+    if (m->leaders != MPI_COMM_NULL)
+        MPI_Comm_free(&m->leaders);
+    MPI_Comm_dup(MPI_COMM_WORLD, &m->leaders);
     m->count = 1;
     m->mate = 0;
 }
@@ -124,5 +130,7 @@ void ak_mates_leave(ak_mates *m)
         MPI_Win_free(&w->win);
         free(w);
     }
+    if (m->leaders != MPI_COMM_NULL)
+        MPI_Comm_free(&m->leaders);
     MPI_Comm_free(&m->node);
 }

@@ -17,7 +17,8 @@ typedef struct ak_window {
 } ak_window;
 
 typedef struct ak_mates {
-    MPI_Comm node; // of mates alone
+    MPI_Comm node;    // of mates alone
+    MPI_Comm leaders; // the first mate of each node; there alone
     int count, mate;
     ak_window *windows;
 } ak_mates;

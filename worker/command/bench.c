@@ -135,19 +135,23 @@ static json_t *table(const ak_trainer *t, const ak_loader *loader, double second
     return rows;
 }
 
-// What of the exchange between ranks stood in the way of other work (exposed), by part, and what did
-// not (hidden: gradients were on their way beside backward's operations).  waits: for other ranks
-// in operations over the whole batch; their rows of the table have it.
+// What of the exchange between ranks stood in the way of other work (exposed), by part, and what
+// did not (hidden: gradients were on their way beside backward's operations).  gathers: of
+// operations over the whole batch, which wait there for the other ranks; their rows of the table
+// have that.
 static json_t *exchange(const ak_trainer *t)
 {
     ak_exchange_times spent = ak_exchange_spent(t->exchange);
+    ak_comm_gathers gathers = ak_comm_gathered(t->world.comm);
 
-    return json_pack("{s:i, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f}", "buckets", t->slices->buckets,
-                     "mib", (double)spent.bytes / 1048576, "mib_within_backward",
-                     (double)spent.bytes_within / 1048576, "hidden", spent.hidden, "exposed",
-                     spent.within + spent.behind + spent.handout, "exposed_within_backward",
-                     spent.within, "exposed_behind_backward", spent.behind, "exposed_parameters",
-                     spent.handout, "waits", ak_comm_waited(t->world.comm));
+    return json_pack("{s:i, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:I, s:f, s:f}", "buckets",
+                     t->slices->buckets, "mib", (double)spent.bytes / 1048576,
+                     "mib_within_backward", (double)spent.bytes_within / 1048576, "hidden",
+                     spent.hidden, "exposed", spent.within + spent.behind + spent.handout,
+                     "exposed_within_backward", spent.within, "exposed_behind_backward",
+                     spent.behind, "exposed_parameters", spent.handout, "gathers",
+                     (json_int_t)gathers.count, "gathers_mib", (double)gathers.bytes / 1048576,
+                     "gathers_seconds", gathers.seconds);
 }
 
 static int64_t resident_kib(void)
@@ -165,15 +169,15 @@ static int64_t resident_kib(void)
 static void print(const ak_trainer *t, const ak_loader *loader, const ak_spec *spec, int64_t steps,
                   double seconds, double all_seconds, int64_t grown)
 {
-    json_t *line = json_pack(
-        "{s:s, s:s, s:I, s:I, s:I, s:i, s:I, s:b, s:I, s:f, s:f, s:I, s:o, s:o}", "method",
-        t->method->name, "backbone", t->backbone->name, "image_size", (json_int_t)t->image_size,
-        "batch", (json_int_t)t->batch, "shards", (json_int_t)t->world.shards, "ranks",
-        ak_comm_size(t->world.comm), "threads_per_shard", (json_int_t)spec->threads_per_shard,
-        "ready_views", loader == NULL, "steps", (json_int_t)steps, "seconds", seconds,
-        "images_per_s", (double)(steps * t->batch) / seconds, "resident_growth_kib",
-        (json_int_t)grown, "seconds_by_kind", table(t, loader, all_seconds),
-        "exchange", exchange(t));
+    json_t *line =
+        json_pack("{s:s, s:s, s:I, s:I, s:I, s:i, s:I, s:b, s:I, s:f, s:f, s:I, s:o, s:o}",
+                  "method", t->method->name, "backbone", t->backbone->name, "image_size",
+                  (json_int_t)t->image_size, "batch", (json_int_t)t->batch, "shards",
+                  (json_int_t)t->world.shards, "ranks", ak_comm_size(t->world.comm),
+                  "threads_per_shard", (json_int_t)spec->threads_per_shard, "ready_views",
+                  loader == NULL, "steps", (json_int_t)steps, "seconds", seconds, "images_per_s",
+                  (double)(steps * t->batch) / seconds, "resident_growth_kib", (json_int_t)grown,
+                  "seconds_by_kind", table(t, loader, all_seconds), "exchange", exchange(t));
 
     json_dumpf(line, stdout, JSON_REAL_PRECISION(6));
     puts("");

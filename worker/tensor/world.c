@@ -46,12 +46,16 @@ static void tree_f64(double *parts, int count, int64_t n)
 
 void ak_world_sum(const ak_world *world, double *parts, int64_t n, double *room, double *sums)
 {
-    int ranks = ak_comm_size(world->comm);
+    int mates = ak_comm_mates(world->comm), nodes = ak_comm_size(world->comm) / mates;
+    size_t bytes = (size_t)n * sizeof(double);
 
     tree_f64(parts, world->local, n);
-    ak_comm_all_gather(world->comm, parts, room, (size_t)n * sizeof(double));
-    tree_f64(room, ranks, n);
-    memcpy(sums, room, (size_t)n * sizeof(double));
+    ak_comm_gather_mates(world->comm, parts, room, bytes);
+    tree_f64(room, mates, n);
+    memcpy(parts, room, bytes);
+    ak_comm_gather_nodes(world->comm, parts, room, bytes);
+    tree_f64(room, nodes, n);
+    memcpy(sums, room, bytes);
 }
 
 akssl_status ak_tree_init(ak_tree *tree, int local, int64_t room)

@@ -1,4 +1,5 @@
-// worker/train/exchange.c -- the sum of all ranks' gradients, bucket by bucket while backward goes on.
+// worker/train/exchange.c -- the sum of all ranks' gradients, bucket by bucket while backward goes
+// on.
 //
 //     final   buckets that no operation of this rank writes to any more; told to the mates
 //     added   of those: summed over the node's mates, and with more nodes on their way
@@ -29,13 +30,13 @@ struct ak_exchange {
     void *placed;                // this rank's parameters in shared memory, or NULL
     float *gradient;             // [lanes][trained_size]
     int lanes, buckets;
-    int *order;       // [buckets]
-    int *behind;      // [ops]: buckets that are final behind the operation
-    int64_t *column;  // [buckets + 1]: floats of the ranks in this rank's place in each node, before
-    float *sent;      // [column][lanes]: node sums of the owners' stretches, by bucket and node
-    float *received;  // [own][nodes][lanes]
-    float *sums;      // [own]
-    float *lane;      // a stretch
+    int *order;      // [buckets]
+    int *behind;     // [ops]: buckets that are final behind the operation
+    int64_t *column; // [buckets + 1]: floats of the ranks in this rank's place in each node, before
+    float *sent;     // [column][lanes]: node sums of the owners' stretches, by bucket and node
+    float *received; // [own][nodes][lanes]
+    float *sums;     // [own]
+    float *lane;     // a stretch
     const float **from;
     ak_comm_message *messages;
     uint64_t told; // in all steps
@@ -81,8 +82,8 @@ ak_exchange *ak_exchange_new(const ak_world *world, ak_model *model)
     e->mate = rank % e->mates;
     e->trained = ak_alloc((size_t)e->mates, sizeof *e->trained);
     e->gradients = ak_alloc((size_t)e->mates, sizeof *e->gradients);
-    if (e->mates > 1 && ak_comm_share(e->comm, (size_t)model->trained_size * sizeof(float),
-                                      e->trained)) {
+    if (e->mates > 1 &&
+        ak_comm_share(e->comm, (size_t)model->trained_size * sizeof(float), e->trained)) {
         e->placed = e->trained[e->mate];
         ak_model_place(model, e->placed);
     } else {
@@ -277,8 +278,8 @@ static void add_mates(ak_exchange *e, float *out, int lane, int64_t from, int64_
     int64_t at = lane * e->model->trained_size + from;
 
     for (int m = 0; m < e->mates; m++)
-        e->from[m] = e->mates == 1 ? e->gradient + at
-                                   : (float *)((char *)e->gradients[m] + HEAD) + at;
+        e->from[m] =
+            e->mates == 1 ? e->gradient + at : (float *)((char *)e->gradients[m] + HEAD) + at;
     ak_tree_sum(out, e->from, e->mates, n, e->world->threads);
 }
 

@@ -54,6 +54,9 @@ static void *gathers(void *arg)
         for (int from = 0; from < r->ranks; from++)
             for (size_t i = 0; i < bytes; i++)
                 r->wrong |= all[(size_t)from * bytes + i] != byte_of(from, round, i);
+        ak_board_broadcast(&board, mine, bytes);
+        for (size_t i = 0; i < bytes; i++)
+            r->wrong |= mine[i] != byte_of(0, round, i);
     }
     free(mine);
     free(all);
