@@ -7,7 +7,7 @@
 #include <time.h>
 
 // Looks, each of some ten nanoseconds at first, then of a microsecond or a turn of others.
-enum { BUSY = 1000, YIELDING = 20000, IDLE = 16, SLEEP_NS = 50000 };
+enum { BUSY = 1000, YIELDING = 5000, IDLE = 16, SLEEP_NS = 50000 };
 
 static void relax(void)
 {
