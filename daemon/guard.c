@@ -32,6 +32,7 @@ static void make_scratch(const char *run)
 {
     static const char *const names[] = { "OMPI_MCA_btl_vader_backing_directory",
                                          "OMPI_MCA_btl_sm_backing_directory",
+                                         "OMPI_MCA_osc_sm_backing_directory",
                                          "OMPI_MCA_orte_tmpdir_base", "PRTE_MCA_prte_tmpdir_base" };
     char *folder = scratch_of(run);
 

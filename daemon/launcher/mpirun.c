@@ -94,4 +94,5 @@ void ak_mpirun_elsewhere(ak_args *env)
     ak_args_set(env, "PRTE_MCA_prte_tmpdir_base", "/tmp");
     ak_args_set(env, "OMPI_MCA_btl_vader_backing_directory", "/dev/shm");
     ak_args_set(env, "OMPI_MCA_btl_sm_backing_directory", "/dev/shm");
+    ak_args_set(env, "OMPI_MCA_osc_sm_backing_directory", "/dev/shm");
 }

@@ -20,6 +20,13 @@ reference=$job
 submit "${long[@]}"
 wait_for 100 committed "$id" 12 || fail "job $id has no commit at step 12"
 at=$(field "$id" committed_step)
+
+# What ranks share lies in the run's own folder, which goes with the run however it ends.
+run=$(basename "$(echo "$job"/run/*.secret)" .secret)
+for rank in $(processes akssl-worker); do
+    elsewhere=$(grep -o '/dev/shm/.*' "/proc/$rank/maps" | grep -v "^/dev/shm/akssl-$run/" || true)
+    [ -z "$elsewhere" ] || fail "a rank has memory that a kill would leave: $elsewhere"
+done
 case $what in
 rank)
     ranks=$(processes akssl-worker)
@@ -54,6 +61,7 @@ finish "$id"
 case $what in
 rank | launcher) [ "$(field "$id" restarts)" -ge 1 ] || fail "killed too late to restart" ;;
 esac
+[ ! -e "/dev/shm/akssl-$run" ] || fail "the run's shared memory is left: $(ls -R "/dev/shm/akssl-$run")"
 same_run "$reference" "$job"
 say "killed after step $at: the bytes of the run that was not"
 
