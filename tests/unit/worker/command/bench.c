@@ -92,5 +92,60 @@ START_TEST(a_profile_that_cannot_be_written_is_an_error)
 }
 END_TEST
 
-AK_TEST_MAIN(AK_CASE(a_profile_has_each_operation_of_three_steps),
+static double number(const json_t *object, const char *name)
+{
+    const json_t *value = json_object_get(object, name);
+
+    ck_assert_msg(json_is_number(value), "no %s", name);
+    ck_assert_msg(json_number_value(value) >= 0, "%s is negative", name);
+    return json_number_value(value);
+}
+
+// Of two ranks, rank 0's last line.
+static json_t *bench_of_two(void)
+{
+    FILE *out =
+        popen("OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 PRTE_ALLOW_RUN_AS_ROOT=1 "
+              "PRTE_ALLOW_RUN_AS_ROOT_CONFIRM=1 timeout 100 mpirun -np 2 --oversubscribe "
+              "--bind-to none " TEST_BIN_DIR "/akssl-worker bench --ready-views --backbone "
+              "vit_tiny:patch_size=8,depth=2 --image-size 16 --batch 4 --seconds 0.1",
+              "r");
+    json_t *last = NULL;
+    char line[8192];
+
+    ck_assert_ptr_nonnull(out);
+    while (fgets(line, sizeof line, out)) {
+        json_decref(last);
+        last = json_loads(line, 0, NULL);
+    }
+    ck_assert_int_eq(pclose(out), 0);
+    ck_assert_msg(last != NULL, "the last line is no JSON: %s", line);
+    return last;
+}
+
+START_TEST(ranks_tell_what_they_exchange)
+{
+    json_t *line = bench_of_two();
+    const json_t *e = json_object_get(line, "exchange");
+    double steps = number(line, "steps") + 2, exposed = number(e, "exposed"),
+           mib = number(e, "mib");
+
+    ck_assert(number(e, "buckets") > 1);
+    ck_assert(mib / steps > 2 && mib / steps < 20); // a transformer of two layers
+    ck_assert(number(e, "mib_within_backward") <= mib);
+    ck_assert(number(e, "gathers") >= steps && number(e, "gathers_mib") > 0);
+    ck_assert(exposed > 0 && number(e, "hidden") + number(e, "gathers_seconds") > 0);
+    ck_assert_double_eq_tol(exposed,
+                            number(e, "exposed_within_backward") +
+                                number(e, "exposed_behind_backward") +
+                                number(e, "exposed_parameters"),
+                            1e-3 * exposed + 1e-6);
+    ck_assert_double_eq_tol(exposed, number(json_object_get(line, "seconds_by_kind"), "exchange"),
+                            1e-3 * exposed + 1e-6);
+    json_decref(line);
+}
+END_TEST
+
+AK_TEST_MAIN(AK_CASE(ranks_tell_what_they_exchange),
+             AK_CASE(a_profile_has_each_operation_of_three_steps),
              AK_CASE(a_profile_that_cannot_be_written_is_an_error))
