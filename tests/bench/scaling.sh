@@ -44,7 +44,7 @@ medians() { # FILE: of each column
     awk '{ for (i = 1; i <= NF; i++) v[i, NR] = $i; n = NF } END { for (i = 1; i <= n; i++) { m = NR
         for (a = 1; a <= m; a++) s[a] = v[i, a]
         for (a = 2; a <= m; a++) for (b = a; b > 1 && s[b - 1] > s[b]; b--) { t = s[b]; s[b] = s[b - 1]; s[b - 1] = t }
-        printf "%s%.6g", i > 1 ? "\t" : "", s[int((m + 1) / 2)] } print "" }' "$1"
+        printf "%s%.6g", (i > 1 ? "\t" : ""), s[int((m + 1) / 2)] } print "" }' "$1"
 }
 
 measure() {

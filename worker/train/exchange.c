@@ -96,6 +96,8 @@ void ak_exchange_free(ak_exchange *e)
 {
     if (!e)
         return;
+    if (e->sums != e->gradient)
+        free(e->sums);
     if (e->gradients[e->mate])
         ak_comm_unshare(e->comm, e->gradients[e->mate]);
     else
@@ -110,7 +112,6 @@ void ak_exchange_free(ak_exchange *e)
     free(e->column);
     free(e->sent);
     free(e->received);
-    free(e->sums);
     free(e->lane);
     free(e->from);
     free(e->messages);
@@ -169,6 +170,11 @@ static int64_t stretch_of(const ak_exchange *e, int bucket, int rank)
     return cut_of(e, bucket, rank)[1] - cut_of(e, bucket, rank)[0];
 }
 
+static bool alone(const ak_exchange *e)
+{
+    return e->slices.ranks == 1 && e->lanes == 1;
+}
+
 static akssl_status make_room(ak_exchange *e)
 {
     size_t own = (size_t)ak_slices_own(&e->slices), lanes = (size_t)e->lanes;
@@ -182,8 +188,8 @@ static akssl_status make_room(ak_exchange *e)
         for (int n = 0; n < e->nodes; n++)
             e->column[b + 1] += stretch_of(e, b, owner(e, n));
     }
-    e->sums = ak_try_alloc(own, sizeof(float));
-    e->lane = ak_try_alloc((size_t)e->slices.bucket, sizeof(float));
+    e->sums = alone(e) ? e->gradient : ak_try_alloc(own, sizeof(float));
+    e->lane = ak_try_alloc(e->lanes > 1 ? (size_t)e->slices.bucket : 1, sizeof(float));
     if (!e->sums || !e->lane)
         return AKSSL_ERR_NO_MEMORY;
     if (e->nodes == 1)
@@ -294,7 +300,7 @@ static void sum_here(ak_exchange *e, int b)
 {
     ak_stretch s = ak_slices_stretch(&e->slices, b);
 
-    for (int lane = 0; lane < e->lanes; lane++) {
+    for (int lane = 0; lane < e->lanes && e->sums != e->gradient; lane++) {
         add_mates(e, lane ? e->lane : e->sums + s.at, lane, s.from, s.to - s.from);
         add_lane(e, e->sums + s.at, lane, s.to - s.from);
     }

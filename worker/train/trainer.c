@@ -13,6 +13,7 @@
 #include "worker/augment/recipe.h"
 #include "worker/tensor/gemm.h"
 #include "worker/tensor/kernel.h"
+#include "worker/train/agree.h"
 #include "worker/train/machine.h"
 
 akssl_status ak_method_bind(void **self, const ak_method *method, const ak_spec_pairs *pairs)
@@ -145,10 +146,10 @@ static akssl_status build(ak_trainer *t, const ak_spec *spec, ak_comm *comm, int
         ak_online_build(t->online, &t->model, t->backbone->width, classes);
     }
     if (rc == AKSSL_OK)
-        rc = ak_model_allocate(&t->model);
+        rc = ak_agree(comm, ak_model_allocate(&t->model)); // what follows is collective
     if (rc == AKSSL_OK) {
         t->exchange = ak_exchange_new(&t->world, &t->model);
-        rc = record(t);
+        rc = ak_agree(comm, record(t));
     }
     if (rc == AKSSL_OK)
         rc = allocate(t, spec);
