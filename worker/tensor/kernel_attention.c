@@ -7,8 +7,8 @@
 // its row's 3 D (or D) numbers.
 //
 // In bf16 (kernels of pairs) qkv, y and their gradients are bf16, softmaxes are made in floats and
-// narrowed for the products behind them, and the gradients of K and V are summed in floats over all
-// blocks before they are stored.
+// stored as the bf16 that the products behind them read (dense/rows.h), and the gradients of K and
+// V are summed in floats over all blocks before they are stored.
 
 #include <math.h>
 #include <stddef.h>
@@ -22,10 +22,9 @@
 
 enum {
     LANES = 16,
-    QUERIES = 96,
-    LINE = 64
-}; // queries of a block, at most; bytes that come into
-   // the cache together
+    QUERIES = 96, // of a block, at most
+    LINE = 64     // bytes that come into the cache together
+};
 
 // ---- one image and head
 
@@ -393,8 +392,8 @@ static void backward_item(void *dqkv, const void *dy, const void *qkv, const flo
 
 // ---- all of them: neighbours by one thread
 
-// Calls what the item behind this one reads into the cache, `count` parts of d numbers in each of
-// its tokens' rows of `row`, which lie a part of `apart` numbers from each other.
+// Calls into the cache what an item reads: of each of its tokens' rows of `row` numbers `count`
+// parts of d, D apart.
 static void fetch_parts(const ak_heads *a, const void *from, int64_t item, int64_t row, int count)
 {
     int64_t d = a->width / a->heads, size = halves(a->kernels) ? sizeof(ak_half) : sizeof(float);
