@@ -189,7 +189,7 @@ submit() {
 # shellcheck disable=SC2016 # dpkg's, not the shell's
 version() { inside dpkg-query -W -f '${Version}' akssld; }
 pid_of() { inside systemctl show --property MainPID --value akssld; }
-ranks() { inside pgrep akssl-worker | sort | tr '\n' ' '; }
+ranks() { inside pgrep -f '^[^ ]*akssl-worker run ' | sort | tr '\n' ' '; } # not akssl-worker check
 
 upgrade() {
     local old ranks
