@@ -42,8 +42,10 @@ fail() {
 
 cleanup() {
     [ -z "$init" ] || kill -KILL "$init" 2>/dev/null || true
-    sleep 0.5
-    [ -z "$cgroup" ] || find "$cgroup" -depth -type d -exec rmdir {} + 2>/dev/null || true
+    for _ in $(seq 50); do # until the last process is gone from it
+        [ -d "$cgroup" ] || break
+        find "$cgroup" -depth -type d -exec rmdir {} + 2>/dev/null || sleep 0.2
+    done
     umount -R -l "$root" 2>/dev/null || true
     [ -n "${AKSSL_TEST_KEEP:-}" ] || rm -rf --one-file-system "$root"
 }
@@ -152,11 +154,10 @@ boot() {
     for parent in /sys/fs/cgroup/unified /sys/fs/cgroup; do
         if [ "$(stat -fc %T "$parent")" = cgroup2fs ]; then break; fi
     done
-    mkdir "$parent/akssl-packages-$$" 2>/dev/null || {
+    cgroup=$(mktemp -d "$parent/akssl-packages.XXXXXX" 2>/dev/null) || {
         say "skipped: no cgroup can be made here, so no systemd can be started"
         exit 77
     }
-    cgroup=$parent/akssl-packages-$$
     # shellcheck disable=SC2016 # for the shell in there
     sh -c 'echo $$ >"$1/cgroup.procs" && exec unshare --mount --pid --fork --kill-child --cgroup --uts --ipc --net \
         --propagation private -- tests/packages_boot.sh "$2"' boot "$cgroup" "$root" </dev/null >"$root.boot" 2>&1 &
