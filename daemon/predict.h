@@ -11,8 +11,8 @@
 
 enum { AK_PREDICT_VALUES = 9 };
 
-// What is known of steps, parameters, memory_gib (over all ranks), decoded_images_gib (beside that, at
-// most), images_per_s, training_s, by_job (whose run tells the speed), same_shape (1: without
+// What is known of steps, parameters, memory_gib (over all ranks), decoded_images_gib (beside that,
+// at most), images_per_s, training_s, by_job (whose run tells the speed), same_shape (1: without
 // scaling) and start_in_s.
 typedef struct ak_prediction {
     char *sentence; // on the heap

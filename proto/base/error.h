@@ -23,8 +23,8 @@ akssl_status ak_wrap(akssl_status code, const char *format, ...)
 akssl_status ak_fail_errno(int error, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-// ak_is_unwritten says that a code is what a write fails with when its bytes cannot be kept: room, the
-// disk, or the right to write.  Nothing is wrong with the bytes, which may be written later.
+// ak_is_unwritten says that a code is what a write fails with when its bytes cannot be kept: room,
+// the disk, or the right to write.  Nothing is wrong with the bytes, which may be written later.
 bool ak_is_unwritten(akssl_status code);
 
 // ak_error_text is akssl_last_error for code inside the project.

@@ -206,8 +206,8 @@ static void build_crops_head(crops_head *h, const ak_safetensors *c, const char 
     load_head(&h->model, c);
 }
 
-// A bias before a batch norm has a gradient of 0, but for rounding: that of the case's largest gradients, which is
-// what cancels in it.
+// A bias before a batch norm has a gradient of 0, but for rounding: that of the case's largest
+// gradients, which is what cancels in it.
 static void check_crops_head(const ak_model *m, const ak_safetensors *c, const float *gradient)
 {
     double largest = 0;

@@ -109,8 +109,8 @@ void sim_rank_ask(sim_rank *rank, void (*answered)(sim_rank *rank, int generatio
 // sim_rank_finish says how it ended, then leaves.
 void sim_rank_finish(sim_rank *rank, const char *outcome, const char *reason);
 
-// sim_rank_refused does so for a commit that akssld refuses: one that it could not write is no fault
-// of the job's.
+// sim_rank_refused does so for a commit that akssld refuses: one that it could not write is no
+// fault of the job's.
 void sim_rank_refused(sim_rank *rank, akssl_status rc, const char *sentence);
 
 // sim_rank_leave ends the process.

@@ -166,7 +166,7 @@ ROW(resnet18_cifar_stem, "ResNet-18, 3x3 stem without pooling, for small images"
     2, 2, 2, 2);
 ROW(resnet34_cifar_stem, "ResNet-34, 3x3 stem without pooling, for small images", 512, 2, 64, true,
     3, 4, 6, 3);
-ROW(resnet50_cifar_stem, "ResNet-50 v1.5, 3x3 stem without pooling, for small images", 2048, 3,
-    64, true, 3, 4, 6, 3);
+ROW(resnet50_cifar_stem, "ResNet-50 v1.5, 3x3 stem without pooling, for small images", 2048, 3, 64,
+    true, 3, 4, 6, 3);
 ROW(resnet20, "ResNet-20 for CIFAR: 3 stages of 16 to 64 channels, 3x3 stem", 64, 2, 16, true, 3, 3,
     3);

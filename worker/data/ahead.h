@@ -1,11 +1,13 @@
 // worker/data/ahead.h -- decodes images before they are asked for, in a thread of its own.
 //
-//     who computes      read step N's images, want(step N+1's) | compute step N | read step N+1's ...
-//     this thread                                              | decode N+1's, one after the other
+//     who computes      read step N's images, want(step N+1's) | compute step N | read step N+1's
+//     ... this thread                                              | decode N+1's, one after the
+//     other
 //
 // The thread is as nice as can be: it takes cores that nobody computes on, and of busy ones next to
 // nothing, since what it took there all threads of a step would wait for.  What was not reached in
-// time is decoded by who reads it, so that nothing waits for this thread, and no number depends on it.
+// time is decoded by who reads it, so that nothing waits for this thread, and no number depends on
+// it.
 
 #ifndef AK_DATA_AHEAD_H
 #define AK_DATA_AHEAD_H

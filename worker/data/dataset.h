@@ -70,9 +70,9 @@ void ak_dataset_keep(ak_dataset *set, int64_t least, size_t bytes);
 // ak_dataset_keeps says whether it does: not where nothing is decoded.
 bool ak_dataset_keeps(const ak_dataset *set);
 
-// ak_dataset_ahead decodes an image that will be read soon, if it is not kept, and keeps it at least
-// until then where half of the room suffices.  A failure is nobody's: reading it will fail again.
-// Only of a set that keeps images; any thread, a reading each that reads nothing else.
+// ak_dataset_ahead decodes an image that will be read soon, if it is not kept, and keeps it at
+// least until then where half of the room suffices.  A failure is nobody's: reading it will fail
+// again. Only of a set that keeps images; any thread, a reading each that reads nothing else.
 void ak_dataset_ahead(const ak_dataset *set, int64_t index, ak_reading *reading);
 
 // ak_dataset_read gives an image, borrowed from the set or from reading until its next use.  With

@@ -25,7 +25,7 @@ struct ak_kept {
     ak_kept_image **at; // [images]: NULL is not kept
     ak_kept_image **list;
     int64_t count, places, hand; // of list; hand: the place that is looked at next
-    size_t room, used, wanted; // wanted: of used
+    size_t room, used, wanted;   // wanted: of used
 };
 
 ak_kept *ak_kept_new(int64_t count, size_t room)

@@ -47,8 +47,8 @@ ak_tensor *ak_encode(ak_graph *g, ak_encoder *encoder, ak_tensor *x);
 void ak_encoder_fini(ak_encoder *encoder);
 
 // ak_encode_crops records the global views x[0..2) in one forward and the local crops behind them
-// in another: ((2 + locals) b,width), view above view.  joint: batch norm measures crops of one size
-// together, and all of them in what follows; else each view by itself.
+// in another: ((2 + locals) b,width), view above view.  joint: batch norm measures crops of one
+// size together, and all of them in what follows; else each view by itself.
 ak_tensor *ak_encode_crops(ak_graph *g, ak_encoder *encoder, ak_tensor *const x[], int locals,
                            bool joint);
 

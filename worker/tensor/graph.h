@@ -83,8 +83,8 @@ double ak_graph_loss(ak_graph *g);
 double ak_graph_sum(ak_graph *g, const ak_tensor *scalar); // the same of any scalar that is kept
 void ak_graph_backward(ak_graph *g);
 
-// ak_graph_follow has `follow` called in backward as soon as it is past an operation, by its index in
-// the order of recording, from the last to the first: the gradients of its parameters are final
+// ak_graph_follow has `follow` called in backward as soon as it is past an operation, by its index
+// in the order of recording, from the last to the first: the gradients of its parameters are final
 // then.  NULL: none.  ctx is borrowed.
 typedef void ak_graph_follower(void *ctx, int op);
 void ak_graph_follow(ak_graph *g, ak_graph_follower *follow, void *ctx);

@@ -58,8 +58,7 @@ akssl_status ak_estimate(const ak_spec *spec, const ak_train_set *train, ak_str 
     size shard;
 
     if (strcmp(spec->kind, "pretrain") != 0) {
-        ak_str_format(text, "%s of %" PRId64 " images", spec->kind,
-                      train->images);
+        ak_str_format(text, "%s of %" PRId64 " images", spec->kind, train->images);
         if (ak_classify_is(spec->kind))
             ak_str_format(text, ", %" PRId64 " steps", steps);
         return AKSSL_OK;

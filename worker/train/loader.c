@@ -26,7 +26,7 @@ struct ak_loader {
     uint32_t *order;  // of `epoch`
     int64_t least;    // side that a decoded image keeps
     bool keeping;
-    ak_ahead *ahead; // NULL: nothing is decoded, or each when it is read
+    ak_ahead *ahead;  // NULL: nothing is decoded, or each when it is read
     uint32_t *wanted; // [wanted_room]: the next step's images of this rank
     int64_t wanted_room;
     ak_scratch **scratch;
@@ -189,7 +189,8 @@ const uint32_t *ak_loader_turn(ak_loader *l, ak_trainer *t, int64_t step)
     return images;
 }
 
-// Views that a thread takes at once: small images by some, large ones, of which there are few, by one.
+// Views that a thread takes at once: small images by some, large ones, of which there are few, by
+// one.
 static int chunk(const ak_loader *l, const ak_trainer *t, int64_t count)
 {
     int64_t even = count / (8 * l->threads);

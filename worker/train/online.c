@@ -55,8 +55,8 @@ void ak_online_count(ak_online *o, ak_graph *g)
     double sum;
 
     for (int s = 0; s < world->local; s++)
-        o->parts[s] = (double)hits(o, ak_value(g, o->logits, s),
-                                   o->labels + (world->first + s) * rows, rows);
+        o->parts[s] =
+            (double)hits(o, ak_value(g, o->logits, s), o->labels + (world->first + s) * rows, rows);
     ak_world_sum(world, o->parts, 1, o->parts + world->local, &sum);
     o->top1 = 100 * sum / (double)(rows * world->shards);
 }

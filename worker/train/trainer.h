@@ -72,8 +72,8 @@ int64_t ak_trainer_sample(const ak_trainer *trainer, int view, int s, int64_t i)
 // finite (parameters are then unchanged).
 akssl_status ak_trainer_compute(ak_trainer *trainer, double *loss) AKSSL_MUST_CHECK;
 
-// ak_trainer_reduce sums the gradient over all ranks into this rank's slice, `sums`.  An update must follow
-// before the next backward pass, if there are several ranks.
+// ak_trainer_reduce sums the gradient over all ranks into this rank's slice, `sums`.  An update
+// must follow before the next backward pass, if there are several ranks.
 void ak_trainer_reduce(ak_trainer *trainer);
 
 // ak_trainer_update reduces, takes one optimiser step with this rate, and hands the new parameters

@@ -57,8 +57,8 @@ static void fill(ak_spec *spec)
             *(double *)at = row->max / 3;
         } else {
             free(*(char **)at);
-            *(char **)at = ak_strdup(row->choices ? strrchr(row->choices, '|') + 1
-                                                  : "caf\xc3\xa9 \"x\"\n");
+            *(char **)at =
+                ak_strdup(row->choices ? strrchr(row->choices, '|') + 1 : "caf\xc3\xa9 \"x\"\n");
         }
     }
     free(spec->kind);

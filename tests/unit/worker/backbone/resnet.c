@@ -20,19 +20,20 @@ START_TEST(has_torchvisions_names_in_their_order)
 }
 END_TEST
 
-// torchvision's numbers with fc, less fc; a 3x3 stem has 64 * 3 * (49 - 9) fewer.  ResNet-20 with its
-// shortcuts as convolutions and 10 classes has 272,474.
+// torchvision's numbers with fc, less fc; a 3x3 stem has 64 * 3 * (49 - 9) fewer.  ResNet-20 with
+// its shortcuts as convolutions and 10 classes has 272,474.
 START_TEST(has_torchvisions_number_of_parameters)
 {
     static const struct {
         const char *name;
         int64_t numel;
-    } rows[] = {
-        { "resnet18", 11689512 - 513000 },          { "resnet34", 21797672 - 513000 },
-        { "resnet50", 25557032 - 2049000 },         { "resnet18_cifar_stem", 11176512 - 7680 },
-        { "resnet34_cifar_stem", 21284672 - 7680 }, { "resnet50_cifar_stem", 23508032 - 7680 },
-        { "resnet20", 272474 - 650 }
-    };
+    } rows[] = { { "resnet18", 11689512 - 513000 },
+                 { "resnet34", 21797672 - 513000 },
+                 { "resnet50", 25557032 - 2049000 },
+                 { "resnet18_cifar_stem", 11176512 - 7680 },
+                 { "resnet34_cifar_stem", 21284672 - 7680 },
+                 { "resnet50_cifar_stem", 23508032 - 7680 },
+                 { "resnet20", 272474 - 650 } };
 
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         ak_built b = ak_built_bare(rows[i].name, 32);
@@ -138,5 +139,6 @@ END_TEST
 
 AK_TEST_MAIN(AK_CASE(has_torchvisions_names_in_their_order),
              AK_CASE(has_torchvisions_number_of_parameters),
-             AK_CASE(resnet50s_blocks_have_their_shapes), AK_CASE(resnet20_has_three_stages), AK_CASE(zero_init_residual),
-             AK_CASE(a_zeroed_block_is_its_shortcut), AK_CASE(wrong_options_are_refused))
+             AK_CASE(resnet50s_blocks_have_their_shapes), AK_CASE(resnet20_has_three_stages),
+             AK_CASE(zero_init_residual), AK_CASE(a_zeroed_block_is_its_shortcut),
+             AK_CASE(wrong_options_are_refused))

@@ -411,8 +411,7 @@ START_TEST(fashion_mnist)
         printf("skipped: dataset-fashion-mnist is not installed\n");
         return;
     }
-    ck_assert_msg(set_open(&set, "fashion-mnist", AK_SPLIT_TRAIN, 10) == 0, "%s",
-                  ak_error_text());
+    ck_assert_msg(set_open(&set, "fashion-mnist", AK_SPLIT_TRAIN, 10) == 0, "%s", ak_error_text());
     ck_assert_int_eq(ak_dataset_size(set), 10);
     ck_assert_int_eq(ak_dataset_classes(set), 10);
     for (int i = 0; i < 10; i++)

@@ -1,5 +1,6 @@
-// tests/unit/worker/train/exchange.c -- tests that steps give the same bytes on 1, 2 and 4 ranks where
-// gradients go in several buckets, of a mebibyte: by memory that ranks share, and by messages alone.
+// tests/unit/worker/train/exchange.c -- tests that steps give the same bytes on 1, 2 and 4 ranks
+// where gradients go in several buckets, of a mebibyte: by memory that ranks share, and by messages
+// alone.
 
 #include "tests/unit/worker/method/ranks.h"
 

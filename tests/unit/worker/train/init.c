@@ -173,8 +173,8 @@ START_TEST(what_is_wrong_is_named)
             "'bn1.running_var' is missing");
     refused("resnet20", (fault){ .reshaped = "backbone.conv1.weight" }, AKSSL_ERR_INVALID,
             "'conv1.weight' has another shape");
-    refused("vit_tiny:patch_size=8,depth=2", (fault){ .reshaped = "backbone.pos_embed" }, AKSSL_ERR_INVALID,
-            "'pos_embed' has another shape");
+    refused("vit_tiny:patch_size=8,depth=2", (fault){ .reshaped = "backbone.pos_embed" },
+            AKSSL_ERR_INVALID, "'pos_embed' has another shape");
 }
 END_TEST
 

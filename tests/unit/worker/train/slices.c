@@ -23,9 +23,9 @@ static void is_shared_out(int64_t size, int ranks, int64_t bucket)
             ck_assert(in.from <= in.to && in.from >= b * bucket && in.to <= (b + 1) * bucket);
             ck_assert(in.from % BLOCK == 0 || in.from == size);
             ck_assert(in.to % BLOCK == 0 || in.to == size);
-            ck_assert_int_eq(in.at + in.to - in.from,
-                             b + 1 < s.buckets ? ak_slices_stretch(&s, b + 1).at
-                                               : ak_slices_own(&s));
+            ck_assert_int_eq(in.at + in.to - in.from, b + 1 < s.buckets
+                                                          ? ak_slices_stretch(&s, b + 1).at
+                                                          : ak_slices_own(&s));
             if ((b + 1) * bucket <= size && bucket % (BLOCK * ranks) == 0)
                 ck_assert_int_eq(in.to - in.from, share);
             for (int64_t i = in.from; i < in.to; i++)

@@ -109,8 +109,8 @@ static void end_rank(rank *k, run *r, float *g)
     ak_slices_fini(&k->slices);
 }
 
-// One step as `ranks` ranks take it, each on its slice of every bucket of a block a rank.  g becomes
-// what they applied.
+// One step as `ranks` ranks take it, each on its slice of every bucket of a block a rank.  g
+// becomes what they applied.
 static void step_on(run *r, float *g, double lr, int ranks, int64_t block)
 {
     rank k[RANKS];
@@ -538,10 +538,10 @@ START_TEST(the_rate_is_the_specs)
 }
 END_TEST
 
-AK_TEST_MAIN(AK_CASE(ranks_do_not_matter),
-             AK_CASE(a_resumed_run_goes_on), AK_CASE(norms_and_clipping),
-             AK_CASE(clipped_gradients_have_the_length), AK_CASE(aside_is_by_itself),
-             AK_CASE(each_tensor_has_its_rate), AK_CASE(adam_begins_when_it_is_no_longer_held),
+AK_TEST_MAIN(AK_CASE(ranks_do_not_matter), AK_CASE(a_resumed_run_goes_on),
+             AK_CASE(norms_and_clipping), AK_CASE(clipped_gradients_have_the_length),
+             AK_CASE(aside_is_by_itself), AK_CASE(each_tensor_has_its_rate),
+             AK_CASE(adam_begins_when_it_is_no_longer_held),
              AK_CASE(exclusion_is_the_optimisers_unless_given),
              AK_CASE(decay_follows_half_a_cosine), AK_CASE(a_gradient_that_is_not_finite_shows),
              AK_CASE(the_rate_is_the_specs))
