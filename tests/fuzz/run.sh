@@ -29,6 +29,7 @@ scratch=$(mktemp -d "$([ -w /dev/shm ] && echo /dev/shm || echo "${TMPDIR:-/tmp}
 trap 'rm -rf "$scratch"' EXIT
 mkdir -p "$build/findings" "$build/seconds"
 TIMEFORMAT='%U %S'
+interrupted=72 # libFuzzer's code when a signal ends it
 bad=
 for name in "$@"; do
     mkdir -p "$build/corpus/$name"
@@ -44,7 +45,7 @@ for name in "$@"; do
     runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
     covered=$(sed -n 's/.*cov: \([0-9]*\) .*/\1/p' "$log" | tail -n 1)
     printf '%-12s %9s runs, %5s edges covered' "$name" "${runs:-?}" "${covered:-?}"
-    if [ $code -eq 0 ]; then
+    if [ $code -eq 0 ] || [ $code -eq $interrupted ]; then
         echo "$used $(cat "$sum" 2>/dev/null)" | awk '{ printf "%.0f\n", $1 + $2 + $3 }' >"$sum.new"
         mv "$sum.new" "$sum"
         printf ', %6s s in all\n' "$(cat "$sum")"
