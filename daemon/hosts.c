@@ -280,6 +280,12 @@ static void end_runs(const ak_host *host, const char *why)
     }
 }
 
+// A host that was asked and has said nothing has no complaint.
+static const char *why_down(const ak_host *host)
+{
+    return host->why[0] ? host->why : "it has said nothing since it was asked last";
+}
+
 static void look(ak_host *host)
 {
     ak_daemon *d = host->hosts->d;
@@ -288,7 +294,7 @@ static void look(ak_host *host)
     if (ak_clock_ns() - host->ok_ns < timeout_ns(host->hosts))
         return;
     host->up = false;
-    why = ak_path("host '%s' does not answer: %s", host->row->name, host->why);
+    why = ak_path("host '%s' does not answer: %s", host->row->name, why_down(host));
     if (!host->told)
         ak_log_write(d->log, AK_LOG_WARN, "%s: it is left out", why);
     host->told = true;
@@ -385,8 +391,9 @@ json_t *ak_hosts_rows(const ak_hosts *h)
 
     for (size_t i = 0; h && i < h->list.count; i++) {
         const ak_host *host = &h->at[i];
-        char *help = ak_path("%" PRId64 " slots, %s%s", host->row->slots,
-                             host->up ? "answers" : "does not answer: ", host->up ? "" : host->why);
+        char *help =
+            ak_path("%" PRId64 " slots, %s%s", host->row->slots,
+                    host->up ? "answers" : "does not answer: ", host->up ? "" : why_down(host));
 
         json_array_append_new(rows, json_pack("{s:s, s:s, s:I, s:b}", "name", host->row->name,
                                               "help", help, "slots", (json_int_t)host->row->slots,
