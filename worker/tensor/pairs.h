@@ -29,7 +29,7 @@ INLINE __m256i narrowed(vec v)
 // others, stores are not.
 INLINE __mmask16 first_of(int64_t count)
 {
-    return count >= 16 ? 0xffff : count > 0 ? (__mmask16)((1u << count) - 1) : 0;
+    return (__mmask16)(count >= 16 ? 0xffff : count > 0 ? (1u << count) - 1 : 0);
 }
 
 INLINE __mmask32 first_halves_of(int64_t count)
