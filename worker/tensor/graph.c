@@ -172,6 +172,8 @@ ak_tensor *ak_op_result(ak_graph *g, ak_op *op)
 
 void ak_op_param(ak_graph *g, ak_op *op, ak_param *param)
 {
+    int k = 0;
+
     if (!op || !param || param->role != AK_ROLE_TRAINED || param->fixed || !g->mode.differentiate)
         return;
     if (op->trains && op->lane != param->reads)
@@ -181,11 +183,15 @@ void ak_op_param(ak_graph *g, ak_op *op, ak_param *param)
         g->used = ak_realloc(g->used, (size_t)g->used_count + 1, sizeof(ak_param *));
         g->used[g->used_count++] = param;
     }
-    for (int k = 0; k < AK_GRAPH_PARAMS; k++)
-        if (!op->trained[k]) {
-            op->trained[k] = param;
-            break;
-        }
+    while (k < AK_GRAPH_PARAMS && op->trained[k])
+        k++;
+    if (k == AK_GRAPH_PARAMS) { // one that is left out would be summed before it is final
+        ak_op_fail(g, ak_fail(AKSSL_ERR_INTERNAL,
+                              "'%s' is one parameter too many for an operation: it has %d",
+                              param->name, AK_GRAPH_PARAMS));
+        return;
+    }
+    op->trained[k] = param;
     op->lane = param->reads++;
     g->lanes = param->reads > g->lanes ? param->reads : g->lanes;
     op->trains = true;
