@@ -1,7 +1,7 @@
 // worker/comm/comm.h -- what ranks exchange: plain buffers, fixed order, no arithmetic.
 //
 // No function here adds numbers: sums are the caller's, in an order that does not depend on the
-// number of ranks (worker/tensor/tree.h).  All calls are collective and made by one thread.
+// number of ranks (worker/tensor/world.h).  All calls are collective and made by one thread.
 // Outside mpirun there is one rank and MPI is not started.
 
 #ifndef AK_COMM_COMM_H

@@ -14,6 +14,8 @@
 #include "worker/command/command.h"
 #include "worker/command/trace.h"
 #include "worker/rng/rng.h"
+#include "worker/tensor/dense.h"
+#include "worker/tensor/peak.h"
 #include "worker/train/check.h"
 #include "worker/train/agree.h"
 #include "worker/train/loader.h"
@@ -114,6 +116,13 @@ static akssl_status one_step(ak_trainer *t, ak_loader *loader, int64_t *step)
     return rc;
 }
 
+typedef struct measured {
+    int64_t steps, all_steps; // without and with those that warm up
+    double seconds, all_seconds;
+    double peak;   // of all ranks, 1e9 operations a second
+    int64_t grown; // KiB
+} measured;
+
 static json_t *table(const ak_trainer *t, const ak_loader *loader, double seconds)
 {
     ak_exchange_times spent = ak_exchange_spent(t->exchange);
@@ -166,19 +175,43 @@ static int64_t resident_kib(void)
     return (int64_t)resident * 4;
 }
 
-static void print(const ak_trainer *t, const ak_loader *loader, const ak_spec *spec, int64_t steps,
-                  double seconds, double all_seconds, int64_t grown)
+// Operations of the layers' products, and how near they come to what the CPU can do.  By kind: of
+// this rank, while it computes them.
+static json_t *operations(const ak_trainer *t, const measured *m)
 {
-    json_t *line =
-        json_pack("{s:s, s:s, s:I, s:I, s:I, s:i, s:I, s:b, s:I, s:f, s:f, s:I, s:o, s:o}",
-                  "method", t->method->name, "backbone", t->backbone->name, "image_size",
-                  (json_int_t)t->image_size, "batch", (json_int_t)t->batch, "shards",
-                  (json_int_t)t->world.shards, "ranks", ak_comm_size(t->world.comm),
-                  "threads_per_shard", (json_int_t)spec->threads_per_shard, "ready_views",
-                  loader == NULL, "steps", (json_int_t)steps, "seconds", seconds, "images_per_s",
-                  (double)(steps * t->batch) / seconds, "resident_growth_kib", (json_int_t)grown,
-                  "seconds_by_kind", table(t, loader, all_seconds), "exchange", exchange(t));
+    const ak_graph *g = t->graph;
+    double step = ak_graph_gflop(g, NULL) / (double)m->all_steps * t->world.shards / t->world.local,
+           rate = step * (double)m->steps / m->seconds;
+    json_t *kinds = json_object();
 
+    for (int i = 0; ak_graph_kind(g, i); i++) {
+        const char *kind = ak_graph_kind(g, i);
+        double gflop = ak_graph_gflop(g, kind);
+
+        if (gflop > 0)
+            json_object_set_new(kinds, kind, json_real(gflop / ak_graph_seconds(g, kind)));
+    }
+    return json_pack("{s:f, s:f, s:f, s:f, s:o}", "gflop_per_step", step, "gflop_per_s", rate,
+                     "peak_gflop_per_s", m->peak, "share_of_peak", rate / m->peak,
+                     "gflop_per_s_by_kind", kinds);
+}
+
+static void print(const ak_trainer *t, const ak_loader *loader, const ak_spec *spec,
+                  const measured *m)
+{
+    json_t *line = json_pack(
+        "{s:s, s:s, s:I, s:I, s:I, s:i, s:I, s:s, s:s, s:b, s:I, s:f, s:f}", "method",
+        t->method->name, "backbone", t->backbone->name, "image_size", (json_int_t)t->image_size,
+        "batch", (json_int_t)t->batch, "shards", (json_int_t)t->world.shards, "ranks",
+        ak_comm_size(t->world.comm), "threads_per_shard", (json_int_t)spec->threads_per_shard,
+        "precision", t->world.bf16 ? "bf16" : "fp32", "instructions", ak_isa_name(t->world.isa),
+        "ready_views", loader == NULL, "steps", (json_int_t)m->steps, "seconds", m->seconds,
+        "images_per_s", (double)(m->steps * t->batch) / m->seconds);
+
+    json_object_update_new(line, operations(t, m));
+    json_object_set_new(line, "resident_growth_kib", json_integer(m->grown));
+    json_object_set_new(line, "seconds_by_kind", table(t, loader, m->all_seconds));
+    json_object_set_new(line, "exchange", exchange(t));
     json_dumpf(line, stdout, JSON_REAL_PRECISION(6));
     puts("");
     json_decref(line);
@@ -207,29 +240,40 @@ static akssl_status trace_steps(const bench *b, ak_trainer *t, ak_loader *loader
     return rc == AKSSL_OK ? closed : rc;
 }
 
-// Two steps warm up; their time counts in the table, not in the rate.
+// The peak of all ranks, each measuring at the same time.
+static double peak_of(const ak_trainer *t)
+{
+    const ak_dense_kernels *kernels = ak_dense_kernels_of(t->world.isa, t->world.bf16);
+
+    ak_comm_barrier(t->world.comm);
+    return ak_peak_gflop_per_s(kernels, t->world.threads) * ak_comm_size(t->world.comm);
+}
+
+// Two steps warm up; their time counts in the tables, not in the rates.
 static akssl_status measure(const bench *b, ak_trainer *t, ak_loader *loader, const ak_spec *spec)
 {
-    int64_t step = 0, first, start = ak_clock_ns(), from, resident;
+    measured m = { .peak = peak_of(t) };
+    int64_t first, start = ak_clock_ns(), from, resident;
     akssl_status rc = AKSSL_OK;
-    double seconds = 0;
     bool done = false;
 
-    while (step < 2 && rc == AKSSL_OK)
-        rc = one_step(t, loader, &step);
-    first = step;
+    while (m.all_steps < 2 && rc == AKSSL_OK)
+        rc = one_step(t, loader, &m.all_steps);
+    first = m.all_steps;
     resident = resident_kib();
     from = ak_clock_ns();
     while (rc == AKSSL_OK && !done) {
-        rc = one_step(t, loader, &step);
-        seconds = (double)(ak_clock_ns() - from) * 1e-9;
-        done = ak_comm_agree(t->world.comm, seconds >= b->seconds);
+        rc = one_step(t, loader, &m.all_steps);
+        m.seconds = (double)(ak_clock_ns() - from) * 1e-9;
+        done = ak_comm_agree(t->world.comm, m.seconds >= b->seconds);
     }
+    m.steps = m.all_steps - first;
+    m.all_seconds = (double)(ak_clock_ns() - start) * 1e-9;
+    m.grown = resident_kib() - resident;
     if (rc == AKSSL_OK && ak_comm_rank(t->world.comm) == 0)
-        print(t, loader, spec, step - first, seconds, (double)(ak_clock_ns() - start) * 1e-9,
-              resident_kib() - resident);
+        print(t, loader, spec, &m);
     if (rc == AKSSL_OK && b->profile[0])
-        rc = trace_steps(b, t, loader, &step);
+        rc = trace_steps(b, t, loader, &m.all_steps);
     return rc;
 }
 

@@ -218,6 +218,11 @@ void ak_op_leaf(ak_graph *g, int64_t floats)
     g->leaf_size = floats > g->leaf_size ? floats : g->leaf_size;
 }
 
+int64_t ak_op_layer_products(const ak_op *op, int64_t forward, bool backward)
+{
+    return backward ? forward * (op->in[0]->needs_grad + op->trains) : forward;
+}
+
 float *ak_op_gradient(ak_graph *g, const ak_op *op, const ak_param *param)
 {
     return g->gradient + op->lane * g->lane_size + param->offset;
@@ -492,6 +497,8 @@ static void took(ak_graph *g, ak_op *op, bool back, int64_t start)
     int64_t end = ak_clock_ns();
 
     op->seconds += (double)(end - start) * 1e-9;
+    if (op->kind->products)
+        op->products += (double)op->kind->products(op, back) * g->world.local;
     if (g->watch)
         g->watch(g->watch_ctx, op->kind->name, op->out, back, start, end);
 }
@@ -599,6 +606,16 @@ double ak_graph_seconds(const ak_graph *g, const char *kind)
         if (!kind || strcmp(g->ops[i]->kind->name, kind) == 0)
             sum += g->ops[i]->seconds;
     return sum;
+}
+
+double ak_graph_gflop(const ak_graph *g, const char *kind)
+{
+    double sum = 0;
+
+    for (int i = 0; i < g->op_count; i++)
+        if (!kind || strcmp(g->ops[i]->kind->name, kind) == 0)
+            sum += g->ops[i]->products;
+    return 2e-9 * sum;
 }
 
 const char *ak_graph_kind(const ak_graph *g, int index)

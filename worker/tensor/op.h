@@ -36,6 +36,10 @@ typedef struct ak_op_kind {
     void (*again)(ak_op *op, ak_graph *g);
     bool (*can_again)(const ak_op *op);
 
+    // products counts the multiply-adds of a layer's products for one shard, in forward or, those
+    // that gradients need, in backward.  Optional: it has none to speak of.
+    int64_t (*products)(const ak_op *op, bool backward);
+
     // gathered gives what forward collected from all shards, see ak_gathered.  Optional.
     const float *(*gathered)(const ak_op *op);
 
@@ -52,7 +56,7 @@ struct ak_op {
     bool trains; // has trained parameters
     int lane;    // that their gradients go to
     const ak_param *trained[AK_GRAPH_PARAMS];
-    double seconds;
+    double seconds, products; // since the start
 };
 
 struct ak_graph {
@@ -106,6 +110,10 @@ const ak_maps *ak_op_maps(const ak_tensor *t);
 void ak_op_scratch(ak_graph *g, int64_t floats);
 void ak_op_room(ak_graph *g, int64_t doubles);
 void ak_op_leaf(ak_graph *g, int64_t floats); // the largest parameter gradient of the op
+
+// ak_op_layer_products is `products` of an op that multiplies its first input by a weight:
+// forward's count as it is; in backward, as many for each of the two that has a gradient.
+int64_t ak_op_layer_products(const ak_op *op, int64_t forward, bool backward);
 
 // ak_op_gradient is where op stores a parameter's gradient (numel floats).
 float *ak_op_gradient(ak_graph *g, const ak_op *op, const ak_param *param);

@@ -51,6 +51,10 @@ typedef struct ak_dense_kernels {
 
     void (*product)(const ak_dense_product *product);
 
+    // spin makes `turns` times rows * panel * pair multiply-adds of registers alone: as fast as the
+    // CPU can.  The number it returns is of no use.
+    float (*spin)(int64_t turns);
+
     const ak_dense_rows *halves; // loops over rows of bf16: of kernels of pairs; else NULL
 } ak_dense_kernels;
 

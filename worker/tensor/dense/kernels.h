@@ -332,6 +332,22 @@ static void product(const ak_dense_product *p)
     }
 }
 
+// ---- peak
+
+static float spin(int64_t turns)
+{
+    vec sum[ROWS * VECTORS], right = (vec){ 0 } + 0.5F;
+    float total = 0, left = 0.5F;
+
+    LOOP(int i = 0; i < ROWS * VECTORS; i++) sum[i] = (vec){ 0 } + (float)i;
+    __asm__ volatile("" : "+m"(left), "+m"(right)); // for all the compiler knows: other numbers
+    for (int64_t t = 0; t < turns; t++)
+        LOOP(int i = 0; i < ROWS * VECTORS; i++)
+    ADD_PRODUCT(sum[i], left, right);
+    LOOP(int i = 0; i < ROWS * VECTORS; i++) total += sum[i][0];
+    return total;
+}
+
 const ak_dense_kernels TABLE = {
     .lanes = LANES,
     .rows = ROWS,
@@ -340,6 +356,7 @@ const ak_dense_kernels TABLE = {
     .pack = pack,
     .pack_left = pack_left,
     .product = product,
+    .spin = spin,
 #ifdef PAIRS
     .halves = &ak_dense_rows_bf16,
 #endif

@@ -65,6 +65,14 @@ static void tell(const ak_op *op, ak_graph_node *node)
     node->number[0] = a->shape.heads;
 }
 
+static int64_t products(const ak_op *op, bool backward)
+{
+    const ak_heads *a = &((const attention *)op->self)->shape;
+    int64_t one = a->n * a->tokens * a->tokens * a->width; // Q K^T, and the softmax times V
+
+    return backward ? 4 * one : 2 * one;
+}
+
 static const ak_op_kind kind = {
     .name = "attention",
     .self_size = sizeof(attention),
@@ -73,6 +81,7 @@ static const ak_op_kind kind = {
     .plan = plan,
     .forward = forward,
     .backward = backward,
+    .products = products,
     .fini = fini,
     .tell = tell,
 };

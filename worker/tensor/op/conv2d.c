@@ -88,6 +88,14 @@ static void tell(const ak_op *op, ak_graph_node *node)
     node->number[1] = c->shape.padding;
 }
 
+static int64_t products(const ak_op *op, bool backward)
+{
+    const conv2d *c = op->self;
+    int64_t each = c->shape.in * c->shape.kernel * c->shape.kernel;
+
+    return ak_op_layer_products(op, op->out->numel * each, backward);
+}
+
 static const ak_op_kind kind = {
     .name = "conv2d",
     .self_size = sizeof(conv2d),
@@ -96,6 +104,7 @@ static const ak_op_kind kind = {
     .plan = plan,
     .forward = forward,
     .backward = backward,
+    .products = products,
     .fini = fini,
     .tell = tell,
 };

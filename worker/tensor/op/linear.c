@@ -149,6 +149,13 @@ static void tell(const ak_op *op, ak_graph_node *node)
     node->epsilon = AK_KERNEL_NORM_EPS;
 }
 
+static int64_t products(const ak_op *op, bool backward)
+{
+    const linear *l = op->self;
+
+    return ak_op_layer_products(op, l->rows * l->in * l->out, backward);
+}
+
 static const ak_op_kind kind = {
     .name = "linear",
     .self_size = sizeof(linear),
@@ -157,6 +164,7 @@ static const ak_op_kind kind = {
     .plan = plan,
     .forward = forward,
     .backward = backward,
+    .products = products,
     .fini = fini,
     .tell = tell,
 };

@@ -106,6 +106,13 @@ static void tell(const ak_op *op, ak_graph_node *node)
     node->param[1] = p->bias;
 }
 
+static int64_t products(const ak_op *op, bool backward)
+{
+    const patch_embed *p = op->self;
+
+    return ak_op_layer_products(op, p->rows * p->in * p->out, backward);
+}
+
 static const ak_op_kind kind = {
     .name = "patch_embed",
     .self_size = sizeof(patch_embed),
@@ -113,6 +120,7 @@ static const ak_op_kind kind = {
     .half = AK_HALF_OUT,
     .plan = plan,
     .forward = forward,
+    .products = products,
     .backward = backward,
     .tell = tell,
 };

@@ -134,6 +134,13 @@ static void fini(ak_op *op)
     free(((weight_norm_linear *)op->self)->length);
 }
 
+static int64_t products(const ak_op *op, bool backward)
+{
+    const weight_norm_linear *l = op->self;
+
+    return ak_op_layer_products(op, l->rows * l->in * l->out, backward);
+}
+
 static const ak_op_kind kind = {
     .name = "weight_norm_linear",
     .self_size = sizeof(weight_norm_linear),
@@ -141,6 +148,7 @@ static const ak_op_kind kind = {
     .plan = plan,
     .forward = forward,
     .backward = backward,
+    .products = products,
     .fini = fini,
 };
 

@@ -146,6 +146,33 @@ START_TEST(ranks_tell_what_they_exchange)
 }
 END_TEST
 
-AK_TEST_MAIN(AK_CASE(ranks_tell_what_they_exchange),
+// Multiply-adds of bench_of_two's step: 8 views, each of 4 patches of 192 numbers and the class
+// token; 2 blocks 192 wide, of whose last only that token goes on behind attention; the head.  Each
+// product is made three times, forward and for two gradients; the patches' has one gradient.
+START_TEST(operations_are_counted_and_set_beside_the_peak)
+{
+    json_t *line = bench_of_two();
+    double views = 8, tokens = 5, d = 192, qkv = 3 * d * d, behind = d * d + 2 * 4 * d * d,
+           linear = tokens * (qkv + behind) + tokens * qkv + behind + d * d + d * 128,
+           attention = 2 * 2 * tokens * tokens * d, patches = 4 * d * d,
+           step = number(line, "gflop_per_step"), rate = number(line, "gflop_per_s"),
+           peak = number(line, "peak_gflop_per_s");
+    const json_t *kinds = json_object_get(line, "gflop_per_s_by_kind");
+
+    ck_assert_double_eq_tol(step, 2e-9 * views * (3 * (linear + attention) + 2 * patches),
+                            1e-5 * step);
+    ck_assert_double_eq_tol(rate, step * number(line, "steps") / number(line, "seconds"),
+                            1e-3 * rate);
+    ck_assert_double_eq_tol(number(line, "share_of_peak"), rate / peak, 1e-4);
+    ck_assert(peak > 0.5 && number(line, "share_of_peak") < 1);
+    ck_assert(number(kinds, "linear") > 0 && number(kinds, "attention") > 0 &&
+              number(kinds, "patch_embed") > 0);
+    ck_assert_int_eq(json_object_size(kinds), 3);
+    json_decref(line);
+}
+END_TEST
+
+AK_TEST_MAIN(AK_CASE(operations_are_counted_and_set_beside_the_peak),
+             AK_CASE(ranks_tell_what_they_exchange),
              AK_CASE(a_profile_has_each_operation_of_three_steps),
              AK_CASE(a_profile_that_cannot_be_written_is_an_error))
