@@ -39,7 +39,7 @@ rows=(
     "--method simclr --backbone vit_small:patch_size=16 --image-size 224 --batch 16 --ready-views"
 )
 
-# measure FILE COMMAND...: appends "images_per_s peak_MiB"; the peak is the process's.
+# measure FILE COMMAND...: appends "images_per_s peak_MiB share", the peak of the process, the share of the CPU's peak.
 measure() {
     local file=$1
     shift
@@ -49,7 +49,8 @@ done = subprocess.run(sys.argv[1:], stdout=subprocess.PIPE, text=True)
 rate = re.findall(r'"images_per_s": ([0-9.]+)', done.stdout)
 if done.returncode or not rate:
     sys.exit("compare.sh: failed: " + " ".join(sys.argv[1:]))
-print(rate[-1], resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024)
+share = re.findall(r'"share_of_peak": ([0-9.]+)', done.stdout) or ["0"]
+print(rate[-1], resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024, share[-1])
 PY
 }
 
@@ -60,7 +61,7 @@ median() { # FILE COLUMN
 printf '%s, %s cores; %s; ' "$(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -n 1)" "$cores" "$("$bin/akssl-worker" --version)"
 for peer in "${pythons[@]}"; do "$peer" -c 'import torch; print("PyTorch", torch.__version__, end="; ")'; done
 printf '%s, %s rounds of %s s\n\n' "$precision" "$rounds" "$seconds"
-printf '| work | akssl, images/s | peers | ratio | akssl, MiB | the fastest peer, MiB | ratio |\n|---|---|---|---|---|---|---|\n'
+printf '| work | akssl, images/s | of peak | peers | ratio | akssl, MiB | the fastest peer, MiB | ratio |\n|---|---|---|---|---|---|---|---|\n'
 if [ $# -gt 2 ]; then shift 2; else mapfile -t all < <(seq ${#rows[@]}) && set -- "${all[@]}"; fi
 for row in "$@"; do
     read -ra work <<<"${rows[row - 1]}"
@@ -82,6 +83,7 @@ for row in "$@"; do
         awk -v a="$(median "$dir/$row.$i" 1)" -v b="$(median "$dir/$row.$best" 1)" 'BEGIN { exit !(a > b) }' && best=$i
     done
     awk -v work="${theirs[*]}" -v o="$(median "$dir/$row.ours" 1)" -v om="$(median "$dir/$row.ours" 2)" \
+        -v share="$(median "$dir/$row.ours" 3)" \
         -v p="$(median "$dir/$row.$best" 1)" -v pm="$(median "$dir/$row.$best" 2)" -v rates="$rates" 'BEGIN {
-        printf "| %s | %.1f | %s | **%.2f** | %d | %d | %.2f |\n", work, o, rates, o / p, om, pm, om / pm }'
+        printf "| %s | %.1f | %.0f %% | %s | **%.2f** | %d | %d | %.2f |\n", work, o, 100 * share, rates, o / p, om, pm, om / pm }'
 done
