@@ -86,11 +86,11 @@ static void run(const ak_conv_kind *kind, void *conv, const inputs *in, const re
 {
     float *gradient = numbers(kind->gradient_size(conv));
 
-    kind->load(conv, in->w);
     for (int d = 0; d < DIRECTIONS; d++) {
         double start, spent;
         int rounds = 0;
 
+        kind->load(conv, in->w, d == DATA);
         compute(kind, conv, in, out, gradient, d);
         start = seconds();
         do {

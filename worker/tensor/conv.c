@@ -51,9 +51,9 @@ const char *ak_conv_algorithm(const ak_conv *c)
     return c->kind->name;
 }
 
-void ak_conv_load(ak_conv *c, const float *w)
+void ak_conv_load(ak_conv *c, const float *w, bool backward)
 {
-    c->kind->load(c->self, w);
+    c->kind->load(c->self, w, backward);
 }
 
 void ak_conv_forward(ak_conv *c, const void *x, void *y)

@@ -42,8 +42,10 @@ void ak_conv_free(ak_conv *conv); // NULL-safe
 
 const char *ak_conv_algorithm(const ak_conv *conv); // its name; static
 
-// ak_conv_load takes this step's weights: w [out, in, k, k].
-void ak_conv_load(ak_conv *conv, const float *w);
+// ak_conv_load lays out this step's weights, w [out, in, k, k], for ak_conv_forward or, if
+// backward, for ak_conv_backward_data, in memory that all convolutions of the engine use in turn:
+// it is what the last load left, so that no network keeps all its weights twice more.
+void ak_conv_load(ak_conv *conv, const float *w, bool backward);
 
 void ak_conv_forward(ak_conv *conv, const void *x, void *y);
 void ak_conv_backward_data(ak_conv *conv, const void *dy, void *dx);

@@ -124,22 +124,24 @@ static dnnl_status_t reorder_pd(pd_own *pd, md_ref from, md_ref to, dnnl_engine_
 
 // ---- the convolution
 
+typedef struct buffer {
+    float *at;
+    size_t floats;
+} buffer;
+
 struct ak_conv_engine {
     dnnl_engine_t engine;
     dnnl_stream_t stream;
     int threads;
     ak_isa isa;
-    float *room;
-    size_t room_size;
+    buffer room, weights;
 };
 
 typedef struct direct {
-    dnnl_stream_t stream;
-    bool used[DIRECTIONS];
+    ak_conv_engine *engine;
     dnnl_primitive_t run[DIRECTIONS];
     dnnl_primitive_t reorder[DIRECTIONS]; // [out,in,k,k] to the layout; for WEIGHTS, back from it
     dnnl_memory_t plain, x, y, w[DIRECTIONS];
-    float *weights[DIRECTIONS]; // FORWARD, DATA: this step's weights, laid out
     int64_t gradient_size;
     ak_conv_shape shape;
 } direct;
@@ -191,7 +193,8 @@ void ak_conv_engine_free(ak_conv_engine *e)
         dnnl_stream_destroy(e->stream);
     if (e->engine)
         dnnl_engine_destroy(e->engine);
-    free(e->room);
+    free(e->room.at);
+    free(e->weights.at);
     free(e);
 }
 
@@ -205,24 +208,35 @@ ak_isa ak_conv_isa(const ak_conv_engine *e)
     return e->isa;
 }
 
-akssl_status ak_conv_reserve(ak_conv_engine *e, size_t floats)
+static akssl_status grow(buffer *m, size_t floats)
 {
-    float *room;
+    float *at;
 
-    if (floats <= e->room_size)
+    if (floats <= m->floats)
         return AKSSL_OK;
-    room = ak_try_alloc(floats, sizeof *room);
-    if (!room)
+    at = ak_try_alloc(floats, sizeof *at);
+    if (!at)
         return AKSSL_ERR_NO_MEMORY; // ak_try_alloc has said how much
-    free(e->room);
-    e->room = room;
-    e->room_size = floats;
+    free(m->at);
+    *m = (buffer){ at, floats };
     return AKSSL_OK;
+}
+
+akssl_status ak_conv_reserve(ak_conv_engine *e, size_t room, size_t weights)
+{
+    akssl_status rc = grow(&e->room, room);
+
+    return rc < 0 ? rc : grow(&e->weights, weights);
 }
 
 float *ak_conv_room(const ak_conv_engine *e)
 {
-    return e->room;
+    return e->room.at;
+}
+
+float *ak_conv_weights(const ak_conv_engine *e)
+{
+    return e->weights.at;
 }
 
 typedef struct build {
@@ -259,20 +273,16 @@ static dnnl_status_t build_direction(build *b, enum direction d)
                  b->pad, b->forward);
     if (rc != dnnl_success)
         return rc;
-    c->used[d] = true;
     rc = dnnl_primitive_create(&c->run[d], pd);
     layout = dnnl_primitive_desc_query_md(
         pd, d == WEIGHTS ? dnnl_query_diff_weights_md : dnnl_query_weights_md, 0);
     size = dnnl_memory_desc_get_size(layout);
-    if (d == WEIGHTS) {
+    if (d == WEIGHTS)
         c->gradient_size = (int64_t)(size / sizeof(float));
-    } else {
-        c->weights[d] = ak_try_alloc(size, 1);
-        if (!c->weights[d])
-            rc = dnnl_out_of_memory;
-    }
+    else if (ak_conv_reserve(c->engine, 0, (size + sizeof(float) - 1) / sizeof(float)) < 0)
+        rc = dnnl_out_of_memory;
     if (rc == dnnl_success)
-        rc = dnnl_memory_create(&c->w[d], layout, b->engine, c->weights[d]);
+        rc = dnnl_memory_create(&c->w[d], layout, b->engine, NULL);
     if (rc == dnnl_success)
         rc = build_reorder(b, d, layout);
     if (d == FORWARD)
@@ -327,7 +337,7 @@ static akssl_status make(void **out, ak_conv_engine *engine, const ak_conv_shape
 
     memset(&b, 0, sizeof b);
     b.conv = ak_alloc(1, sizeof *b.conv);
-    b.conv->stream = engine->stream;
+    b.conv->engine = engine;
     b.conv->shape = *s;
     b.engine = engine->engine;
     rc = build_all(&b, s, training, with_data);
@@ -360,7 +370,6 @@ static void release(void *self)
             dnnl_primitive_destroy(c->reorder[d]);
         if (c->w[d])
             dnnl_memory_destroy(c->w[d]);
-        free(c->weights[d]);
     }
     if (c->plain)
         dnnl_memory_destroy(c->plain);
@@ -383,21 +392,20 @@ static void point(dnnl_memory_t memory, const void *data)
 
 static void execute(direct *c, dnnl_primitive_t primitive, const dnnl_exec_arg_t *args, int count)
 {
-    if (dnnl_primitive_execute(primitive, c->stream, count, args) != dnnl_success)
+    if (dnnl_primitive_execute(primitive, c->engine->stream, count, args) != dnnl_success)
         abort(); // arguments are of the shapes that it was built for
-    dnnl_stream_wait(c->stream);
+    dnnl_stream_wait(c->engine->stream);
 }
 
-static void load(void *self, const float *w)
+static void load(void *self, const float *w, bool backward)
 {
     direct *c = self;
+    enum direction d = backward ? DATA : FORWARD;
 
     point(c->plain, w);
-    for (int d = FORWARD; d <= DATA; d++)
-        if (c->used[d])
-            execute(c, c->reorder[d],
-                    (dnnl_exec_arg_t[]){ { DNNL_ARG_FROM, c->plain }, { DNNL_ARG_TO, c->w[d] } },
-                    2);
+    point(c->w[d], ak_conv_weights(c->engine));
+    execute(c, c->reorder[d],
+            (dnnl_exec_arg_t[]){ { DNNL_ARG_FROM, c->plain }, { DNNL_ARG_TO, c->w[d] } }, 2);
 }
 
 static void forward(void *self, const void *x, void *y)

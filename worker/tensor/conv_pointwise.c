@@ -12,7 +12,6 @@
 
 typedef struct pointwise {
     ak_dense layer;
-    float *packed, *packed_back; // this step's weights as either product reads them
     ak_conv_engine *engine;
 } pointwise;
 
@@ -26,20 +25,19 @@ static bool fits(const ak_conv_shape *s)
 
 static void release(void *self)
 {
-    pointwise *p = self;
-
-    free(p->packed);
-    free(p->packed_back);
-    free(p);
+    free(self);
 }
 
 static akssl_status make(void **out, ak_conv_engine *engine, const ak_conv_shape *s, bool training,
                          bool with_data)
 {
     pointwise *p = ak_alloc(1, sizeof *p);
-    akssl_status rc = AKSSL_ERR_NO_MEMORY; // ak_try_alloc has said how much
     ak_dense *d = &p->layer;
+    int64_t forth, back;
+    akssl_status rc;
 
+    (void)training;
+    (void)with_data;
     p->engine = engine;
     *d = (ak_dense){ .rows = s->n * s->h * s->w,
                      .in = s->in,
@@ -48,11 +46,9 @@ static akssl_status make(void **out, ak_conv_engine *engine, const ak_conv_shape
                      .x_half = true,
                      .y_half = true,
                      .threads = ak_conv_threads(engine) };
-    p->packed = ak_try_alloc((size_t)ak_dense_packed(d, false), sizeof *p->packed);
-    if (training && with_data)
-        p->packed_back = ak_try_alloc((size_t)ak_dense_packed(d, true), sizeof *p->packed_back);
-    if (p->packed && (p->packed_back || !training || !with_data))
-        rc = ak_conv_reserve(engine, (size_t)ak_dense_room(d));
+    forth = ak_dense_packed(d, false);
+    back = ak_dense_packed(d, true);
+    rc = ak_conv_reserve(engine, (size_t)ak_dense_room(d), (size_t)(forth > back ? forth : back));
     if (rc < 0) {
         release(p);
         return rc;
@@ -61,21 +57,19 @@ static akssl_status make(void **out, ak_conv_engine *engine, const ak_conv_shape
     return AKSSL_OK;
 }
 
-static void load(void *self, const float *w)
+static void load(void *self, const float *w, bool backward)
 {
     pointwise *p = self;
 
     p->layer.w = w;
-    ak_dense_pack(&p->layer, false, p->packed);
-    if (p->packed_back)
-        ak_dense_pack(&p->layer, true, p->packed_back);
+    p->layer.packed = ak_conv_weights(p->engine);
+    ak_dense_pack(&p->layer, backward, ak_conv_weights(p->engine));
 }
 
 static void forward(void *self, const void *x, void *y)
 {
     pointwise *p = self;
 
-    p->layer.packed = p->packed;
     ak_dense_forward(&p->layer, y, NULL, x, NULL, ak_conv_room(p->engine));
 }
 
@@ -83,7 +77,6 @@ static void backward_data(void *self, const void *dy, void *dx)
 {
     pointwise *p = self;
 
-    p->layer.packed = p->packed_back;
     ak_dense_backward(&p->layer, dx, false, NULL, dy, NULL, NULL, ak_conv_room(p->engine));
 }
 

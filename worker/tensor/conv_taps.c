@@ -33,9 +33,7 @@ typedef struct taps {
     ak_conv_shape shape;
     axis rows, columns;
     steps forward, data;
-    float *weights; // [used row][used column][in][out]
-    float *swapped; // [placed row][placed column][out][in]; NULL without the data's gradient
-    float *packed, *packed_swapped; // both as products of bf16 read them; in bf16 alone
+    int64_t packed; // floats of the weights as products of bf16 read them, either way
     ak_conv_engine *engine;
 } taps;
 
@@ -170,11 +168,12 @@ static void release(void *self)
 
     free(t->forward.at);
     free(t->data.at);
-    free(t->weights);
-    free(t->swapped);
-    free(t->packed);
-    free(t->packed_swapped);
     free(t);
+}
+
+static int64_t most(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
 }
 
 static int64_t in_size(const taps *t)
@@ -201,43 +200,32 @@ static ak_taps_pass pass_of(const taps *t, bool data)
                            .threads = ak_conv_threads(t->engine) };
 }
 
-static akssl_status make_half(taps *t, bool with_data)
+static akssl_status reserve(taps *t)
 {
     ak_taps_pass forth = pass_of(t, false), back = pass_of(t, true);
-    int64_t all = t->rows.used * t->columns.used, room = ak_taps_half_room(&forth),
-            other = ak_taps_half_room(&back);
+    int64_t all = t->rows.used * t->columns.used, room = 0;
 
-    t->packed = ak_try_alloc((size_t)ak_taps_half_packed(&forth, all), sizeof *t->packed);
-    if (with_data)
-        t->packed_swapped =
-            ak_try_alloc((size_t)ak_taps_half_packed(&back, all), sizeof *t->packed_swapped);
-    if (!t->packed || (with_data && !t->packed_swapped))
-        return AKSSL_ERR_NO_MEMORY;
-    return ak_conv_reserve(t->engine, (size_t)(room > other ? room : other));
+    if (t->shape.half) {
+        t->packed = most(ak_taps_half_packed(&forth, all), ak_taps_half_packed(&back, all));
+        room = most(ak_taps_half_room(&forth), ak_taps_half_room(&back));
+    }
+    return ak_conv_reserve(t->engine, (size_t)room, (size_t)(t->packed + gradient_size(t)));
 }
 
 static akssl_status make(void **out, ak_conv_engine *engine, const ak_conv_shape *shape,
                          bool training, bool with_data)
 {
     taps *t = ak_alloc(1, sizeof *t);
-    akssl_status rc = AKSSL_OK;
-    size_t count;
+    akssl_status rc;
 
     t->engine = engine;
     t->shape = *shape;
     t->rows = axis_of(shape->h, shape);
     t->columns = axis_of(shape->w, shape);
     t->forward = steps_new(t, false);
-    count = (size_t)gradient_size(t);
-    t->weights = ak_try_alloc(count, sizeof *t->weights);
-    if (training && with_data) {
+    if (training && with_data)
         t->data = steps_new(t, true);
-        t->swapped = ak_try_alloc(count, sizeof *t->swapped);
-    }
-    if (!t->weights || (training && with_data && !t->swapped))
-        rc = AKSSL_ERR_NO_MEMORY; // ak_try_alloc has said how much
-    if (rc == AKSSL_OK && shape->half)
-        rc = make_half(t, training && with_data);
+    rc = reserve(t);
     if (rc < 0) {
         release(t);
         return rc;
@@ -309,33 +297,40 @@ static void unload_turned(const tile *t, float *to, const float *from)
             to[(o * t->in + i) * t->apart] = from[i * t->out + o];
 }
 
-static void load_floats(taps *t, const float *w)
+// The weights that were loaded last, as floats: forward [used row][used column][in][out], for the
+// data's gradient [placed row][placed column][out][in].  Those of bf16 lie before them, packed.
+static float *floats_of(const taps *t)
 {
-    int64_t size = t->shape.in * t->shape.out;
+    return ak_conv_weights(t->engine) + t->packed;
+}
+
+static void load_floats(const taps *t, const float *w, bool backward)
+{
+    int64_t size = t->shape.in * t->shape.out, columns = t->columns.used;
+    float *to = floats_of(t);
 
     for (tile at = first_tile(&t->shape); next_tile(&at);)
         for (int64_t r = 0; r < t->rows.used; r++)
-            for (int64_t c = 0; c < t->columns.used; c++) {
+            for (int64_t c = 0; c < columns; c++) {
                 const float *from = w + tap_offset(t, r, c);
-                int64_t slot = t->rows.place[r] * t->columns.used + t->columns.place[c];
 
-                load_turned(&at, t->weights + (r * t->columns.used + c) * size, from);
-                if (t->swapped)
-                    load_straight(&at, t->swapped + slot * size, from);
+                if (backward)
+                    load_straight(
+                        &at, to + (t->rows.place[r] * columns + t->columns.place[c]) * size, from);
+                else
+                    load_turned(&at, to + (r * columns + c) * size, from);
             }
 }
 
-static void load(void *self, const float *w)
+static void load(void *self, const float *w, bool backward)
 {
     taps *t = self;
-    ak_taps_pass forth = pass_of(t, false), back = pass_of(t, true);
-    int64_t all = t->rows.used * t->columns.used;
+    ak_taps_pass pass = pass_of(t, backward);
 
-    load_floats(t, w);
-    if (t->packed)
-        ak_taps_half_pack(&forth, t->packed, t->weights, all);
-    if (t->packed_swapped)
-        ak_taps_half_pack(&back, t->packed_swapped, t->swapped, all);
+    load_floats(t, w, backward);
+    if (t->shape.half)
+        ak_taps_half_pack(&pass, ak_conv_weights(t->engine), floats_of(t),
+                          t->rows.used * t->columns.used);
 }
 
 static void clear(float *at, int64_t images, int64_t channels, int64_t apart)
@@ -375,9 +370,10 @@ static void forward(void *self, const void *x, void *y)
     ak_taps_pass pass = pass_of(t, false);
 
     if (t->shape.half)
-        ak_taps_half_run(&pass, y, x, t->packed, ak_conv_room(t->engine));
+        ak_taps_half_run(&pass, y, x, ak_conv_weights(t->engine), ak_conv_room(t->engine));
     else
-        run_steps(&t->forward, t->shape.n, y, out_size(t), t->shape.out, x, in_size(t), t->weights);
+        run_steps(&t->forward, t->shape.n, y, out_size(t), t->shape.out, x, in_size(t),
+                  floats_of(t));
 }
 
 static void backward_data(void *self, const void *dy, void *dx)
@@ -386,9 +382,9 @@ static void backward_data(void *self, const void *dy, void *dx)
     ak_taps_pass pass = pass_of(t, true);
 
     if (t->shape.half)
-        ak_taps_half_run(&pass, dx, dy, t->packed_swapped, ak_conv_room(t->engine));
+        ak_taps_half_run(&pass, dx, dy, ak_conv_weights(t->engine), ak_conv_room(t->engine));
     else
-        run_steps(&t->data, t->shape.n, dx, in_size(t), t->shape.in, dy, out_size(t), t->swapped);
+        run_steps(&t->data, t->shape.n, dx, in_size(t), t->shape.in, dy, out_size(t), floats_of(t));
 }
 
 static void weights_of_floats(const taps *t, const float *x, const float *dy, float *gradient)

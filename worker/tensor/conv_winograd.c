@@ -37,10 +37,9 @@ typedef struct winograd {
     const ak_winograd_form *form;
     int64_t across, down, tiles, points; // points of a tile
     int64_t block, long_block;           // tiles at a time; for the weights' gradient
-    int64_t pair;        // numbers that stand in the place of a float where products read them
-    int64_t parts;       // of the tiles, that have sums of their own in the weights' gradient
-    float *zeros;        // what lies beside the image
-    float *u, *u_turned; // [point][to / PANEL][from][PANEL]: of w; of w turned, or NULL
+    int64_t pair;  // numbers that stand in the place of a float where products read them
+    int64_t parts; // of the tiles, that have sums of their own in the weights' gradient
+    float *zeros;  // what lies beside the image
 } winograd;
 
 static const ak_winograd_kernels *kernels_of(ak_isa isa, bool half)
@@ -118,13 +117,16 @@ static size_t room_of(const winograd *w)
     return (size_t)(one > weights ? one : weights);
 }
 
+static size_t weights_size(const winograd *w)
+{
+    return (size_t)(w->points * places(w, w->shape.in) * w->shape.out);
+}
+
 static void release(void *self)
 {
     winograd *w = self;
 
     free(w->zeros);
-    free(w->u);
-    free(w->u_turned);
     free(w);
 }
 
@@ -163,21 +165,16 @@ static akssl_status make(void **out, ak_conv_engine *engine, const ak_conv_shape
                          bool training, bool with_data)
 {
     winograd *w = ak_alloc(1, sizeof *w);
-    size_t weights;
     akssl_status rc;
 
+    (void)training;
+    (void)with_data;
     w->engine = engine;
     w->shape = *shape;
     plan(w, ak_conv_isa(engine));
-    weights = (size_t)(w->points * places(w, shape->in) * shape->out);
     w->zeros =
         ak_alloc((size_t)(shape->in > shape->out ? shape->in : shape->out), sizeof *w->zeros);
-    w->u = ak_try_alloc(weights, sizeof *w->u);
-    if (training && with_data)
-        w->u_turned = ak_try_alloc(weights, sizeof *w->u_turned);
-    rc = w->u && (w->u_turned || !training || !with_data) ? AKSSL_OK : AKSSL_ERR_NO_MEMORY;
-    if (rc == AKSSL_OK)
-        rc = ak_conv_reserve(engine, room_of(w));
+    rc = ak_conv_reserve(engine, room_of(w), weights_size(w));
     if (rc < 0) {
         release(w);
         return rc;
@@ -188,8 +185,9 @@ static akssl_status make(void **out, ak_conv_engine *engine, const ak_conv_shape
 
 // ---- weights
 
-// The points of w [out, in, 3, 3] for PANEL channels o.. of the output and each of the input.
-static void expand(const winograd *w, const float *taps, int64_t o)
+// The points of w [out, in, 3, 3] as [point][out / PANEL][in][PANEL], for PANEL channels o.. of the
+// output and each of the input.
+static void expand(const winograd *w, float *u, const float *taps, int64_t o)
 {
     int64_t in = w->shape.in, out = w->shape.out;
     float lanes[TAPS * PANEL];
@@ -198,13 +196,13 @@ static void expand(const winograd *w, const float *taps, int64_t o)
         for (int64_t l = 0; l < PANEL; l++)
             for (int64_t tap = 0; tap < TAPS; tap++)
                 lanes[tap * PANEL + l] = taps[((o + l) * in + i) * TAPS + tap];
-        w->form->expand(lanes, PANEL, w->u + o * in / w->pair + i / w->pair * PANEL,
+        w->form->expand(lanes, PANEL, u + o * in / w->pair + i / w->pair * PANEL,
                         in * out / w->pair, PANEL, place_of(i));
     }
 }
 
 // The same of the turned taps, from out to in.
-static void expand_turned(const winograd *w, const float *taps, int64_t i)
+static void expand_turned(const winograd *w, float *u, const float *taps, int64_t i)
 {
     int64_t in = w->shape.in, out = w->shape.out;
     float lanes[TAPS * PANEL];
@@ -213,19 +211,21 @@ static void expand_turned(const winograd *w, const float *taps, int64_t i)
         for (int64_t l = 0; l < PANEL; l++)
             for (int64_t tap = 0; tap < TAPS; tap++)
                 lanes[(TAPS - 1 - tap) * PANEL + l] = taps[(o * in + i + l) * TAPS + tap];
-        w->form->expand(lanes, PANEL, w->u_turned + i * out / w->pair + o / w->pair * PANEL,
+        w->form->expand(lanes, PANEL, u + i * out / w->pair + o / w->pair * PANEL,
                         in * out / w->pair, PANEL, place_of(o));
     }
 }
 
-static void load(void *self, const float *taps)
+static void load(void *self, const float *taps, bool backward)
 {
     winograd *w = self;
     int threads = ak_conv_threads(w->engine);
+    float *u = ak_conv_weights(w->engine);
 
-    PIECES(w->shape.out, PANEL, threads, expand(w, taps, lo));
-    if (w->u_turned)
-        PIECES(w->shape.in, PANEL, threads, expand_turned(w, taps, lo));
+    if (backward)
+        PIECES(w->shape.in, PANEL, threads, expand_turned(w, u, taps, lo));
+    else
+        PIECES(w->shape.out, PANEL, threads, expand(w, u, taps, lo));
 }
 
 static void unpack_some(const winograd *w, const float *gradient, float *dw, int64_t lo, int64_t hi)
@@ -304,13 +304,13 @@ static void give(const winograd *w, void *y, int64_t channels, int64_t tile, con
 
 typedef struct pass {
     const void *x;
-    const float *u;
     void *y;
     int64_t from, to; // channels
 } pass;
 
 static void convolve_block(const winograd *w, const pass *p, int64_t first, float *v)
 {
+    const float *u = ak_conv_weights(w->engine);
     int64_t k = places(w, p->from), v_apart = apart(w->block, k), m_apart = apart(w->block, p->to);
     int64_t count = least(w->block, w->tiles - first);
     float *m = v + w->points * v_apart;
@@ -318,7 +318,7 @@ static void convolve_block(const winograd *w, const pass *p, int64_t first, floa
     for (int64_t t = 0; t < count; t++)
         take(w, p->x, p->from, first + t, v + t * k, v_apart, AK_WINOGRAD_ROW);
     for (int64_t i = 0; i < w->points; i++)
-        w->kernels->product(m + i * m_apart, v + i * v_apart, p->u + i * k * p->to, up(count, ROWS),
+        w->kernels->product(m + i * m_apart, v + i * v_apart, u + i * k * p->to, up(count, ROWS),
                             p->to, k);
     for (int64_t t = 0; t < count; t++)
         give(w, p->y, p->to, first + t, m + t * p->to, m_apart);
@@ -340,15 +340,14 @@ static void forward(void *self, const void *x, void *y)
 {
     winograd *w = self;
 
-    convolve(w, (pass){ .x = x, .u = w->u, .y = y, .from = w->shape.in, .to = w->shape.out });
+    convolve(w, (pass){ .x = x, .y = y, .from = w->shape.in, .to = w->shape.out });
 }
 
 static void backward_data(void *self, const void *dy, void *dx)
 {
     winograd *w = self;
 
-    convolve(w,
-             (pass){ .x = dy, .u = w->u_turned, .y = dx, .from = w->shape.out, .to = w->shape.in });
+    convolve(w, (pass){ .x = dy, .y = dx, .from = w->shape.out, .to = w->shape.in });
 }
 
 // ---- the gradient of the weights

@@ -22,6 +22,7 @@
 #include "worker/tensor/ops.h"
 
 enum { ALIGN = 16, IMAGE_AXES = 3 }; // floats; least axes of what is stored as bf16
+enum { MOST_LINKS = 2 };             // values made again to make one
 
 // ---- recording
 
@@ -153,6 +154,7 @@ ak_op *ak_op_record(ak_graph *g, const ak_op_kind *kind, ak_tensor *in0, ak_tens
     op = ak_alloc(1, sizeof *op);
     op->kind = kind;
     op->self = ak_alloc(1, kind->self_size);
+    op->needs = kind->needs;
     op->in[0] = in0;
     op->in[1] = in1;
     op->out = new_tensor(g, dims, shape);
@@ -236,6 +238,12 @@ static void lives(int *first, int *last, int tick)
     *last = tick > *last ? tick : *last;
 }
 
+// Whether its backward pass reads the value of input k.
+static bool reads_back(const ak_op *op, int k)
+{
+    return op->out->needs_grad && op->needs & (k == 0 ? AK_NEEDS_IN | AK_NEEDS_FIRST : AK_NEEDS_IN);
+}
+
 static void find_lifetimes(ak_graph *g)
 {
     int ticks = 2 * g->op_count;
@@ -252,49 +260,73 @@ static void find_lifetimes(ak_graph *g)
 
             if (in->producer)
                 lives(&in->value_first, &in->value_last, i);
-            if (differentiated && in->producer && (op->kind->needs & AK_NEEDS_IN))
+            if (differentiated && in->producer && reads_back(op, k))
                 lives(&in->value_first, &in->value_last, back);
             if (differentiated && differentiates(op, k))
                 lives(&in->grad_first, &in->grad_last, back);
         }
-        if (differentiated && (op->kind->needs & AK_NEEDS_OUT))
+        if (differentiated && (op->needs & AK_NEEDS_OUT))
             lives(&op->out->value_first, &op->out->value_last, back);
         if (differentiated)
             lives(&op->out->grad_first, &op->out->grad_last, back);
     }
 }
 
-// Its producer makes it from what is itself kept.
+// How many values are made again, one from the other, to have this one in backward.
+static int links(const ak_tensor *t)
+{
+    int count = 0;
+
+    for (; t && t->again_first >= 0; t = t->producer->in[1])
+        count++;
+    return count;
+}
+
+// Whether its producer makes it from what is there: the first input is kept anyway, if nothing
+// could make that again, and the second may be made again itself, of few.
 static bool can_again(const ak_graph *g, const ak_tensor *t, const ak_tensor *keep)
 {
     const ak_op *op = t->producer;
+    const ak_tensor *other = op ? op->in[1] : NULL;
 
-    return g->loss && op && op->kind->again && t->dims >= IMAGE_AXES && t != keep && t != g->loss &&
-           op->kind->can_again(op) && !(op->in[0]->producer && op->in[0]->producer->kind->again);
+    if (!g->loss || !op || !op->kind->again || t->dims < IMAGE_AXES || t == keep || t == g->loss ||
+        (op->in[0]->producer && op->in[0]->producer->kind->again))
+        return false;
+    if (!other || !other->producer)
+        return true;
+    return links(other) < MOST_LINKS &&
+           (other->again_first < 0 ? other->value_last : other->again_last) >= t->value_last;
 }
 
-// Cuts the lifetime of what is made again in two.
+// Cuts the lifetime of what is made again in two: until forward's last reader, and from backward's
+// first one on; what it is made from has to be there by then.
+static void cut_life(ak_graph *g, ak_tensor *t)
+{
+    int forth = t->value_first, back = t->value_last;
+
+    for (int k = 0; k < g->op_count; k++)
+        for (int in = 0; in < AK_OP_INPUTS && g->ops[k]->in[in]; in++)
+            if (g->ops[k]->in[in] == t) {
+                int reader = 2 * g->op_count - 1 - k;
+
+                forth = k;
+                if (reads_back(g->ops[k], in))
+                    back = reader < back ? reader : back;
+            }
+    t->again_first = back;
+    t->again_last = t->value_last;
+    t->value_last = forth;
+    for (ak_tensor *from = t->producer->in[1]; from && from->again_first > back;
+         from = from->producer->in[1])
+        from->again_first = back;
+}
+
+// In the order of recording, so that it is known of what a value is made from.
 static void find_second_lives(ak_graph *g, const ak_tensor *keep)
 {
-    for (int i = 0; i < g->tensor_count; i++) {
-        ak_tensor *t = g->tensors[i];
-        int forth = t->value_first, back = t->value_last;
-
-        if (back < g->op_count || !can_again(g, t, keep))
-            continue;
-        for (int k = 0; k < g->op_count; k++)
-            for (int in = 0; in < AK_OP_INPUTS && g->ops[k]->in[in]; in++)
-                if (g->ops[k]->in[in] == t) {
-                    int reader = 2 * g->op_count - 1 - k;
-
-                    forth = k;
-                    if (g->ops[k]->out->needs_grad && g->ops[k]->kind->needs & AK_NEEDS_IN)
-                        back = reader < back ? reader : back;
-                }
-        t->again_first = back;
-        t->again_last = t->value_last;
-        t->value_last = forth;
-    }
+    for (int i = 0; i < g->tensor_count; i++)
+        if (g->tensors[i]->value_last >= g->op_count && can_again(g, g->tensors[i], keep))
+            cut_life(g, g->tensors[i]);
 }
 
 typedef struct span {
@@ -351,9 +383,9 @@ static int64_t padded(int64_t n)
     return (n + ALIGN - 1) / ALIGN * ALIGN;
 }
 
-static int64_t floats_of(const ak_tensor *t)
+int64_t ak_op_floats(const ak_tensor *t)
 {
-    return padded(t->half ? (t->numel + 1) / 2 : t->numel);
+    return t->half ? (t->numel + 1) / 2 : t->numel;
 }
 
 static void plan_arena(ak_graph *g)
@@ -363,18 +395,16 @@ static void plan_arena(ak_graph *g)
 
     for (int i = 0; i < g->tensor_count; i++) {
         ak_tensor *t = g->tensors[i];
+        int64_t size = padded(ak_op_floats(t));
 
         if (t->producer)
-            spans[count] =
-                (span){ &t->value_at, floats_of(t), t->value_first, t->value_last, count },
+            spans[count] = (span){ &t->value_at, size, t->value_first, t->value_last, count },
             count++;
         if (t->again_first >= 0)
-            spans[count] =
-                (span){ &t->again_at, floats_of(t), t->again_first, t->again_last, count },
+            spans[count] = (span){ &t->again_at, size, t->again_first, t->again_last, count },
             count++;
         if (t->grad_first >= 0)
-            spans[count] = (span){ &t->grad_at, floats_of(t), t->grad_first, t->grad_last, count },
-            count++;
+            spans[count] = (span){ &t->grad_at, size, t->grad_first, t->grad_last, count }, count++;
     }
     g->arena_size = place(spans, count);
     free(spans);
@@ -532,14 +562,27 @@ double ak_graph_sum(ak_graph *g, const ak_tensor *scalar)
     return sum;
 }
 
-// Makes a value again at its second place, if it is due.
+static bool due(const ak_tensor *t, int tick)
+{
+    return t && t->again_first >= 0 && tick >= t->again_first && tick <= t->again_last &&
+           !t->made_again;
+}
+
+// Makes a value again at its second place, if it is due (whoever should have read it first may not
+// have been asked for a gradient), behind those that it is made from.
 static void revive(ak_graph *g, ak_tensor *t, int tick)
 {
-    if (t->again_first < 0 || tick < t->again_first || t->made_again)
-        return;
-    t->made_again = true;
-    t->value_at = t->again_at;
-    t->producer->kind->again(t->producer, g);
+    ak_tensor *chain[MOST_LINKS];
+    int count = 0;
+
+    for (; due(t, tick); t = t->producer->in[1])
+        chain[count++] = t;
+    while (count-- > 0) {
+        t = chain[count];
+        t->made_again = true;
+        t->value_at = t->again_at;
+        t->producer->kind->again(t->producer, g);
+    }
 }
 
 static void differentiate(ak_graph *g, int i)

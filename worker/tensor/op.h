@@ -10,8 +10,9 @@
 
 enum { AK_OP_INPUTS = AK_GRAPH_INPUTS };
 
-// Values that backward reads; they stay in memory until then.
-enum { AK_NEEDS_IN = 1, AK_NEEDS_OUT = 2 };
+// Values that backward reads, which stay in memory until then: those of the inputs, of the first
+// input alone, of the output.
+enum { AK_NEEDS_IN = 1, AK_NEEDS_FIRST = 2, AK_NEEDS_OUT = 4 };
 
 // Which tensors an operation takes as bf16.
 enum { AK_HALF_IN = 1, AK_HALF_OUT = 2, AK_HALF = AK_HALF_IN | AK_HALF_OUT };
@@ -31,10 +32,9 @@ typedef struct ak_op_kind {
     void (*forward)(ak_op *op, ak_graph *g);
     void (*backward)(ak_op *op, ak_graph *g);
 
-    // again makes the value of out once more, before backward reads it, from the value of the first
-    // input: memory is free in between.  can_again: whether this op can.  Both or neither.
+    // again makes the value of out once more, before backward reads it, from the values of the
+    // inputs, where those are kept: memory is free in between.  Optional.
     void (*again)(ak_op *op, ak_graph *g);
-    bool (*can_again)(const ak_op *op);
 
     // products counts the multiply-adds of a layer's products for one shard, in forward or, those
     // that gradients need, in backward.  Optional: it has none to speak of.
@@ -53,6 +53,7 @@ struct ak_op {
     const ak_op_kind *kind;
     void *self;
     ak_tensor *in[AK_OP_INPUTS], *out;
+    int needs;   // its kind's; recording may take from them
     bool trains; // has trained parameters
     int lane;    // that their gradients go to
     const ak_param *trained[AK_GRAPH_PARAMS];
@@ -105,6 +106,9 @@ ak_tensor *ak_op_result(ak_graph *g, ak_op *op);
 
 // ak_op_maps gives the loops over a tensor's numbers.
 const ak_maps *ak_op_maps(const ak_tensor *t);
+
+// ak_op_floats is how many floats the tensor's numbers take up, as what they are stored as.
+int64_t ak_op_floats(const ak_tensor *t);
 
 // In plan: ask for memory shared by all operations, which each uses only within one call.
 void ak_op_scratch(ak_graph *g, int64_t floats);

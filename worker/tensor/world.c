@@ -62,8 +62,7 @@ akssl_status ak_tree_init(ak_tree *tree, int local, int64_t room)
 {
     memset(tree, 0, sizeof *tree);
     tree->room = room;
-    tree->levels = 1;
-    while (1 << (tree->levels - 1) < local)
+    while (local > 1 && 1 << tree->levels < 2 * local) // a lone leaf is the sum
         tree->levels++;
     for (int i = 0; i <= tree->levels; i++) {
         tree->slot[i] = ak_try_alloc((size_t)room, sizeof(float));
@@ -108,7 +107,7 @@ void ak_tree_push(ak_tree *tree, int64_t n, int threads)
 const float *ak_tree_total(ak_tree *tree)
 {
     tree->count = 0;
-    return tree->slot[tree->levels - 1];
+    return tree->slot[tree->levels ? tree->levels - 1 : 0];
 }
 
 // Numbers [at, at+n) of a subtree.

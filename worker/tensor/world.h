@@ -33,7 +33,8 @@ akssl_status ak_world_init(ak_world *world, ak_comm *comm, int64_t shards,
 // n * (ranks) doubles.
 void ak_world_sum(const ak_world *world, double *parts, int64_t n, double *room, double *sums);
 
-// A tree that adds the shards of one rank as they come: at most 1 + log2(local) buffers.
+// A tree that adds the shards of one rank as they come: 2 + log2(local) buffers, of a lone shard
+// one.
 typedef struct ak_tree {
     float *slot[16];
     int64_t room; // floats in each slot

@@ -56,7 +56,7 @@ static akssl_status plan(ak_op *op, ak_graph *g)
     ak_op_room(g, room > gathered ? room : gathered);
     ak_op_leaf(g, 2 * n->channels);
     if (op->in[1])
-        ak_op_scratch(g, op->in[1]->numel);
+        ak_op_scratch(g, ak_op_floats(op->out));
     return AKSSL_OK;
 }
 
@@ -185,11 +185,6 @@ static void forward(ak_op *op, ak_graph *g)
     again(op, g);
 }
 
-static bool can_again(const ak_op *op)
-{
-    return !op->in[1];
-}
-
 // The sums of one shard's group; where an addition needs g, g goes to its gradient, or beside it
 // when that one is to be added to.
 static void sum_group(ak_op *op, ak_graph *g, int s, int group)
@@ -306,12 +301,11 @@ static void tell(const ak_op *op, ak_graph_node *node)
 static const ak_op_kind kind = {
     .name = "batch_norm",
     .self_size = sizeof(batch_norm),
-    .needs = AK_NEEDS_IN | AK_NEEDS_OUT,
+    .needs = AK_NEEDS_FIRST | AK_NEEDS_OUT,
     .half = AK_HALF,
     .plan = plan,
     .forward = forward,
     .again = again,
-    .can_again = can_again,
     .backward = backward,
     .fini = fini,
     .tell = tell,
@@ -329,6 +323,8 @@ static ak_tensor *record(ak_graph *g, ak_tensor *x, const ak_norm *norm, ak_tens
                                                 .rows = x->numel / channels / groups,
                                                 .channels = channels,
                                                 .groups = groups };
+        if (!relu)
+            op->needs = AK_NEEDS_FIRST; // else the output tells backward where ReLU let through
         op->out->groups = groups;
         op->out->half = x->half;
     }

@@ -24,8 +24,10 @@ static akssl_status plan(ak_op *op, ak_graph *g)
     if (rc < 0)
         return rc;
     ak_op_leaf(g, ak_conv_gradient_size(c->conv));
-    if (op->in[0]->needs_grad || op->in[0]->half != c->shape.half)
-        ak_op_scratch(g, op->in[0]->numel);
+    if (op->in[0]->needs_grad)
+        ak_op_scratch(g, ak_op_floats(op->in[0]));
+    if (op->in[0]->half != c->shape.half)
+        ak_op_scratch(g, (op->in[0]->numel + 1) / 2);
     return AKSSL_OK;
 }
 
@@ -45,7 +47,7 @@ static void forward(ak_op *op, ak_graph *g)
 {
     conv2d *c = op->self;
 
-    ak_conv_load(c->conv, c->w->value);
+    ak_conv_load(c->conv, c->w->value, false);
     for (int s = 0; s < g->world.local; s++)
         ak_conv_forward(c->conv, input(op, g, s), ak_value_at(g, op->out, s, 0));
 }
@@ -55,6 +57,8 @@ static void backward(ak_op *op, ak_graph *g)
     conv2d *c = op->self;
     ak_tensor *x = op->in[0];
 
+    if (x->needs_grad)
+        ak_conv_load(c->conv, c->w->value, true);
     for (int s = 0; s < g->world.local; s++) {
         const void *dy = ak_grad_at(g, op->out, s, 0);
         void *dx = x->needs_grad ? ak_grad_at(g, x, s, 0) : NULL;

@@ -159,7 +159,7 @@ static int64_t products(const ak_op *op, bool backward)
 static const ak_op_kind kind = {
     .name = "linear",
     .self_size = sizeof(linear),
-    .needs = AK_NEEDS_IN,
+    .needs = AK_NEEDS_FIRST,
     .half = AK_HALF,
     .plan = plan,
     .forward = forward,
