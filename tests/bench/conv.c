@@ -1,6 +1,6 @@
 // tests/bench/conv.c -- speed of each convolution algorithm on the layers of the usual networks.
 //
-//     build/tests/bench.conv [IMAGES [THREADS]]
+//     build/tests/bench.conv [IMAGES [THREADS [bf16]]]
 //
 // For each layer and each algorithm that fits it: GFLOP/s of the definition's products (taps in the
 // padding counted) forward, of the data's and of the weights' gradient, and the greatest
@@ -11,10 +11,12 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "proto/base/error.h"
 #include "worker/tensor/conv_kind.h"
+#include "worker/tensor/half.h"
 
 enum { FORWARD, DATA, WEIGHTS, DIRECTIONS };
 
@@ -35,9 +37,10 @@ static const layer layers[] = {
     { "resnet50@224", 56, 64, 256, 1, 1, 6 },     { "resnet50@224", 14, 1024, 256, 1, 1, 6 },
 };
 
-static const ak_conv_kind *const kinds[] = { &ak_conv_direct, &ak_conv_taps, &ak_conv_winograd };
+static const ak_conv_kind *const kinds[] = { &ak_conv_direct, &ak_conv_taps, &ak_conv_winograd,
+                                             &ak_conv_pointwise };
 
-// What a convolution reads, and what it makes.
+// What a convolution reads, and what it makes; x, dy, y and dx are bf16 for bf16.
 typedef struct inputs {
     float *x, *w, *dy;
 } inputs;
@@ -104,6 +107,30 @@ static void run(const ak_conv_kind *kind, void *conv, const inputs *in, const re
     free(gradient);
 }
 
+// In place: numbers of which the first half of the memory holds bf16, or floats as they are.
+static void widen(float *numbers, int64_t count, bool half)
+{
+    ak_half *copy;
+
+    if (!half)
+        return;
+    copy = malloc((size_t)count * sizeof *copy);
+    if (!copy)
+        exit(1);
+    memcpy(copy, numbers, (size_t)count * sizeof *copy);
+    ak_half_widen(numbers, copy, count);
+    free(copy);
+}
+
+static float *map(int64_t count, bool half)
+{
+    float *at = numbers(count);
+
+    if (half)
+        ak_half_narrow((ak_half *)(void *)at, at, count, 1);
+    return at;
+}
+
 static double difference(const float *a, const float *b, int64_t count)
 {
     double most = 0, scale = 0;
@@ -133,7 +160,7 @@ static void measure(const ak_conv_shape *s, ak_conv_engine *engine)
                 .w = s->in * s->out * s->kernel * s->kernel,
                 .y = s->n * ak_conv_out(s->h, s) * ak_conv_out(s->w, s) * s->out };
     double flops = 2.0 * (double)n.y * (double)(n.w / s->out), speed[DIRECTIONS];
-    inputs in = { .x = numbers(n.x), .w = numbers(n.w), .dy = numbers(n.y) };
+    inputs in = { .x = map(n.x, s->half), .w = numbers(n.w), .dy = map(n.y, s->half) };
     results direct = room_for(n), out = room_for(n);
 
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
@@ -146,6 +173,8 @@ static void measure(const ak_conv_shape *s, ak_conv_engine *engine)
             exit(1);
         }
         run(kinds[i], conv, &in, i ? &out : &direct, flops, speed);
+        widen(i ? out.y : direct.y, n.y, s->half);
+        widen(i ? out.dx : direct.dx, n.x, s->half);
         printf("    %-9s %6.0f %6.0f %6.0f", kinds[i]->name, speed[FORWARD], speed[DATA],
                speed[WEIGHTS]);
         if (i)
@@ -164,9 +193,10 @@ static void measure(const ak_conv_shape *s, ak_conv_engine *engine)
 int main(int argc, char **argv)
 {
     int64_t images = argc > 1 ? atoi(argv[1]) : 256;
+    bool half = argc > 3 && strcmp(argv[3], "bf16") == 0;
     ak_conv_engine *engine;
 
-    if (ak_conv_engine_new(&engine, argc > 2 ? atoi(argv[2]) : 1, ak_isa_of_cpu(), false) < 0) {
+    if (ak_conv_engine_new(&engine, argc > 2 ? atoi(argv[2]) : 1, ak_isa_of_cpu(), half) < 0) {
         fprintf(stderr, "%s\n", ak_error_text());
         return 1;
     }
@@ -179,7 +209,8 @@ int main(int argc, char **argv)
                             .out = l->out,
                             .kernel = l->kernel,
                             .stride = l->stride,
-                            .padding = l->kernel / 2 };
+                            .padding = l->kernel / 2,
+                            .half = half };
 
         printf("%-16s %3" PRId64 "x%-3" PRId64 " %4" PRId64 " -> %-4" PRId64 " %" PRId64 "x%" PRId64
                "/%" PRId64 ", %" PRId64 " images\n",

@@ -5,7 +5,7 @@
 #include "proto/base/clock.h"
 #include "worker/tensor/pieces.h"
 
-enum { ROUNDS = 4, ROUND_NS = 10000000 };
+enum { ROUNDS = 5, ROUND_NS = 10000000 };
 
 static double spin(const ak_dense_kernels *kernels, int64_t turns, int threads)
 {
@@ -15,18 +15,27 @@ static double spin(const ak_dense_kernels *kernels, int64_t turns, int threads)
     return (double)(ak_clock_ns() - start);
 }
 
-double ak_peak_gflop_per_s(const ak_dense_kernels *kernels, int threads)
+// Turns that take one thread as long as a round.
+static int64_t turns_of(const ak_dense_kernels *kernels)
 {
-    double each = 2.0 * (double)(kernels->rows * kernels->panel * kernels->pair) * threads, ns,
-           best = 0;
     int64_t turns = 1024;
 
-    while (spin(kernels, turns, threads) < ROUND_NS)
+    while (spin(kernels, turns, 1) < ROUND_NS)
         turns *= 2;
+    return turns;
+}
+
+// The best of the rounds: in the first, threads are started, and any may be disturbed.
+double ak_peak_gflop_per_s(const ak_dense_kernels *kernels, int threads)
+{
+    int64_t turns = turns_of(kernels);
+    double each = 2.0 * (double)(kernels->rows * kernels->panel * kernels->pair) * threads,
+           best = 0;
+
     for (int i = 0; i < ROUNDS; i++) {
-        ns = spin(kernels, turns, threads);
-        if (each * (double)turns / ns > best)
-            best = each * (double)turns / ns;
+        double rate = each * (double)turns / spin(kernels, turns, threads);
+
+        best = rate > best ? rate : best;
     }
     return best;
 }

@@ -5,7 +5,7 @@
 
 #include "worker/tensor/dense/dense.h"
 
-// ak_peak_gflop_per_s measures, for some 50 ms, the rate of multiply-adds (two operations each) of
+// ak_peak_gflop_per_s measures, for some 100 ms, the rate of multiply-adds (two operations each) of
 // those kernels on `threads` threads at once, with all operands in registers: 1e9 a second.  No
 // product is faster.
 double ak_peak_gflop_per_s(const ak_dense_kernels *kernels, int threads);
