@@ -210,7 +210,8 @@ static void spread(ak_op *op, ak_graph *g, int s, int group, const double *sums,
     batch_norm *n = op->self;
     const float *mean = n->mean + cell(g, n, s, group), *invstd = n->invstd + cell(g, n, s, group);
     int64_t at = group * n->rows * n->channels;
-    ak_tensor *x = op->in[0];
+    ak_tensor *x = op->in[0], *add = op->in[1];
+    bool has_g = add && add != x && add->needs_grad && !add->grad_written; // sum_group put it there
 
     for (int64_t c = 0; c < n->channels; c++) {
         double scale = weight_of(n, c) * (double)invstd[c];
@@ -221,9 +222,9 @@ static void spread(ak_op *op, ak_graph *g, int s, int group, const double *sums,
         n->k[c] = (float)(-scale * sums[c] / m - slope * (double)mean[c]);
     }
     ak_op_maps(op->out)->norm_backward(
-        ak_grad_at(g, x, s, at), ak_grad_at(g, op->out, s, at),
-        n->relu ? ak_value_at(g, op->out, s, at) : NULL, ak_value_at(g, x, s, at), n->a, n->b, n->k,
-        n->rows, n->channels, x->grad_written || x == op->in[1], g->world.threads);
+        ak_grad_at(g, x, s, at), ak_grad_at(g, has_g ? add : op->out, s, at),
+        n->relu && !has_g ? ak_value_at(g, op->out, s, at) : NULL, ak_value_at(g, x, s, at), n->a,
+        n->b, n->k, n->rows, n->channels, x->grad_written || x == add, g->world.threads);
 }
 
 static void gradients(ak_op *op, ak_graph *g)
