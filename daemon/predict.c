@@ -51,7 +51,8 @@ static bool is_same(const ak_spec *a, int64_t a_ranks, const ak_spec *b, int64_t
 {
     return a->image_size == b->image_size && a->batch == b->batch && a->shards == b->shards &&
            a->threads_per_shard == b->threads_per_shard && a_ranks == b_ranks &&
-           strcmp(a->dataset, b->dataset) == 0 && strcmp(a->precision, b->precision) == 0;
+           strcmp(a->dataset, b->dataset) == 0 && strcmp(a->precision, b->precision) == 0 &&
+           strcmp(a->recompute, b->recompute) == 0;
 }
 
 // Work goes by the pixels of a view; cores by their number, as if they did not hold each other up.

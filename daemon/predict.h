@@ -1,8 +1,9 @@
 // daemon/predict.h -- how fast, for how long and from when a job would run, before it is submitted.
 //
 // Speed is that of the newest recorded run of the same shape (kind, method, backbone, images,
-// batch, threads, precision, ranks); without one it is a model: the newest of the same method and
-// backbone, by the pixels of a view and the cores.  Which of them is said, as is when nobody knows.
+// batch, threads, precision, recompute, ranks); without one it is a model: the newest of the same
+// method and backbone, by the pixels of a view and the cores.  Which of them is said, as is when
+// nobody knows.
 
 #ifndef AK_DAEMON_PREDICT_H
 #define AK_DAEMON_PREDICT_H

@@ -27,7 +27,7 @@ typedef struct bench {
         *precision, *profile;
     int64_t image_size, batch, shards, threads_per_shard;
     double seconds;
-    bool ready_views;
+    bool ready_views, recompute;
 } bench;
 
 static const ak_option options[] = {
@@ -47,6 +47,7 @@ static const ak_option options[] = {
     AK_OPTION_INT(bench, threads_per_shard, 0, 0, 256,
                   "threads of a shard (0: the cores, divided among the ranks)"),
     AK_OPTION_FLOAT(bench, seconds, 10, 0.1, 86400, "how long to measure"),
+    AK_OPTION_BOOL(bench, recompute, false, "as in a job's spec"),
     AK_OPTION_BOOL(bench, ready_views, false,
                    "random views made beforehand: no data, no augmentation"),
     AK_OPTION_STRING(bench, profile, "", NULL,
@@ -72,6 +73,8 @@ static akssl_status make_spec(const bench *b, ak_spec *spec, int ranks)
         rc = ak_spec_set(spec, "instructions", b->instructions);
     if (rc == AKSSL_OK)
         rc = ak_spec_set(spec, "precision", b->precision);
+    if (rc == AKSSL_OK)
+        rc = ak_spec_set(spec, "recompute", b->recompute ? "yes" : "no");
     if (rc == AKSSL_OK && b->option[0])
         rc = ak_spec_set(spec, "option", b->option);
     if (rc == AKSSL_OK && b->augment[0])
@@ -209,6 +212,8 @@ static void print(const ak_trainer *t, const ak_loader *loader, const ak_spec *s
         "images_per_s", (double)(m->steps * t->batch) / m->seconds);
 
     json_object_update_new(line, operations(t, m));
+    json_object_set_new(line, "activations_mib",
+                        json_real((double)ak_graph_bytes(t->graph) / 1048576));
     json_object_set_new(line, "resident_growth_kib", json_integer(m->grown));
     json_object_set_new(line, "seconds_by_kind", table(t, loader, m->all_seconds));
     json_object_set_new(line, "exchange", exchange(t));

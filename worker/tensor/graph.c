@@ -1,11 +1,4 @@
-// worker/tensor/graph.c -- recording, planning by lifetime, replay.
-//
-// Time runs over 2n ticks: operation i computes forward at tick i and backward at tick 2n-1-i.
-// A value lives from its operation to its last reader, a gradient from its first writer to the
-// backward of its tensor's operation.  Tensors get places in the arena greedily, largest first,
-// each at the lowest offset that is free for all of its lifetime.  A map that its operation can
-// make again (a batch norm with its ReLU) lives twice: up to its last reader of forward, and from
-// the first of backward on.
+// worker/tensor/graph.c -- recording and replay; see plan.c for where tensors live, and when.
 
 #include "worker/tensor/graph.h"
 
@@ -20,9 +13,7 @@
 #include "worker/tensor/half.h"
 #include "worker/tensor/op.h"
 #include "worker/tensor/ops.h"
-
-enum { ALIGN = 16, IMAGE_AXES = 3 }; // floats; least axes of what is stored as bf16
-enum { MOST_LINKS = 2 };             // values made again to make one
+#include "worker/tensor/plan.h"
 
 // ---- recording
 
@@ -38,7 +29,7 @@ static ak_tensor *new_tensor(ak_graph *g, int dims, const int64_t *shape)
         t->numel *= shape[i];
     }
     t->value_at = t->grad_at = t->input_at = -1;
-    t->value_last = t->grad_first = t->again_first = t->again_last = -1;
+    t->value_last = t->grad_first = t->back_first = t->back_last = -1;
     g->tensors = ak_realloc(g->tensors, (size_t)g->tensor_count + 1, sizeof *g->tensors);
     g->tensors[g->tensor_count++] = t;
     return t;
@@ -135,7 +126,7 @@ ak_tensor *ak_join(ak_graph *g, ak_tensor *const *inputs, int count, int groups)
     return t;
 }
 
-static bool differentiates(const ak_op *op, int k)
+bool ak_op_differentiates(const ak_op *op, int k)
 {
     return op->in[k]->needs_grad && !(op->kind->constant >> k & 1);
 }
@@ -159,9 +150,9 @@ ak_op *ak_op_record(ak_graph *g, const ak_op_kind *kind, ak_tensor *in0, ak_tens
     op->in[1] = in1;
     op->out = new_tensor(g, dims, shape);
     op->out->producer = op;
-    op->out->half = g->world.bf16 && dims >= IMAGE_AXES && kind->half & AK_HALF_OUT;
+    op->out->half = g->world.bf16 && dims >= AK_IMAGE_AXES && kind->half & AK_HALF_OUT;
     op->out->groups = in0->groups;
-    op->out->needs_grad = differentiates(op, 0) || (in1 && differentiates(op, 1));
+    op->out->needs_grad = ak_op_differentiates(op, 0) || (in1 && ak_op_differentiates(op, 1));
     g->ops = ak_realloc(g->ops, (size_t)g->op_count + 1, sizeof *g->ops);
     g->ops[g->op_count++] = op;
     return op;
@@ -230,199 +221,21 @@ float *ak_op_gradient(ak_graph *g, const ak_op *op, const ak_param *param)
     return g->gradient + op->lane * g->lane_size + param->offset;
 }
 
-// ---- planning
-
-static void lives(int *first, int *last, int tick)
-{
-    *first = *first < 0 || tick < *first ? tick : *first;
-    *last = tick > *last ? tick : *last;
-}
-
-// Whether its backward pass reads the value of input k.
-static bool reads_back(const ak_op *op, int k)
-{
-    return op->out->needs_grad && op->needs & (k == 0 ? AK_NEEDS_IN | AK_NEEDS_FIRST : AK_NEEDS_IN);
-}
-
-static void find_lifetimes(ak_graph *g)
-{
-    int ticks = 2 * g->op_count;
-
-    for (int i = 0; i < g->op_count; i++) {
-        ak_op *op = g->ops[i];
-        int back = ticks - 1 - i;
-        bool differentiated = op->out->needs_grad && g->loss;
-
-        op->out->value_first = i;
-        lives(&op->out->value_first, &op->out->value_last, i);
-        for (int k = 0; k < AK_OP_INPUTS && op->in[k]; k++) {
-            ak_tensor *in = op->in[k];
-
-            if (in->producer)
-                lives(&in->value_first, &in->value_last, i);
-            if (differentiated && in->producer && reads_back(op, k))
-                lives(&in->value_first, &in->value_last, back);
-            if (differentiated && differentiates(op, k))
-                lives(&in->grad_first, &in->grad_last, back);
-        }
-        if (differentiated && (op->needs & AK_NEEDS_OUT))
-            lives(&op->out->value_first, &op->out->value_last, back);
-        if (differentiated)
-            lives(&op->out->grad_first, &op->out->grad_last, back);
-    }
-}
-
-// How many values are made again, one from the other, to have this one in backward.
-static int links(const ak_tensor *t)
-{
-    int count = 0;
-
-    for (; t && t->again_first >= 0; t = t->producer->in[1])
-        count++;
-    return count;
-}
-
-// Whether its producer makes it from what is there: the first input is kept anyway, if nothing
-// could make that again, and the second may be made again itself, of few.
-static bool can_again(const ak_graph *g, const ak_tensor *t, const ak_tensor *keep)
-{
-    const ak_op *op = t->producer;
-    const ak_tensor *other = op ? op->in[1] : NULL;
-
-    if (!g->loss || !op || !op->kind->again || t->dims < IMAGE_AXES || t == keep || t == g->loss ||
-        (op->in[0]->producer && op->in[0]->producer->kind->again))
-        return false;
-    if (!other || !other->producer)
-        return true;
-    return links(other) < MOST_LINKS &&
-           (other->again_first < 0 ? other->value_last : other->again_last) >= t->value_last;
-}
-
-// Cuts the lifetime of what is made again in two: until forward's last reader, and from backward's
-// first one on; what it is made from has to be there by then.
-static void cut_life(ak_graph *g, ak_tensor *t)
-{
-    int forth = t->value_first, back = t->value_last;
-
-    for (int k = 0; k < g->op_count; k++)
-        for (int in = 0; in < AK_OP_INPUTS && g->ops[k]->in[in]; in++)
-            if (g->ops[k]->in[in] == t) {
-                int reader = 2 * g->op_count - 1 - k;
-
-                forth = k;
-                if (reads_back(g->ops[k], in))
-                    back = reader < back ? reader : back;
-            }
-    t->again_first = back;
-    t->again_last = t->value_last;
-    t->value_last = forth;
-    for (ak_tensor *from = t->producer->in[1]; from && from->again_first > back;
-         from = from->producer->in[1])
-        from->again_first = back;
-}
-
-// In the order of recording, so that it is known of what a value is made from.
-static void find_second_lives(ak_graph *g, const ak_tensor *keep)
-{
-    for (int i = 0; i < g->tensor_count; i++)
-        if (g->tensors[i]->value_last >= g->op_count && can_again(g, g->tensors[i], keep))
-            cut_life(g, g->tensors[i]);
-}
-
-typedef struct span {
-    int64_t *at; // where the place goes
-    int64_t size;
-    int first, last, order;
-} span;
-
-static int larger_first(const void *a, const void *b)
-{
-    const span *x = a, *y = b;
-
-    if (x->size != y->size)
-        return x->size > y->size ? -1 : 1;
-    return x->order - y->order;
-}
-
-static int lower_first(const void *a, const void *b)
-{
-    const span *const *x = a, *const *y = b;
-
-    return *(*x)->at < *(*y)->at ? -1 : *(*x)->at > *(*y)->at;
-}
-
-static int64_t place(span *spans, int count)
-{
-    const span **busy = ak_alloc((size_t)count, sizeof *busy);
-    int64_t end = 0;
-
-    qsort(spans, (size_t)count, sizeof *spans, larger_first);
-    for (int i = 0; i < count; i++) {
-        int64_t at = 0;
-        int n = 0;
-
-        for (int j = 0; j < i; j++)
-            if (spans[j].first <= spans[i].last && spans[i].first <= spans[j].last)
-                busy[n++] = &spans[j];
-        qsort(busy, (size_t)n, sizeof *busy, lower_first);
-        for (int j = 0; j < n; j++) {
-            if (at + spans[i].size <= *busy[j]->at)
-                break;
-            if (*busy[j]->at + busy[j]->size > at)
-                at = *busy[j]->at + busy[j]->size;
-        }
-        *spans[i].at = at;
-        end = at + spans[i].size > end ? at + spans[i].size : end;
-    }
-    free(busy);
-    return end;
-}
-
-static int64_t padded(int64_t n)
-{
-    return (n + ALIGN - 1) / ALIGN * ALIGN;
-}
-
-int64_t ak_op_floats(const ak_tensor *t)
-{
-    return t->half ? (t->numel + 1) / 2 : t->numel;
-}
-
-static void plan_arena(ak_graph *g)
-{
-    span *spans = ak_alloc((size_t)g->tensor_count * 3, sizeof *spans);
-    int count = 0;
-
-    for (int i = 0; i < g->tensor_count; i++) {
-        ak_tensor *t = g->tensors[i];
-        int64_t size = padded(ak_op_floats(t));
-
-        if (t->producer)
-            spans[count] = (span){ &t->value_at, size, t->value_first, t->value_last, count },
-            count++;
-        if (t->again_first >= 0)
-            spans[count] = (span){ &t->again_at, size, t->again_first, t->again_last, count },
-            count++;
-        if (t->grad_first >= 0)
-            spans[count] = (span){ &t->grad_at, size, t->grad_first, t->grad_last, count }, count++;
-    }
-    g->arena_size = place(spans, count);
-    free(spans);
-    for (int i = 0; i < g->tensor_count; i++)
-        g->tensors[i]->first_at = g->tensors[i]->value_at;
-}
+// ---- compiling
 
 static akssl_status allocate(ak_graph *g)
 {
     size_t local = (size_t)g->world.local;
 
-    g->input_size = padded(g->input_size);
     g->inputs = ak_try_alloc(local, (size_t)g->input_size * sizeof(float));
     g->arena = ak_try_alloc(local, (size_t)g->arena_size * sizeof(float));
     g->scratch = ak_try_alloc((size_t)g->scratch_size, sizeof(float));
     g->room = ak_try_alloc((size_t)g->room_size, sizeof(double));
     if (!g->inputs || !g->arena || !g->scratch || !g->room)
-        return ak_wrap(AKSSL_ERR_NO_MEMORY, "activations of %d shards", g->world.local);
+        return ak_wrap(AKSSL_ERR_NO_MEMORY,
+                       "activations of %d shards, of which a smaller batch, more hosts or "
+                       "--recompute yes need fewer",
+                       g->world.local);
     return ak_tree_init(&g->tree, g->world.local, g->leaf_size);
 }
 
@@ -434,13 +247,7 @@ akssl_status ak_graph_compile(ak_graph *g, ak_tensor *loss, ak_tensor *keep)
     if (g->status < 0)
         return ak_fail(g->status, "%s", g->sentence);
     g->loss = loss;
-    find_lifetimes(g);
-    if (keep)
-        keep->value_last = 2 * g->op_count;
-    if (loss)
-        loss->value_last = 2 * g->op_count;
-    find_second_lives(g, keep);
-    plan_arena(g);
+    ak_plan(g, keep);
     ak_op_room(g, 2 * (int64_t)(g->world.local + ak_comm_size(g->world.comm)));
     for (int i = 0; i < g->op_count; i++) {
         ak_op *op = g->ops[i];
@@ -562,27 +369,19 @@ double ak_graph_sum(ak_graph *g, const ak_tensor *scalar)
     return sum;
 }
 
-static bool due(const ak_tensor *t, int tick)
-{
-    return t && t->again_first >= 0 && tick >= t->again_first && tick <= t->again_last &&
-           !t->made_again;
-}
-
 // Makes a value again at its second place, if it is due (whoever should have read it first may not
 // have been asked for a gradient), behind those that it is made from.
 static void revive(ak_graph *g, ak_tensor *t, int tick)
 {
-    ak_tensor *chain[MOST_LINKS];
-    int count = 0;
+    ak_op *op = t->producer;
 
-    for (; due(t, tick); t = t->producer->in[1])
-        chain[count++] = t;
-    while (count-- > 0) {
-        t = chain[count];
-        t->made_again = true;
-        t->value_at = t->again_at;
-        t->producer->kind->again(t->producer, g);
-    }
+    if (!t->again || t->made_again || tick < t->back_first || tick > t->back_last)
+        return;
+    for (int k = 0; k < AK_OP_INPUTS && op->in[k]; k++)
+        revive(g, op->in[k], tick);
+    t->made_again = true;
+    t->value_at = t->again_at;
+    op->kind->again(op, g);
 }
 
 static void differentiate(ak_graph *g, int i)
@@ -595,7 +394,7 @@ static void differentiate(ak_graph *g, int i)
     revive(g, op->out, 2 * g->op_count - 1 - i);
     op->kind->backward(op, g);
     for (int k = 0; k < AK_OP_INPUTS && op->in[k]; k++)
-        if (differentiates(op, k))
+        if (ak_op_differentiates(op, k))
             op->in[k]->grad_written = true;
     took(g, op, true, start);
 }

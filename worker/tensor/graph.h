@@ -35,10 +35,9 @@ typedef struct ak_tensor {
     ak_op *producer;           // NULL: an input
     int64_t value_at, grad_at; // floats from the start of a shard's arena; -1: none
     int64_t input_at;          // inputs: floats from the start of a shard's inputs; -1: none
-    int value_first, value_last, grad_first, grad_last; // times, for the plan
-    // A value that is made again in backward: from again_first on, at again_at; at first_at before.
-    int again_first, again_last; // -1: never
-    bool made_again;
+    // Times, for the plan (plan.c): back_ is when backward reads the value, -1: never.
+    int value_first, value_last, back_first, back_last, grad_first, grad_last;
+    bool again, made_again; // made again for that: at again_at, and at first_at before; it has been
     int64_t first_at, again_at;
 } ak_tensor;
 
@@ -46,6 +45,7 @@ typedef struct ak_graph_mode {
     bool training;      // batch statistics; else running ones
     bool shard_norm;    // batch norm per shard instead of over the global batch
     bool differentiate; // parameters get gradients
+    bool recompute;     // backward makes maps again instead of keeping them: less memory, more time
 } ak_graph_mode;
 
 // ak_graph_new starts a recording.  world is borrowed.

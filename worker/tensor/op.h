@@ -32,9 +32,10 @@ typedef struct ak_op_kind {
     void (*forward)(ak_op *op, ak_graph *g);
     void (*backward)(ak_op *op, ak_graph *g);
 
-    // again makes the value of out once more, before backward reads it, from the values of the
-    // inputs, where those are kept: memory is free in between.  Optional.
+    // again makes the value of out once more, the same bits, before backward reads it, from those
+    // of the inputs: memory is free in between.  Optional.  cheap: that is worth it at any time.
     void (*again)(ak_op *op, ak_graph *g);
+    bool cheap;
 
     // products counts the multiply-adds of a layer's products for one shard, in forward or, those
     // that gradients need, in backward.  Optional: it has none to speak of.
@@ -100,6 +101,9 @@ void ak_op_param(ak_graph *g, ak_op *op, ak_param *param);
 
 // ak_op_fail makes the recording fail with ak_error_text(); returns the harmless tensor.
 ak_tensor *ak_op_fail(ak_graph *g, akssl_status code);
+
+// ak_op_differentiates: whether a gradient flows to input k.
+bool ak_op_differentiates(const ak_op *op, int k);
 
 // ak_op_result is what a recording function returns for op (NULL: the recording has failed).
 ak_tensor *ak_op_result(ak_graph *g, ak_op *op);

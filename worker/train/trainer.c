@@ -55,11 +55,12 @@ static akssl_status allocate(ak_trainer *t, const ak_spec *spec)
     return AKSSL_OK;
 }
 
-static akssl_status record(ak_trainer *t)
+static akssl_status record(ak_trainer *t, const ak_spec *spec)
 {
     ak_graph_mode mode = { .training = true,
                            .shard_norm = t->setup.shard_norm,
-                           .differentiate = true };
+                           .differentiate = true,
+                           .recompute = strcmp(spec->recompute, "yes") == 0 };
     akssl_status rc = ak_graph_new(&t->graph, &t->world, mode);
     ak_tensor *total;
 
@@ -149,7 +150,7 @@ static akssl_status build(ak_trainer *t, const ak_spec *spec, ak_comm *comm, int
         rc = ak_agree(comm, ak_model_allocate(&t->model)); // what follows is collective
     if (rc == AKSSL_OK) {
         t->exchange = ak_exchange_new(&t->world, &t->model);
-        rc = ak_agree(comm, record(t));
+        rc = ak_agree(comm, record(t, spec));
     }
     if (rc == AKSSL_OK)
         rc = allocate(t, spec);

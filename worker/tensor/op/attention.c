@@ -80,6 +80,7 @@ static const ak_op_kind kind = {
     .half = AK_HALF,
     .plan = plan,
     .forward = forward,
+    .again = forward,
     .backward = backward,
     .products = products,
     .fini = fini,

@@ -307,6 +307,7 @@ static const ak_op_kind kind = {
     .plan = plan,
     .forward = forward,
     .again = again,
+    .cheap = true,
     .backward = backward,
     .fini = fini,
     .tell = tell,

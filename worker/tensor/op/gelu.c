@@ -25,6 +25,7 @@ static const ak_op_kind kind = {
     .name = "gelu",
     .needs = AK_NEEDS_IN,
     .forward = forward,
+    .again = forward,
     .backward = backward,
 };
 

@@ -81,6 +81,7 @@ static const ak_op_kind kind = {
     .needs = AK_NEEDS_IN,
     .plan = plan,
     .forward = forward,
+    .again = forward,
     .backward = backward,
     .fini = fini,
     .tell = tell,

@@ -23,6 +23,7 @@ static const ak_op_kind kind = {
     .name = "relu",
     .needs = AK_NEEDS_OUT,
     .forward = forward,
+    .again = forward,
     .backward = backward,
 };
 

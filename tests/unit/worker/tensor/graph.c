@@ -118,14 +118,16 @@ static ak_tensor *record_node(ak_graph *g, const node *x, ak_tensor *const *t)
 }
 
 // t[0] is the image, t[i + 1] node i.  The last node, pooled, goes to the loss.
-static ak_graph *record(network *n, const ak_world *world, ak_tensor *t[NODES + 1], float *gradient)
+static ak_graph *record(network *n, const ak_world *world, ak_tensor *t[NODES + 1], float *gradient,
+                        bool recompute)
 {
     const int64_t shape[4] = { 2 * IMAGES, SIDE, SIDE, 3 };
     ak_graph *g = NULL;
     ak_tensor *y;
 
-    ak_rig_ok(
-        ak_graph_new(&g, world, (ak_graph_mode){ .training = true, .differentiate = gradient }));
+    ak_rig_ok(ak_graph_new(
+        &g, world,
+        (ak_graph_mode){ .training = true, .differentiate = gradient, .recompute = recompute }));
     ak_graph_set_gradient(g, gradient, 0);
     t[0] = ak_graph_input(g, 4, shape);
     for (int i = 0; i < NODES; i++)
@@ -164,8 +166,8 @@ static int intervals_of(const ak_graph *g, interval *out)
 
         if (t->value_at >= 0)
             out[count++] = (interval){ t->value_at, t->numel, t->value_first, t->value_last };
-        if (t->again_first >= 0)
-            out[count++] = (interval){ t->again_at, t->numel, t->again_first, t->again_last };
+        if (t->again && t->back_first >= 0)
+            out[count++] = (interval){ t->again_at, t->numel, t->back_first, t->back_last };
         if (t->grad_at >= 0)
             out[count++] = (interval){ t->grad_at, t->numel, t->grad_first, t->grad_last };
     }
@@ -229,34 +231,38 @@ static double run(ak_graph *g, network *n, ak_tensor *const *t, float *buffers)
     return loss;
 }
 
+enum { USUAL, RECOMPUTED, APART, WAYS };
+
 START_TEST(live_tensors_never_overlap)
 {
     for (uint32_t seed = 0; seed < 40; seed++) {
         ak_world world = ak_rig_world(2, 1);
-        float *gradient[2], *buffers;
+        float *gradient[WAYS], *buffers;
         ak_tensor *t[NODES + 1];
-        double loss[2];
+        double loss[WAYS];
         network n = { 0 };
 
         ak_gemm_threads(1);
         build(&n, seed);
         buffers = ak_rig_values(n.model.buffer_size, 1, 1);
-        for (int apart = 0; apart < 2; apart++) {
+        for (int way = 0; way < WAYS; way++) {
             ak_graph *g;
 
-            gradient[apart] = ak_alloc((size_t)n.model.trained_size, sizeof(float));
-            g = record(&n, &world, t, gradient[apart]);
+            gradient[way] = ak_alloc((size_t)n.model.trained_size, sizeof(float));
+            g = record(&n, &world, t, gradient[way], way == RECOMPUTED);
             check_intervals(g);
-            if (apart)
+            if (way == APART)
                 ck_assert_int_lt(spread_out(g), g->arena_size); // else nothing was shared
-            loss[apart] = run(g, &n, t, buffers);
+            loss[way] = run(g, &n, t, buffers);
             ak_graph_free(g);
         }
-        ck_assert_msg(isfinite(loss[0]) && loss[0] == loss[1], "seed %u: %.17g, apart %.17g", seed,
-                      loss[0], loss[1]);
-        ak_rig_same("gradient", gradient[0], gradient[1], n.model.trained_size);
-        free(gradient[0]);
-        free(gradient[1]);
+        for (int way = 0; way < APART; way++) {
+            ck_assert_msg(isfinite(loss[way]) && loss[way] == loss[APART],
+                          "seed %u, way %d: %.17g, apart %.17g", seed, way, loss[way], loss[APART]);
+            ak_rig_same("gradient", gradient[way], gradient[APART], n.model.trained_size);
+        }
+        for (int way = 0; way < WAYS; way++)
+            free(gradient[way]);
         free(buffers);
         ak_model_fini(&n.model);
         ak_comm_close(world.comm);
@@ -530,7 +536,7 @@ START_TEST(a_step_allocates_nothing)
     build(&n, 3);
     gradient = ak_alloc((size_t)n.model.trained_size, sizeof(float));
     ck_assert(!COUNTS || own_calls > 0); // the counter counts
-    g = record(&n, &world, t, gradient);
+    g = record(&n, &world, t, gradient, false);
     set_input(g, t[0]);
     for (int i = 0; i < 3; i++) {
         ak_graph_forward(g);

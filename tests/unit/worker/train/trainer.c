@@ -244,7 +244,49 @@ START_TEST(refuses_what_it_cannot_build)
 }
 END_TEST
 
-AK_TEST_MAIN(AK_CASE(a_step_is_the_optimisers),
+static void recompute(const char *method, const char *backbone, const char *precision)
+{
+    static const char *const ways[] = { "no", "yes" };
+    setting s[2];
+
+    for (int i = 0; i < 2; i++) {
+        s[i].spec = ak_small_spec(method);
+        ak_small_set(&s[i].spec, "backbone", backbone);
+        ak_small_set(&s[i].spec, "precision", precision);
+        ak_small_set(&s[i].spec, "recompute", ways[i]);
+        ak_rig_ok(ak_comm_open(&s[i].comm));
+        s[i].t = ak_small_trainer(&s[i].spec, s[i].comm);
+        for (int step = 0; step < 2; step++)
+            ak_small_step(s[i].t, 1e-3);
+    }
+    ak_small_same(s[0].t, s[1].t);
+    ck_assert_msg(10 * ak_graph_bytes(s[1].t->graph) < 8 * ak_graph_bytes(s[0].t->graph),
+                  "%s on %s: %lld bytes, recomputed %lld", method, backbone,
+                  (long long)ak_graph_bytes(s[0].t->graph),
+                  (long long)ak_graph_bytes(s[1].t->graph));
+    end(&s[0]);
+    end(&s[1]);
+}
+
+START_TEST(recomputing_takes_less_memory_and_gives_the_same_bits)
+{
+    recompute("simclr", "resnet50", "fp32");
+    recompute("byol", "resnet18_cifar_stem", "fp32");
+    recompute("dino", "vit_tiny:patch_size=4,drop_path=0.2,depth=6", "fp32");
+}
+END_TEST
+
+START_TEST(recomputing_in_bf16) // a process of its own, for oneDNN's sake
+{
+    if (!ak_isa_has_bf16())
+        return;
+    recompute("moco_v2", "resnet50", "bf16");
+    recompute("simclr", "vit_tiny:patch_size=4,depth=6", "bf16");
+}
+END_TEST
+
+AK_TEST_MAIN(AK_CASE(recomputing_takes_less_memory_and_gives_the_same_bits),
+             AK_CASE(recomputing_in_bf16), AK_CASE(a_step_is_the_optimisers),
              AK_CASE(a_loss_that_is_not_finite_changes_no_parameter),
              AK_CASE(the_momentum_network_follows_before_the_step),
              AK_CASE(every_sample_has_one_place_a_view), AK_CASE(options_are_bound),
