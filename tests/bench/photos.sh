@@ -4,8 +4,8 @@
 #
 # The photographs are those of Debian's mate-backgrounds (JPEG, 1 to 18 megapixels).  A line is a
 # backbone and a form of the set: seconds of a step that go to its images, and their share; for
-# folder: in the first epochs, in which each photograph is decoded, and in later ones.  All figures are
-# of one run, so that the share also holds on a busy machine.
+# folder: in the first epochs, in which each photograph is decoded, in later ones, and in the whole run.  All
+# figures are of one run, so that the share also holds on a busy machine.
 
 set -eu -o pipefail
 
@@ -37,6 +37,7 @@ for backbone in resnet50 vit_small:patch_size=16; do
     read -r all seconds_all images_all < <(measure "$backbone" "folder:$dir/set" "$seconds")
     line "$backbone" 'folder, first' "$few" "$seconds_few" "$images_few"
     line "$backbone" 'folder, then' $((all - few)) "$(minus "$seconds_all" "$seconds_few")" "$(minus "$images_all" "$images_few")"
+    line "$backbone" 'folder, all' "$all" "$seconds_all" "$images_all"
     read -r all seconds_all images_all < <(measure "$backbone" "packed:$dir/set.akpacked" "$((seconds / 3))")
     line "$backbone" packed "$all" "$seconds_all" "$images_all"
 done
