@@ -128,13 +128,12 @@ int64_t ak_graph_bytes(const ak_graph *g); // activations and gradients, all sha
 // ak_graph_seconds gives the time spent in operations called `kind` since the start, or with NULL
 // in all; ak_graph_kind lists the kinds by index, NULL at the end.
 double ak_graph_seconds(const ak_graph *g, const char *kind);
+const char *ak_graph_kind(const ak_graph *g, int index);
 
 // ak_graph_gflop likewise gives the 1e9 operations of layers' products that this rank's shards
 // asked for, a multiply-add being two: convolutions, linear layers and attention, forward and
 // gradients, whatever the algorithm made of them (Winograd's takes fewer); not what is made twice
 // to save memory, nor losses.
 double ak_graph_gflop(const ak_graph *g, const char *kind);
-
-const char *ak_graph_kind(const ak_graph *g, int index);
 
 #endif
