@@ -4,7 +4,8 @@
 //
 // For each layer and each algorithm that fits it: GFLOP/s of the definition's products (taps in the
 // padding counted) forward, of the data's and of the weights' gradient, and the greatest
-// difference of each from the direct algorithm's, as a share of its greatest value.  Time is CPU
+// difference of each from the direct algorithm's, as a share of its greatest value; then what the
+// weights' layouts take, which a step pays once whatever its images.  Time is CPU
 // time of all threads, so that other load on the machine shows little.
 
 #include <inttypes.h>
@@ -131,6 +132,31 @@ static float *map(int64_t count, bool half)
     return at;
 }
 
+// Milliseconds of laying the weights out, for forward and for the data's gradient, and of the
+// weights' gradient's way back.
+static void measure_layouts(const ak_conv_kind *kind, void *conv, const float *w, float *dw)
+{
+    float *gradient = numbers(kind->gradient_size(conv));
+
+    printf("   ");
+    for (int d = 0; d < DIRECTIONS; d++) {
+        double start = seconds(), spent;
+        int rounds = 0;
+
+        do {
+            if (d == WEIGHTS)
+                kind->unpack(conv, gradient, dw);
+            else
+                kind->load(conv, w, d == DATA);
+            rounds++;
+            spent = seconds() - start;
+        } while (spent < 0.05);
+        printf(" %.2f", spent / rounds * 1e3);
+    }
+    printf(" ms");
+    free(gradient);
+}
+
 static double difference(const float *a, const float *b, int64_t count)
 {
     double most = 0, scale = 0;
@@ -180,6 +206,7 @@ static void measure(const ak_conv_shape *s, ak_conv_engine *engine)
         if (i)
             printf("   %.1e %.1e %.1e", difference(out.y, direct.y, n.y),
                    difference(out.dx, direct.dx, n.x), difference(out.dw, direct.dw, n.w));
+        measure_layouts(kinds[i], conv, in.w, out.dw);
         printf("\n");
         kinds[i]->release(conv);
     }
