@@ -44,7 +44,7 @@ static json_t *describe(const ak_job *job)
 akssl_status ak_result_write(const ak_job *job, const char *folder)
 {
     json_t *object = describe(job);
-    char *text = json_dumps(object, JSON_INDENT(2) | JSON_REAL_PRECISION(17));
+    char *text = json_dumps(object, JSON_INDENT(2) | JSON_REAL_PRECISION(15));
     char *path = ak_path("%s/result.json", folder);
     akssl_status rc;
 

@@ -36,6 +36,11 @@ jq -se '[.[].step] == [range(1; 17)]' "$job/metrics.jsonl" >/dev/null ||
 jq -se 'map(.loss > 0 and .loss < 20 and .images_per_s > 0 and .lr == 0.001) | all' \
     "$job/metrics.jsonl" >/dev/null || fail "odd values: $(head -n 2 "$job/metrics.jsonl")"
 
+# Numbers as people write them: no 82.459999999999994.
+for text in "$(cat "$job/result.json")" "$(client --json catalogue)"; do
+    [[ ! $text =~ [0-9]*\.[0-9]{16,} ]] || fail "a number is written as ${BASH_REMATCH[0]}"
+done
+
 # result.json and the reply of Show name the accuracies, before and after.
 for key in before.knn.top1 after.knn.top1 before.probe.top1 after.probe.top1; do
     jq -e --arg key "$key" '.. | objects | select(has($key)) | .[$key] | . > 10 and . <= 100' \

@@ -113,7 +113,9 @@ static int run(void *self)
                   named("bf16", "activations and products of 16 bits, sums of 32, on "
                                 "CPUs with AVX512_BF16")));
     json_object_set_new(root, "spec", option_rows(ak_spec_table()));
-    if (json_dumpf(root, stdout, JSON_INDENT(1) | JSON_PRESERVE_ORDER) < 0 || puts("") < 0) {
+    if (json_dumpf(root, stdout, JSON_INDENT(1) | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(15)) <
+            0 ||
+        puts("") < 0) {
         json_decref(root);
         (void)ak_fail(AKSSL_ERR_IO, "the catalogue cannot be written");
         return AK_EXIT_FAILED;
