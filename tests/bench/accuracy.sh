@@ -23,26 +23,13 @@ figure() { # FILE NAME
     sed -n "s/.*\"$2\": \([0-9.]*\).*/\1/p" "$1"
 }
 
-# The options that give the peer's heads and settings.
-options() { # METHOD
-    case $1 in
-    barlow_twins) echo projection_dim=2048,hidden_dim=2048,lambda_param=0.005 ;;
-    byol) echo projection_dim=256,hidden_dim=4096,moving_average_decay=0.99,decay_schedule=constant ;;
-    dino) echo projection_dim=4096,hidden_dim=2048,bottleneck_dim=256,norm_last_layer=false,temp_teacher=0.04,center_momentum=0.9,momentum_teacher=0.996,momentum_teacher_end=0.996,freeze_last_layer=0,num_crops=0 ;;
-    moco_v2) echo K=4096,m=0.99,temperature=0.2 ;;
-    moco_v3) echo projection_dim=256,hidden_dim=4096,projection_end=bias,prediction_end=bias,moving_average_decay=0.99,decay_schedule=constant,temperature=0.2 ;;
-    simclr) echo temperature=0.5 ;;
-    simsiam) echo projection_dim=2048,prediction_hidden_dim=128 ;;
-    swav) echo projection_dim=128,hidden_dim=2048,num_prototypes=512,use_the_queue=false,freeze_prototypes_niters=0,num_crops=0 ;;
-    esac
-}
 
 run() { # METHOD SEED
     local job folder warnings
     job=$("$bin/akssl-client" submit --method "$1" --dataset fashion-mnist --limit-images 10000 \
         --image-size 32 --batch 256 --epochs 5 --optimizer adam --lr 1e-3 --weight-decay 1e-6 \
         --augment min_scale=0.2 --batch-norm sync --seed "$2" --shards 8 --ranks "${RANKS:-2}" --precision "${PRECISION:-fp32}" \
-        --eval knn,probe --option "$(options "$1")" --parsable)
+        --eval knn,probe --option "$(peer_options "$1")" --parsable)
     "$bin/akssl-client" wait "$job" >/dev/null
     folder=$dir/state/jobs/$job
     warnings=$(grep -c 'collapse: ' "$folder/log" || true)

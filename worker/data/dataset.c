@@ -14,6 +14,7 @@
 #include "worker/data/kept.h"
 #include "worker/data/kind.h"
 #include "worker/data/select.h"
+#include "worker/image/shrink.h"
 
 #define AK_DATASET(name) extern const ak_dataset_kind ak_dataset_##name;
 #include "worker/data/datasets.def"
@@ -227,8 +228,10 @@ static akssl_status read_one(const ak_dataset *set, int64_t index, int64_t least
     rc = set->source->load(set->self, at, &stored);
     if (rc < 0)
         return rc;
-    if (set->source->picture)
-        return set->source->picture(set->self, at, &stored, &reading->room, out);
+    if (set->source->picture) {
+        rc = set->source->picture(set->self, at, &stored, &reading->room, out);
+        return rc < 0 ? rc : ak_shrink(&reading->room, least, out);
+    }
     rc = ak_decode(stored.bytes, stored.size, least, &reading->room, out);
     if (rc == AKSSL_OK && kept)
         ak_kept_offer(kept, index, out, stored.size, false);
@@ -300,7 +303,7 @@ akssl_status ak_dataset_read(const ak_dataset *set, int64_t index, int64_t least
 
         *out = (ak_image){ set->pixels + (size_t)stored_index(set, index) * one, set->height,
                            set->width, set->channels };
-        return AKSSL_OK;
+        return ak_shrink(&reading->room, least, out);
     }
     if (reading->set == set && reading->index == index && reading->least == least) {
         *out = reading->image;

@@ -8,6 +8,7 @@
 
 #include "proto/base/error.h"
 #include "worker/image/decoder.h"
+#include "worker/image/shrink.h"
 
 #define AK_DECODER(name) extern const ak_decoder ak_decoder_##name;
 #include "worker/image/decoders.def"
@@ -121,6 +122,8 @@ akssl_status ak_decode(const uint8_t *bytes, size_t size, int64_t least, ak_imag
         rc = decoders[i]->decode(bytes, size, least, room, out, &orientation);
         if (rc == AKSSL_OK && orientation > 1)
             rc = turn_image(room, out, orientation);
+        if (rc == AKSSL_OK && !decoders[i]->scales)
+            rc = ak_shrink(room, least, out);
         return rc < 0 ? ak_wrap(rc, "%s", decoders[i]->name) : rc;
     }
     return ak_fail(AKSSL_ERR_UNSUPPORTED, "%s",

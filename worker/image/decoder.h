@@ -9,6 +9,7 @@
 
 typedef struct ak_decoder {
     const char *name; // for people
+    bool scales;      // decode minds `least`; what others give is reduced afterwards (shrink.h)
 
     bool (*is)(const uint8_t *bytes, size_t size); // by the first bytes
 

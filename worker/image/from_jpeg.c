@@ -13,6 +13,7 @@
 
 #include "proto/base/error.h"
 #include "worker/image/decoder.h"
+#include "worker/image/shrink.h"
 
 enum { SCANS = 64 };
 
@@ -84,15 +85,8 @@ static void read_orientation(const jpeg *j, int *orientation)
 // 1/8, 1/4, 1/2: those that have fast code.  A picture on its side keeps the same shorter side.
 static void choose_scale(jpeg *j, int64_t least)
 {
-    int64_t side = j->c.image_width < j->c.image_height ? j->c.image_width : j->c.image_height;
-
     j->c.scale_denom = 8;
-    j->c.scale_num = 8;
-    for (unsigned n = 1; least > 0 && n < 8; n *= 2)
-        if (side * n >= least * 8) {
-            j->c.scale_num = n;
-            return;
-        }
+    j->c.scale_num = 8 / (unsigned)ak_shrink_factor(j->c.image_height, j->c.image_width, least);
 }
 
 // Adobe's files, and so nearly all, hold CMYK inverted: 255 is no ink.
@@ -188,4 +182,6 @@ static akssl_status decode(const uint8_t *bytes, size_t size, int64_t least, ak_
     return rc;
 }
 
-const ak_decoder ak_decoder_from_jpeg = { .name = "JPEG", .is = is_jpeg, .decode = decode };
+const ak_decoder ak_decoder_from_jpeg = {
+    .name = "JPEG", .scales = true, .is = is_jpeg, .decode = decode
+};

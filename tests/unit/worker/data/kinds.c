@@ -210,5 +210,48 @@ START_TEST(a_packed_set_is_verified)
 }
 END_TEST
 
+static uint8_t reduced(ak_dataset *set, int64_t least, int64_t height, int64_t width)
+{
+    ak_reading reading = { 0 };
+    ak_image image;
+    uint8_t last;
+
+    ck_assert_int_eq(ak_dataset_read(set, 0, least, &reading, &image), 0);
+    ck_assert(image.height == height && image.width == width && image.channels == 1);
+    last = image.pixels[height * width - 1];
+    ak_reading_fini(&reading);
+    return last;
+}
+
+// What is read for views is as small, and has the same pixels, from a folder, kept, and packed.
+START_TEST(a_large_picture_is_reduced_alike)
+{
+    char from[300], file[300], name[320];
+    ak_pack_ask ask = { .train = { .name = from } };
+    ak_dataset *folder_set, *packed_set;
+    ak_pack_count count;
+    uint8_t last;
+
+    setup();
+    put_png("set/a/1.png"); // 4 x 6
+    snprintf(from, sizeof from, "folder:%.200s/set", folder);
+    snprintf(file, sizeof file, "%.200s/set.akpacked", folder);
+    snprintf(name, sizeof name, "packed:%s", file);
+    ck_assert_msg(ak_pack_write(file, &ask, &count) == 0, "%s", ak_error_text());
+    ck_assert_int_eq(set_open(&folder_set, from, AK_SPLIT_TRAIN, 0), 0);
+    ck_assert_int_eq(set_open(&packed_set, name, AK_SPLIT_TRAIN, 0), 0);
+    ak_dataset_keep(folder_set, 1, 1 << 20);
+    last = reduced(packed_set, 1, 1, 2);
+    for (int epoch = 0; epoch < 2; epoch++)
+        ck_assert_int_eq(reduced(folder_set, 1, 1, 2), last);
+    ck_assert_int_eq(reduced(folder_set, 2, 2, 3), reduced(packed_set, 2, 2, 3));
+    (void)reduced(packed_set, 3, 4, 6);
+    ak_dataset_close(folder_set);
+    ak_dataset_close(packed_set);
+    teardown();
+}
+END_TEST
+
 AK_TEST_MAIN(AK_CASE(cifar_has_planes), AK_CASE(stl10_has_columns_and_images_without_labels),
-             AK_CASE(folder_is_in_imagefolders_order), AK_CASE(a_packed_set_is_verified))
+             AK_CASE(folder_is_in_imagefolders_order), AK_CASE(a_packed_set_is_verified),
+             AK_CASE(a_large_picture_is_reduced_alike))

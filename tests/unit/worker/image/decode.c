@@ -149,6 +149,54 @@ START_TEST(jpeg_is_scaled_but_not_below_least)
 }
 END_TEST
 
+// The mean of a square of `factor` pixels, as far as the picture goes.
+static int mean_at(const ak_image *image, int64_t y, int64_t x, int c, int factor)
+{
+    int sum = 0, count = 0;
+
+    for (int64_t i = y * factor; i < (y + 1) * factor && i < image->height; i++)
+        for (int64_t k = x * factor; k < (x + 1) * factor && k < image->width; k++, count++)
+            sum += at(image, i, k, c);
+    return (sum + count / 2) / count;
+}
+
+static void is_averaged(picture whole, picture same, int least, int factor)
+{
+    ak_image image = decoded(whole, 0), small;
+    uint8_t *pixels = malloc((size_t)(image.height * image.width * image.channels));
+
+    memcpy(pixels, image.pixels, (size_t)(image.height * image.width * image.channels));
+    image.pixels = pixels;
+    small = decoded(same, least);
+    ck_assert_int_eq(small.height, (image.height + factor - 1) / factor);
+    ck_assert_int_eq(small.width, (image.width + factor - 1) / factor);
+    ck_assert_int_eq(small.channels, image.channels);
+    for (int64_t y = 0; y < small.height; y++)
+        for (int64_t x = 0; x < small.width; x++)
+            for (int c = 0; c < small.channels; c++)
+                ck_assert_int_eq(at(&small, y, x, c), mean_at(&image, y, x, c, factor));
+    free(pixels);
+}
+
+START_TEST(others_are_averaged_but_not_below_least)
+{
+    static const int rows[][2] = { { 0, 1 },  { 1, 8 },  { 5, 8 },  { 6, 4 }, { 11, 4 },
+                                   { 12, 2 }, { 22, 2 }, { 23, 1 }, { 90, 1 } };
+
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const int least = rows[i][0], factor = rows[i][1];
+        const png_form colour = { 45, 67, PNG_COLOR_TYPE_RGB, 8, false, 0 },
+                       gray = { 67, 45, PNG_COLOR_TYPE_GRAY, 8, true, 0 },
+                       turned = { 45, 67, PNG_COLOR_TYPE_RGB, 8, false, 6 };
+
+        is_averaged(picture_png(colour), picture_png(colour), least, factor);
+        is_averaged(picture_png(gray), picture_png(gray), least, factor);
+        is_averaged(picture_png(turned), picture_png(turned), least, factor);
+        is_averaged(picture_webp(45, 67, true), picture_webp(45, 67, true), least, factor);
+    }
+}
+END_TEST
+
 static void refused(picture p, akssl_status want, const char *words)
 {
     ak_image image = { 0 };
@@ -211,4 +259,5 @@ END_TEST
 AK_TEST_MAIN(AK_CASE(png_of_every_kind), AK_CASE(png_of_few_bits_and_palettes),
              AK_CASE(jpeg_of_every_kind), AK_CASE(webp_of_both_kinds),
              AK_CASE(orientation_turns_the_picture), AK_CASE(jpeg_is_scaled_but_not_below_least),
+             AK_CASE(others_are_averaged_but_not_below_least),
              AK_CASE(what_is_no_whole_image_is_refused), AK_CASE(sizes_are_bounded))

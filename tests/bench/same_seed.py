@@ -1,0 +1,114 @@
+#!/usr/bin/env python3
+# tests/bench/same_seed.py -- peer_torch.py as it is, with what akssl needs to train from the very same draws.
+"""
+    same_seed.py keep PEER DIR METHOD [FLAG...]     runs PEER METHOD FLAG..., and writes DIR/init (its weights before the first step, by
+                                                    akssl's names) and DIR/views (what its loader gave it), which `akssl-worker replay` reads
+    same_seed.py judge PEER FILE [FLAG...]          PEER's own kNN and probe of the backbone in FILE
+
+The peer's source is run unchanged: its optimizer's constructor and its loader are where this script looks in.
+"""
+import json
+import runpy
+import struct
+import sys
+
+import torch
+
+Adam, Loader = torch.optim.Adam, torch.utils.data.DataLoader
+
+
+class File:
+    """A safetensors file whose shapes are known before its tensors."""
+
+    def __init__(self, path, shapes):
+        at, header = 0, {}
+        for name, shape in shapes.items():
+            size = 4 * torch.Size(shape).numel()
+            header[name] = {"dtype": "F32", "shape": list(shape), "data_offsets": [at, at + size]}
+            at += size
+        text = json.dumps(header, separators=(",", ":")).encode()
+        text += b" " * (-len(text) % 8)
+        self.names, self.file = iter(shapes), open(path, "wb")
+        self.file.write(struct.pack("<Q", len(text)) + text)
+
+    def write(self, name, tensor):
+        assert name == next(self.names)
+        self.file.write(tensor.detach().float().contiguous().numpy().tobytes())
+
+
+def read(path):
+    data = open(path, "rb").read()
+    size = struct.unpack("<Q", data[:8])[0]
+    header = json.loads(data[8:8 + size])
+    header.pop("__metadata__", None)
+    at = lambda e: slice(8 + size + e["data_offsets"][0], 8 + size + e["data_offsets"][1])
+    return {k: torch.frombuffer(bytearray(data[at(e)]), dtype=torch.float32).reshape(e["shape"]) for k, e in header.items()}
+
+
+def weights(peer):
+    """All that the peer trains, and its momentum copy, by akssl's names."""
+    named = {}
+
+    def add(prefix, module):
+        named.update({prefix + k: t for k, t in module.state_dict().items() if t.is_floating_point()})
+
+    for prefix, network in (("", peer["net"]), ("target.", peer["target"])):
+        if network is not None:
+            add(prefix + "backbone.", network[0])
+            add(prefix + "projection_head.", network[1])
+    if peer["pred"] is not None:
+        add("prediction_head.", peer["pred"])
+    if peer["protos"] is not None:
+        named["prototypes.weight"] = peer["protos"].weight
+    if peer["M"] == "moco_v2":
+        named["moco.queue"] = peer["queue"]
+    return named
+
+
+def keep(folder):
+    class Keeping(Adam):
+        def __init__(self, *args, **kwargs):
+            named = weights(sys._getframe(1).f_globals)
+            file = File(f"{folder}/init", {k: t.shape for k, t in named.items()})
+            for name, t in named.items():
+                file.write(name, t)
+            super().__init__(*args, **kwargs)
+
+    class Recording(Loader):
+        file, step = None, 0
+
+        def __iter__(self):
+            for views in super().__iter__():
+                if self.drop_last:  # the evaluation's loaders do not
+                    if not self.file:
+                        steps = sys._getframe(1).f_globals["a"].epochs * len(self)
+                        shapes = {f"step{s}.view{v}": t.shape for s in range(steps) for v, t in enumerate(views)}
+                        Recording.file = File(f"{folder}/views", shapes)
+                    for v, t in enumerate(views):
+                        self.file.write(f"step{self.step}.view{v}", t)
+                    Recording.step += 1
+                yield views
+
+    torch.optim.Adam, torch.utils.data.DataLoader = Keeping, Recording
+
+
+def judge(path):
+    class Loading(Adam):
+        def __init__(self, *args, **kwargs):
+            prefix = "backbone."
+            backbone = {k[len(prefix):]: t for k, t in read(path).items() if k.startswith(prefix)}
+            missing, more = sys._getframe(1).f_globals["f"].load_state_dict(backbone, strict=False)
+            assert not more and all(k.endswith("num_batches_tracked") for k in missing), (missing, more)
+            super().__init__(*args, **kwargs)
+
+    torch.optim.Adam = Loading
+
+
+what, peer, path, rest = sys.argv[1], sys.argv[2], sys.argv[3], sys.argv[4:]
+if what == "keep":
+    keep(path)
+else:
+    judge(path)
+    rest = ["random"] + rest
+sys.argv = [peer] + rest
+runpy.run_path(peer, run_name="__main__")
