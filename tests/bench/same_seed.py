@@ -36,13 +36,14 @@ class File:
         self.file.write(tensor.detach().float().contiguous().numpy().tobytes())
 
 
-def read(path):
+def read(path, prefix):
+    """The tensors F32 whose names begin with prefix, without it."""
     data = open(path, "rb").read()
     size = struct.unpack("<Q", data[:8])[0]
     header = json.loads(data[8:8 + size])
-    header.pop("__metadata__", None)
-    at = lambda e: slice(8 + size + e["data_offsets"][0], 8 + size + e["data_offsets"][1])
-    return {k: torch.frombuffer(bytearray(data[at(e)]), dtype=torch.float32).reshape(e["shape"]) for k, e in header.items()}
+    at = lambda e: bytearray(data[8 + size + e["data_offsets"][0]:8 + size + e["data_offsets"][1]])
+    return {k[len(prefix):]: torch.frombuffer(at(e), dtype=torch.float32).reshape(e["shape"])
+            for k, e in header.items() if k.startswith(prefix) and e["dtype"] == "F32"}
 
 
 def weights(peer):
@@ -95,9 +96,7 @@ def keep(folder):
 def judge(path):
     class Loading(Adam):
         def __init__(self, *args, **kwargs):
-            prefix = "backbone."
-            backbone = {k[len(prefix):]: t for k, t in read(path).items() if k.startswith(prefix)}
-            missing, more = sys._getframe(1).f_globals["f"].load_state_dict(backbone, strict=False)
+            missing, more = sys._getframe(1).f_globals["f"].load_state_dict(read(path, "backbone."), strict=False)
             assert not more and all(k.endswith("num_batches_tracked") for k in missing), (missing, more)
             super().__init__(*args, **kwargs)
 

@@ -26,14 +26,16 @@ torch() { (unset OPENBLAS_CORETYPE && /usr/bin/python3 tests/bench/same_seed.py 
 figures() { jq -r '"knn \(.knn20_top1) probe \(.ridge_500_labels_top1)"'; }
 
 run() { # METHOD
+    local ours theirs
     torch keep "$PEER" "$dir" "$1" >"$dir/peer.json"
     printf '%s\n' "method: $1" 'backbone: resnet18' 'image-size: 32' 'batch: 256' 'shards: 8' 'batch-norm: sync' \
         'optimizer: adam' 'lr: 1e-3' 'weight-decay: 1e-6' "option:" >"$dir/spec.yaml"
     peer_options "$1" | tr ',' '\n' | sed 's/^/  /; s/=/: /' >>"$dir/spec.yaml"
     mpirun -np "$ranks" --oversubscribe --bind-to none --mca mpi_yield_when_idle 1 "$bin/akssl-worker" replay \
         --spec "$dir/spec.yaml" --init "$dir/init" --views "$dir/views" --steps 195 --out "$dir/out"
-    printf '%-14s seed %s: akssl %s, PyTorch %s\n' "$1" "$seed" "$(torch judge "$PEER" "$dir/out" | figures)" \
-        "$(figures <"$dir/peer.json")"
+    ours=$(torch judge "$PEER" "$dir/out" | figures)
+    theirs=$(figures <"$dir/peer.json")
+    printf '%-14s seed %s: akssl %s, PyTorch %s\n' "$1" "$seed" "$ours" "$theirs"
     rm "$dir/init" "$dir/views" "$dir/out"
 }
 
