@@ -3,6 +3,7 @@
 """
     same_seed.py keep PEER DIR METHOD [FLAG...]     runs PEER METHOD FLAG..., and writes DIR/init (its weights before the first step, by
                                                     akssl's names) and DIR/views (what its loader gave it), which `akssl-worker replay` reads
+    same_seed.py draw PEER DIR METHOD [FLAG...]     the same files only: PEER draws, and does not train
     same_seed.py judge PEER FILE [FLAG...]          PEER's own kNN and probe of the backbone in FILE
 
 The peer's source is run unchanged: its optimizer's constructor and its loader are where this script looks in.
@@ -28,7 +29,7 @@ class File:
             at += size
         text = json.dumps(header, separators=(",", ":")).encode()
         text += b" " * (-len(text) % 8)
-        self.names, self.file = iter(shapes), open(path, "wb")
+        self.names, self.file = iter(shapes), open(path, "wb", buffering=0)
         self.file.write(struct.pack("<Q", len(text)) + text)
 
     def write(self, name, tensor):
@@ -66,7 +67,7 @@ def weights(peer):
     return named
 
 
-def keep(folder):
+def keep(folder, train):
     class Keeping(Adam):
         def __init__(self, *args, **kwargs):
             named = weights(sys._getframe(1).f_globals)
@@ -78,17 +79,26 @@ def keep(folder):
     class Recording(Loader):
         file, step = None, 0
 
+        def record(self, views, epochs):
+            if not self.file:
+                steps = epochs * len(self)
+                Recording.file = File(f"{folder}/views", {f"step{s}.view{v}": t.shape for s in range(steps) for v, t in enumerate(views)})
+            for v, t in enumerate(views):
+                self.file.write(f"step{self.step}.view{v}", t)
+            Recording.step += 1
+
         def __iter__(self):
-            for views in super().__iter__():
-                if self.drop_last:  # the evaluation's loaders do not
-                    if not self.file:
-                        steps = sys._getframe(1).f_globals["a"].epochs * len(self)
-                        shapes = {f"step{s}.view{v}": t.shape for s in range(steps) for v, t in enumerate(views)}
-                        Recording.file = File(f"{folder}/views", shapes)
-                    for v, t in enumerate(views):
-                        self.file.write(f"step{self.step}.view{v}", t)
-                    Recording.step += 1
-                yield views
+            epochs = sys._getframe(1).f_globals["a"].epochs
+            if not self.drop_last:  # the evaluation's loaders
+                yield from super().__iter__()
+                return
+            for _ in range(1 if train else epochs):
+                for views in super().__iter__():
+                    self.record(views, epochs)
+                    if train:
+                        yield views
+            if not train:
+                sys.exit(0)
 
     torch.optim.Adam, torch.utils.data.DataLoader = Keeping, Recording
 
@@ -104,10 +114,10 @@ def judge(path):
 
 
 what, peer, path, rest = sys.argv[1], sys.argv[2], sys.argv[3], sys.argv[4:]
-if what == "keep":
-    keep(path)
-else:
+if what == "judge":
     judge(path)
     rest = ["random"] + rest
+else:
+    keep(path, what == "keep")
 sys.argv = [peer] + rest
 runpy.run_path(peer, run_name="__main__")

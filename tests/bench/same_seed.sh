@@ -3,7 +3,7 @@
 #
 #     PEER=peer_torch.py tests/bench/same_seed.sh [BIN_DIR]        METHODS, SEEDS and RANKS as accuracy.sh has them
 #
-# RANKS is PyTorch's threads too; two scripts with 1 are quicker than one with 2.
+# RANKS is PyTorch's threads too; two scripts with 1 are quicker than one with 2.  With PEER_TRAINS=no PyTorch only draws.
 #
 # The run of accuracy.sh: five epochs of 10,000 Fashion-MNIST images, batch 256, Adam 1e-3.  The peer draws its
 # weights and views as it always does; akssl-worker replay trains from the same ones, and the peer's own
@@ -27,14 +27,19 @@ figures() { jq -r '"knn \(.knn20_top1) probe \(.ridge_500_labels_top1)"'; }
 
 run() { # METHOD
     local ours theirs
-    torch keep "$PEER" "$dir" "$1" >"$dir/peer.json"
+    if [ "${PEER_TRAINS:-yes}" = yes ]; then
+        torch keep "$PEER" "$dir" "$1" >"$dir/peer.json"
+        theirs=$(figures <"$dir/peer.json")
+    else
+        torch draw "$PEER" "$dir" "$1"
+        theirs='not run'
+    fi
     printf '%s\n' "method: $1" 'backbone: resnet18' 'image-size: 32' 'batch: 256' 'shards: 8' 'batch-norm: sync' \
         'optimizer: adam' 'lr: 1e-3' 'weight-decay: 1e-6' "option:" >"$dir/spec.yaml"
     peer_options "$1" | tr ',' '\n' | sed 's/^/  /; s/=/: /' >>"$dir/spec.yaml"
     mpirun -np "$ranks" --oversubscribe --bind-to none --mca mpi_yield_when_idle 1 "$bin/akssl-worker" replay \
         --spec "$dir/spec.yaml" --init "$dir/init" --views "$dir/views" --steps 195 --out "$dir/out"
     ours=$(torch judge "$PEER" "$dir/out" | figures)
-    theirs=$(figures <"$dir/peer.json")
     printf '%-14s seed %s: akssl %s, PyTorch %s\n' "$1" "$seed" "$ours" "$theirs"
     rm "$dir/init" "$dir/views" "$dir/out"
 }
