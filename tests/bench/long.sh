@@ -1,7 +1,7 @@
 #!/bin/bash
 # tests/bench/long.sh -- what longer training buys: 20 epochs of all 60,000 Fashion-MNIST images.
 #
-#     tests/bench/long.sh STATE_DIR [BIN_DIR]      hours; METHODS="simclr swav" chooses, RANKS=1 runs two at once
+#     tests/bench/long.sh STATE_DIR [BIN_DIR]      hours; METHODS="simclr swav" chooses, RANKS=1 runs two at once, PRECISION=bf16
 #
 # ResNet-18 (torchvision's stem) at 32x32, batch 256, Adam 1e-3 after one epoch of warm-up, half a cosine to 0;
 # kNN, a ridge probe on 500 labels and logistic regression on all labels before, every 5 epochs, and after.
@@ -24,7 +24,7 @@ submit() { # METHOD OPTIONS
     [ ! -f "$state/$1.job" ] || return 0
     job=$("$bin/akssl-client" submit --name "$1" --method "$1" --dataset fashion-mnist --image-size 32 --batch 256 \
         --epochs 20 --optimizer adam --lr 1e-3 --schedule cosine --warmup-epochs 1 --weight-decay 1e-6 \
-        --augment min_scale=0.2 --batch-norm sync --seed 0 --shards 8 --ranks "${RANKS:-2}" --keep 1 --commit-every 117 \
+        --augment min_scale=0.2 --batch-norm sync --seed 0 --shards 8 --ranks "${RANKS:-2}" --precision "${PRECISION:-fp32}" --keep 1 --commit-every 117 \
         --eval knn,probe,linear --probe 5 --option "$2" --parsable)
     echo "$job" >"$state/$1.job"
 }
