@@ -216,6 +216,8 @@ static void print(const ak_trainer *t, const ak_loader *loader, const ak_spec *s
                         json_real((double)ak_graph_bytes(t->graph) / 1048576));
     json_object_set_new(line, "resident_growth_kib", json_integer(m->grown));
     json_object_set_new(line, "seconds_by_kind", table(t, loader, m->all_seconds));
+    json_object_set_new(line, "seconds_idle_for_images",
+                        json_real(loader ? ak_loader_idle(loader) : 0));
     json_object_set_new(line, "exchange", exchange(t));
     json_dumpf(line, stdout, JSON_REAL_PRECISION(6));
     puts("");

@@ -7,7 +7,8 @@
 // The thread is as nice as can be: it takes cores that nobody computes on, and of busy ones next to
 // nothing, since what it took there all threads of a step would wait for.  What was not reached in
 // time is decoded by who reads it, so that nothing waits for this thread, and no number depends on
-// it.
+// it.  Threads that read and have no image left, while others still have, do the same meanwhile
+// (worker/train/loader.c).
 
 #ifndef AK_DATA_AHEAD_H
 #define AK_DATA_AHEAD_H

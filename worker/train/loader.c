@@ -3,6 +3,7 @@
 #include "worker/train/loader.h"
 
 #include <inttypes.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -29,10 +30,11 @@ struct ak_loader {
     ak_ahead *ahead;  // NULL: nothing is decoded, or each when it is read
     uint32_t *wanted; // [wanted_room]: the next step's images of this rank
     int64_t wanted_room;
-    ak_scratch **scratch;
-    ak_reading *reading; // both [threads]
+    ak_scratch **scratch;         // [threads]
+    ak_reading *reading, *beside; // [threads]: of this step's images, of the next one's
+    int64_t *done;                // [threads]: when each ran out of work (ak_clock_ns)
     int threads;
-    double seconds;
+    double seconds, idle;
     int64_t failed; // the first view of a step that could not be made, -1: none
     akssl_status failure;
     char sentence[1024];
@@ -62,6 +64,8 @@ akssl_status ak_loader_open(ak_loader **out, const ak_spec *spec, int threads)
     l->order = ak_alloc((size_t)l->size, sizeof *l->order);
     l->scratch = ak_alloc((size_t)threads, sizeof *l->scratch);
     l->reading = ak_alloc((size_t)threads, sizeof *l->reading);
+    l->beside = ak_alloc((size_t)threads, sizeof *l->beside);
+    l->done = ak_alloc((size_t)threads, sizeof *l->done);
     l->least = ak_recipe_least(l->recipe);
     for (int i = 0; i < threads; i++)
         l->scratch[i] = ak_scratch_new();
@@ -76,10 +80,14 @@ void ak_loader_close(ak_loader *l)
     ak_ahead_free(l->ahead);
     for (int i = 0; l->scratch && i < l->threads; i++)
         ak_scratch_free(l->scratch[i]);
-    for (int i = 0; l->reading && i < l->threads; i++)
+    for (int i = 0; l->done && i < l->threads; i++) {
         ak_reading_fini(&l->reading[i]);
+        ak_reading_fini(&l->beside[i]);
+    }
     free(l->scratch);
     free(l->reading);
+    free(l->beside);
+    free(l->done);
     free(l->wanted);
     free(l->order);
     free(l->chosen);
@@ -111,6 +119,11 @@ int64_t ak_loader_steps(const ak_loader *l)
 double ak_loader_seconds(const ak_loader *l)
 {
     return l->seconds;
+}
+
+double ak_loader_idle(const ak_loader *l)
+{
+    return l->idle;
 }
 
 static void turn_to(ak_loader *l, int64_t epoch)
@@ -208,48 +221,82 @@ static void begin_keeping(ak_loader *l, const ak_comm *comm)
     l->keeping = true;
 }
 
-static void look_ahead(ak_loader *l, const ak_trainer *t, int64_t step, int64_t count)
+// The images that this rank will need in a step, into `wanted`; how many.  Turns to its epoch.
+static int64_t list_wanted(ak_loader *l, const ak_trainer *t, int64_t step, int64_t views)
 {
     int64_t steps = ak_loader_steps(l), wanted = 0;
     const uint32_t *images;
 
-    if (!l->ahead)
-        return;
-    if (count > l->wanted_room) {
-        l->wanted = ak_realloc(l->wanted, (size_t)count, sizeof *l->wanted);
-        l->wanted_room = count;
+    if (views > l->wanted_room) {
+        l->wanted = ak_realloc(l->wanted, (size_t)views, sizeof *l->wanted);
+        l->wanted_room = views;
     }
     turn_to(l, step / steps);
     images = l->order + step % steps * l->batch;
-    for (int64_t index = 0; index < count; index++) {
+    for (int64_t index = 0; index < views; index++) {
         place p = place_of(t, index);
         uint32_t image = images[ak_trainer_sample(t, p.view, p.shard, p.i)];
 
         if (!wanted || l->wanted[wanted - 1] != image)
             l->wanted[wanted++] = image;
     }
-    ak_ahead_want(l->ahead, l->wanted, wanted);
+    return wanted;
+}
+
+// A step's views, dealt out to threads, and behind them the next step's images.
+typedef struct fill {
+    const uint32_t *images;
+    int64_t views, wanted;
+    int at_once;
+    atomic_llong view, made, image; // the next view; how many are made; the next of wanted
+} fill;
+
+// Whoever finds no view left decodes for the next step while others still make theirs: one large
+// photograph takes as long as many small ones.
+static void work(ak_loader *l, ak_trainer *t, fill *f, int thread)
+{
+    int64_t image;
+
+    for (int64_t at; (at = atomic_fetch_add(&f->view, f->at_once)) < f->views;) {
+        int64_t end = at + f->at_once < f->views ? at + f->at_once : f->views;
+
+        for (int64_t index = at; index < end; index++)
+            make_view(l, t, f->images, index, thread);
+        atomic_fetch_add(&f->made, end - at);
+    }
+    while (atomic_load(&f->made) < f->views && (image = atomic_fetch_add(&f->image, 1)) < f->wanted)
+        ak_dataset_ahead(l->set, l->wanted[image], &l->beside[thread]);
+    l->done[thread] = ak_clock_ns();
+}
+
+static void note_times(ak_loader *l, int64_t start)
+{
+    int64_t end = ak_clock_ns();
+
+    l->seconds += (double)(end - start) * 1e-9;
+    for (int i = 0; i < l->threads; i++)
+        l->idle += (double)(end - (l->done[i] > start ? l->done[i] : start)) * 1e-9 / l->threads;
 }
 
 akssl_status ak_loader_fill(ak_loader *l, ak_trainer *t, int64_t step)
 {
-    int64_t start = ak_clock_ns(), count = t->world.local * t->per_shard * t->view_count;
-    const uint32_t *images = ak_loader_turn(l, t, step);
-    int at_once = chunk(l, t, count);
+    int64_t start = ak_clock_ns(), views = t->world.local * t->per_shard * t->view_count;
+    fill f = { .views = views, .at_once = chunk(l, t, views) };
 
     begin_keeping(l, t->world.comm);
+    f.wanted = l->ahead ? list_wanted(l, t, step + 1, views) : 0;
+    f.images = ak_loader_turn(l, t, step);
     l->failed = -1;
-#pragma omp parallel for num_threads(l->threads) if (l->threads > 1) schedule(dynamic, at_once)
-    for (int64_t index = 0; index < count; index++) {
+#pragma omp parallel num_threads(l->threads) if (l->threads > 1)
+    {
 #ifdef _OPENMP
-        make_view(l, t, images, index, omp_get_thread_num());
+        work(l, t, &f, omp_get_thread_num());
 #else
-        make_view(l, t, images, index, 0);
-        (void)at_once;
+        work(l, t, &f, 0);
 #endif
     }
+    note_times(l, start);
     ak_data_tell(l->set, t->world.comm);
-    look_ahead(l, t, step + 1, count);
-    l->seconds += (double)(ak_clock_ns() - start) * 1e-9;
+    ak_ahead_want(l->ahead, l->wanted, f.wanted);
     return l->failed < 0 ? AKSSL_OK : ak_fail(l->failure, "%s", l->sentence);
 }

@@ -39,6 +39,9 @@ const uint32_t *ak_loader_turn(ak_loader *loader, ak_trainer *trainer, int64_t s
 // training, all ranks then agree (loop.h).
 akssl_status ak_loader_fill(ak_loader *loader, ak_trainer *trainer, int64_t step) AKSSL_MUST_CHECK;
 
-double ak_loader_seconds(const ak_loader *loader); // spent in fill
+// Spent in fill; and of that, what a thread stood idle in the mean, since it had no image to work
+// on while others had.
+double ak_loader_seconds(const ak_loader *loader);
+double ak_loader_idle(const ak_loader *loader);
 
 #endif

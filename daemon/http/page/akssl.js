@@ -144,11 +144,19 @@ function showCores(cores) {
 
 // ---- one job, or several side by side
 
+// While a queue fills, a loss has more keys to tell apart at each step, and rises: it counts from then on.
+function lossesOf(curves) {
+    const loss = curves.series.loss, queue = curves.series.queue_filled;
+    if (!loss || !queue) return loss ? loss.mean : [];
+    const full = queue.mean.findIndex(share => share >= 1);
+    return full < 0 ? [] : loss.mean.slice(loss.step.findIndex(step => step >= queue.step[full]));
+}
+
 function trend(curves) {
-    const loss = curves.series.loss;
-    if (!loss || loss.mean.length < 8) return "";
-    const third = Math.floor(loss.mean.length / 3), mean = values => values.reduce((a, b) => a + b, 0) / values.length;
-    const from = mean(loss.mean.slice(0, third)), to = mean(loss.mean.slice(-third));
+    const losses = lossesOf(curves);
+    if (losses.length < 8) return "";
+    const third = Math.floor(losses.length / 3), mean = values => values.reduce((a, b) => a + b, 0) / values.length;
+    const from = mean(losses.slice(0, third)), to = mean(losses.slice(-third));
     const change = (to - from) / (Math.abs(from) || 1);
     if (Math.abs(change) < 0.01) return "its loss stands still";
     return `its loss ${change < 0 ? "has fallen" : "HAS RISEN"} from ${figure(from)} to ${figure(to)}`;

@@ -1,6 +1,7 @@
 // tests/unit/worker/train/loader.c -- tests which images a step has, and that views depend on
 // nothing else.
 
+#include "tests/unit/worker/image/pictures.h"
 #include "tests/unit/worker/train/small.h"
 #include "tests/sets.h"
 #include "worker/train/loader.h"
@@ -124,9 +125,8 @@ typedef struct views {
     float of[2][BATCH][VIEW]; // view, sample
 } views;
 
-static views *views_of(ak_trainer *t, const setting *s, int threads, int64_t step)
+static views *filled(ak_loader *l, ak_trainer *t, int64_t step)
 {
-    ak_loader *l = load(s, threads);
     views *out = ak_alloc(1, sizeof *out);
 
     t->step = step;
@@ -137,6 +137,14 @@ static views *views_of(ak_trainer *t, const setting *s, int threads, int64_t ste
             for (int64_t i = 0; i < t->per_shard; i++)
                 memcpy(out->of[v][ak_trainer_sample(t, v, k, i)], ak_trainer_view(t, v, k, i),
                        sizeof out->of[v][0]);
+    return out;
+}
+
+static views *views_of(ak_trainer *t, const setting *s, int threads, int64_t step)
+{
+    ak_loader *l = load(s, threads);
+    views *out = filled(l, t, step);
+
     ak_loader_close(l);
     return out;
 }
@@ -160,6 +168,48 @@ START_TEST(views_do_not_depend_on_threads)
         ck_assert(same(views_of(t, &s, 1, step), views_of(t, &s, 5, step)));
         ck_assert(!same(views_of(t, &s, 1, step), views_of(t, &s, 1, step + 1)));
     }
+    ak_trainer_free(t);
+    end(&s);
+}
+END_TEST
+
+// Pictures of 20 to 700 pixels, so that some threads are out of work while another decodes.
+static setting make_folder(void)
+{
+    setting s = { .folder = ak_rig_folder(), .spec = ak_small_spec("simclr") };
+    char name[600];
+
+    for (int i = 0; i < IMAGES; i++) {
+        int side = i % 9 == 0 ? 700 : 20 + i;
+        picture p = picture_png((png_form){ side, side + 3, PNG_COLOR_TYPE_RGB, 8, false, 0 });
+        FILE *file;
+
+        snprintf(name, sizeof name, "%s/%02d.png", s.folder, i);
+        file = fopen(name, "wb");
+        ck_assert(file && fwrite(p.bytes, 1, p.size, file) == p.size && fclose(file) == 0);
+        free(p.bytes);
+    }
+    snprintf(name, sizeof name, "folder:%s", s.folder);
+    ak_small_set(&s.spec, "dataset", name);
+    ak_rig_ok(ak_comm_open(&s.comm));
+    return s;
+}
+
+// What is kept, and who decoded it for whom, changes no view.
+START_TEST(views_of_decoded_images_do_not_depend_on_threads)
+{
+    setting s = make_folder();
+    ak_trainer *t = ak_small_trainer(&s.spec, s.comm);
+    ak_loader *going_on = load(&s, 3);
+
+    for (int64_t step = 0; step < 3 * STEPS; step++) {
+        views *fresh = views_of(t, &s, 1, step), *kept = filled(going_on, t, step);
+
+        ck_assert(same(fresh, kept));
+    }
+    ck_assert(ak_loader_idle(going_on) >= 0);
+    ck_assert(ak_loader_idle(going_on) < ak_loader_seconds(going_on));
+    ak_loader_close(going_on);
     ak_trainer_free(t);
     end(&s);
 }
@@ -284,6 +334,8 @@ START_TEST(chosen_images_alone)
 END_TEST
 
 AK_TEST_MAIN(AK_CASE(chosen_images_alone), AK_CASE(each_image_once_an_epoch),
-             AK_CASE(views_do_not_depend_on_threads), AK_CASE(views_do_not_depend_on_shards),
-             AK_CASE(shuffled_keys_are_their_samples), AK_CASE(the_two_views_differ),
-             AK_CASE(another_seed_gives_other_views), AK_CASE(refuses_what_cannot_be_served))
+             AK_CASE(views_do_not_depend_on_threads),
+             AK_CASE(views_of_decoded_images_do_not_depend_on_threads),
+             AK_CASE(views_do_not_depend_on_shards), AK_CASE(shuffled_keys_are_their_samples),
+             AK_CASE(the_two_views_differ), AK_CASE(another_seed_gives_other_views),
+             AK_CASE(refuses_what_cannot_be_served))
