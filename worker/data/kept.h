@@ -5,7 +5,7 @@
 // is worth its file's bytes for each byte of memory.  When room is short, those worth more stay.
 // Which are kept depends on what is read when; what is read does not depend on what is kept.
 //
-// Images that the next step will want (ahead.h) go before all others, into at most half of the
+// Images that the next steps will want (ahead.h) go before all others, into at most half of the
 // room; once held, such an image is like the others.
 //
 // Any thread.

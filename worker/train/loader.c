@@ -18,6 +18,8 @@
 #include "worker/rng/rng.h"
 #include "worker/train/data.h"
 
+enum { AHEAD = 4 }; // steps whose images are decoded beforehand
+
 struct ak_loader {
     ak_dataset *set;
     ak_recipe *recipe;
@@ -28,10 +30,10 @@ struct ak_loader {
     int64_t least;    // side that a decoded image keeps
     bool keeping;
     ak_ahead *ahead;  // NULL: nothing is decoded, or each when it is read
-    uint32_t *wanted; // [wanted_room]: the next step's images of this rank
+    uint32_t *wanted; // [wanted_room]: the next steps' images of this rank
     int64_t wanted_room;
     ak_scratch **scratch;         // [threads]
-    ak_reading *reading, *beside; // [threads]: of this step's images, of the next one's
+    ak_reading *reading, *beside; // [threads]: of this step's images, of later ones'
     int64_t *done;                // [threads]: when each ran out of work (ak_clock_ns)
     int threads;
     double seconds, idle;
@@ -221,16 +223,14 @@ static void begin_keeping(ak_loader *l, const ak_comm *comm)
     l->keeping = true;
 }
 
-// The images that this rank will need in a step, into `wanted`; how many.  Turns to its epoch.
-static int64_t list_wanted(ak_loader *l, const ak_trainer *t, int64_t step, int64_t views)
+// The images that this rank will need in a step, to `wanted`, behind others; how many there are
+// then.  Turns to the step's epoch.
+static int64_t list_step(ak_loader *l, const ak_trainer *t, int64_t step, int64_t views,
+                         int64_t wanted)
 {
-    int64_t steps = ak_loader_steps(l), wanted = 0;
+    int64_t steps = ak_loader_steps(l);
     const uint32_t *images;
 
-    if (views > l->wanted_room) {
-        l->wanted = ak_realloc(l->wanted, (size_t)views, sizeof *l->wanted);
-        l->wanted_room = views;
-    }
     turn_to(l, step / steps);
     images = l->order + step % steps * l->batch;
     for (int64_t index = 0; index < views; index++) {
@@ -243,7 +243,22 @@ static int64_t list_wanted(ak_loader *l, const ak_trainer *t, int64_t step, int6
     return wanted;
 }
 
-// A step's views, dealt out to threads, and behind them the next step's images.
+static int64_t list_wanted(ak_loader *l, const ak_trainer *t, int64_t step, int64_t views)
+{
+    int64_t wanted = 0;
+
+    if (!l->ahead)
+        return 0;
+    if (AHEAD * views > l->wanted_room) {
+        l->wanted_room = AHEAD * views;
+        l->wanted = ak_realloc(l->wanted, (size_t)l->wanted_room, sizeof *l->wanted);
+    }
+    for (int i = 1; i <= AHEAD; i++)
+        wanted = list_step(l, t, step + i, views, wanted);
+    return wanted;
+}
+
+// A step's views, dealt out to threads, and behind them the next steps' images.
 typedef struct fill {
     const uint32_t *images;
     int64_t views, wanted;
@@ -251,7 +266,7 @@ typedef struct fill {
     atomic_llong view, made, image; // the next view; how many are made; the next of wanted
 } fill;
 
-// Whoever finds no view left decodes for the next step while others still make theirs: one large
+// Whoever finds no view left decodes for later steps while others still make theirs: one large
 // photograph takes as long as many small ones.
 static void work(ak_loader *l, ak_trainer *t, fill *f, int thread)
 {
@@ -284,7 +299,7 @@ akssl_status ak_loader_fill(ak_loader *l, ak_trainer *t, int64_t step)
     fill f = { .views = views, .at_once = chunk(l, t, views) };
 
     begin_keeping(l, t->world.comm);
-    f.wanted = l->ahead ? list_wanted(l, t, step + 1, views) : 0;
+    f.wanted = list_wanted(l, t, step, views);
     f.images = ak_loader_turn(l, t, step);
     l->failed = -1;
 #pragma omp parallel num_threads(l->threads) if (l->threads > 1)
