@@ -6,25 +6,20 @@
 # backbone and a form of the set: seconds of a step in which threads decode and augment its images, and their share; `idle`, the
 # share in which a thread stood still for want of an image; for folder: in the first epochs, in which each photograph is
 # decoded, in later ones, and in the whole run.  All figures are of one run, so that the shares also hold on a busy machine.
-# PHOTOS=FOLDER takes other pictures, of which the first epoch is to be within SECONDS / 10.
 
 set -eu -o pipefail
 
 bin=${1:-build/bin}
 seconds=${2:-100}
 photos=/usr/share/backgrounds/mate
-[ -n "${PHOTOS:-}" ] || [ -d "$photos/nature" ] || {
+[ -d "$photos/nature" ] || {
     echo "photos.sh: install mate-backgrounds first" >&2
     exit 1
 }
 dir=$(mktemp -d "${TMPDIR:-/tmp}/akssl-photos.XXXXXX")
 trap 'rm -rf "$dir"' EXIT
 mkdir -p "$dir/set/photo"
-if [ -n "${PHOTOS:-}" ]; then
-    find -L "$(realpath "$PHOTOS")" -type f -print0 | sort -z | xargs -0 ln -s -t "$dir/set/photo"
-else
-    ln -s "$photos"/nature/*.jpg "$photos"/abstract/*.jpg "$dir/set/photo/"
-fi
+ln -s "$photos"/nature/*.jpg "$photos"/abstract/*.jpg "$dir/set/photo/"
 "$bin/akssl-worker" pack --dataset "folder:$dir/set" --side 512 --out "$dir/set.akpacked" >&2
 
 # measure BACKBONE SET SECONDS: steps, seconds of all of them, of their images, of threads without one.

@@ -1,8 +1,7 @@
 // worker/data/ahead.h -- decodes images before they are asked for, in a thread of its own.
 //
-//     who computes      read step N's images, want(later steps') | compute step N | read step N+1's
-//     ... this thread                                              | decode those, one after
-//     another
+//     who computes      read step N's images, want(later steps') | compute step N | read N+1's
+//     ... this thread                                              | decode those, in turn
 //
 // The thread is as nice as can be: it takes cores that nobody computes on, and of busy ones next to
 // nothing, since what it took there all threads of a step would wait for.  What was not reached in
