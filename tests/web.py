@@ -175,6 +175,22 @@ def shows_map(b, url):
     if not right:
         raise SystemExit(f"the neighbours of image {asked} are not those of map.json")
     b.shot("map")
+    # The other plane: each point at its other place, the lines with it; and back.
+    places = "JSON.stringify([...document.querySelectorAll('circle.point')].map(e => [e.getAttribute('cx'), e.getAttribute('cy')]))"
+    ends = "JSON.stringify([...document.querySelectorAll('.lines line')].map(e => e.getAttribute('x2')))"
+    first = b.value(places), b.value(ends)
+    b.value("document.querySelectorAll('.map .bar button')[1].click()")
+    b.wait("/by t-SNE/.test(document.querySelector('.map > p').textContent)")
+    if first[0] == b.value(places) or first[1] == b.value(ends):
+        raise SystemExit("by t-SNE the points or the lines are where they were")
+    # They are in the order of the file's along x.
+    if not b.value("""fetch('api/jobs/2/pictures/map.json').then(r => r.json()).then(m => { const at = [...document.querySelectorAll('circle.point')].map(e => +e.getAttribute('cx'));
+        return at.every((x, i) => at.every((other, j) => m.tsne_x[i] >= m.tsne_x[j] || x <= other)); })"""):
+        raise SystemExit("the points are not where map.json has them by t-SNE")
+    b.shot("map_tsne")
+    b.value("document.querySelectorAll('.map .bar button')[0].click()")
+    if (b.value(places), b.value(ends)) != first:
+        raise SystemExit("principal components are not what they were before t-SNE")
     b.value("document.querySelector('.near button').click()")
     b.wait(f"{names} !== '{asked}' && document.querySelectorAll('.near button').length === 10")
     b.value("document.querySelector('.map .legend button').click()")
@@ -184,11 +200,14 @@ def shows_map(b, url):
 
 
 def map_by_keyboard(b, url):
-    """To a point by the arrow keys, to its neighbours by Enter, from one of them on."""
+    """To t-SNE by Enter, to a point by the arrow keys, to its neighbours by Enter, from one of them on."""
     b.go(url + "?jobs=2")
     b.wait("document.querySelectorAll('circle.point').length > 0")
     for _ in range(80):
         b.key("Tab")
+        if b.value("document.activeElement.textContent === 't-SNE'"):
+            b.key("Enter", "\r")
+            b.wait("document.activeElement.getAttribute('aria-pressed') === 'true'")
         if b.value("document.activeElement.classList.contains('points')"):
             break
     else:

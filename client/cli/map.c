@@ -21,18 +21,23 @@ enum { COLOURS = sizeof colours / sizeof *colours };
 typedef struct map {
     const char *out;
     const char *image;
+    const char *by;
 } map;
 
 static const ak_flag flags[] = {
     AK_FLAG(map, out, "out", 'o', TEXT, "FILE", "draw to FILE.png or FILE.svg, by gnuplot"),
     AK_FLAG(map, image, "image", 0, TEXT, "N",
             "list the images nearest to image N instead, by the cosine of their embeddings"),
+    AK_FLAG(map, by, "by", 0, TEXT, "PLANE",
+            "pca: the two directions in which embeddings differ most (default); tsne: t-SNE,\n"
+            "which keeps near images near, and means nothing by its axes"),
     AK_FLAG_END,
 };
 
 // What a job's map.json says; what it lists is borrowed from it.
 typedef struct atlas {
     int64_t job;
+    bool tsne;
     json_t *root, *index, *label, *x, *y, *classes;
     size_t count;
     double least[2], greatest[2];
@@ -79,9 +84,13 @@ static int read_atlas(atlas *a, const char *path)
     a->index = list_of(a, "index", 0);
     a->count = json_array_size(a->index);
     a->label = list_of(a, "label", a->count);
-    a->x = list_of(a, "x", a->count);
-    a->y = list_of(a, "y", a->count);
+    a->x = list_of(a, a->tsne ? "tsne_x" : "x", a->count);
+    a->y = list_of(a, a->tsne ? "tsne_y" : "y", a->count);
     a->classes = list_of(a, "classes", 0);
+    if (a->tsne && a->count && !a->x && list_of(a, "x", a->count))
+        return ak_cli_error(AK_EXIT_FAILED,
+                            "map: job %" PRId64 " was made before there was t-SNE: leave out --by",
+                            a->job);
     if (!a->count || !a->label || !a->x || !a->y || !a->classes)
         return ak_cli_error(AK_EXIT_FAILED,
                             "map: what the daemon sent is no map: is it of this version?");
@@ -194,9 +203,13 @@ static void put_title(const atlas *a, FILE *out)
 {
     const json_t *share = json_object_get(a->root, "variance");
 
-    fprintf(out,
-            "job %" PRId64 ": %zu images, two directions with %.0f and %.0f %% of the variance\n",
-            a->job, a->count, 100 * number(share, 0), 100 * number(share, 1));
+    if (a->tsne)
+        fprintf(out, "job %" PRId64 ": %zu images by t-SNE\n", a->job, a->count);
+    else
+        fprintf(out,
+                "job %" PRId64
+                ": %zu images, two directions with %.0f and %.0f %% of the variance\n",
+                a->job, a->count, 100 * number(share, 0), 100 * number(share, 1));
 }
 
 static void put_legend(const atlas *a, bool coloured, FILE *out)
@@ -269,8 +282,8 @@ static void put_script(const void *ctx, const char *path, FILE *out)
 
     ak_gnuplot_terminal(path, FILE_SIDE, FILE_SIDE, out);
     fprintf(out,
-            "set size ratio -1\nunset tics\nset key outside below\nset title 'job %" PRId64 "'\n",
-            a->job);
+            "set size ratio -1\nunset tics\nset key outside below\nset title 'job %" PRId64 "%s'\n",
+            a->job, a->tsne ? ", t-SNE" : "");
     for (size_t i = 0; i < classes; i++)
         put_points(a, label_at(a, i), i, out);
     for (size_t i = 0; i < classes; i++) {
@@ -360,6 +373,9 @@ static int run(ak_cli *cli, const ak_args *args)
     if (code == AK_EXIT_DONE && m->out && !ak_gnuplot_knows(m->out))
         code = ak_cli_error(AK_EXIT_USAGE, "map: --out '%.200s' ends neither in .png nor in .svg",
                             m->out);
+    a.tsne = m->by && !strcmp(m->by, "tsne");
+    if (code == AK_EXIT_DONE && m->by && !a.tsne && strcmp(m->by, "pca"))
+        code = ak_cli_error(AK_EXIT_USAGE, "map: --by '%.32s' is neither pca nor tsne", m->by);
     if (code == AK_EXIT_DONE && cli->json && m->image)
         code = ak_cli_error(AK_EXIT_USAGE, "map: --json prints all neighbours: leave out --image");
     if (code == AK_EXIT_DONE)
@@ -374,8 +390,9 @@ const ak_cmd ak_cmd_map = {
     .name = "map",
     .summary = "show where a job's backbone puts images",
     .synopsis = "ID",
-    .details = "Up to 1000 training images by the two directions in which their embeddings differ\n"
-               "most, coloured by class, or as letters where there are no colours.\n",
+    .details =
+        "Up to 1000 training images, near each other where their embeddings are, coloured by\n"
+        "class, or as letters where there are no colours.\n",
     .flags = flags,
     .self_size = sizeof(map),
     .min_words = 1,

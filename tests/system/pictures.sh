@@ -60,6 +60,12 @@ for class in 0 5 9; do
     grep -q "^  $class $class\$" "$dir/drawn" || fail "class $class is not in the legend of $(cat "$dir/drawn")"
 done
 
+client map 1 --by tsne >"$dir/tsne" || fail "map --by tsne ended with $?"
+grep -q 'job 1: 256 images by t-SNE' "$dir/tsne" || fail "by t-SNE, there is no title in $(cat "$dir/tsne")"
+diff <(sed 1d "$dir/drawn") <(sed 1d "$dir/tsne") >/dev/null && fail "by t-SNE the map is the same"
+diff "$dir/drawn" <(client map 1 --by pca) || fail "map --by pca is another"
+refused 2 "'umap' is neither pca nor tsne" "$bin/akssl-client" map 1 --by umap
+
 # Sixels, read back: every pixel of the picture has a colour near it.
 client views 1 --sixel >"$dir/sixel" || fail "views --sixel ended with $?"
 python3 - "$dir/sixel" "$dir/views.png" <<'PY' || fail "the sixels are not the picture"
@@ -134,5 +140,8 @@ printf '\x89PNG\r\n\x1a\nnot at all' >"$made/views.png"
 refused 1 'picture cannot be read' "$bin/akssl-client" views 1
 printf '{"index": [1], "x": [1, 2]}' >"$made/map.json"
 refused 1 'no map' "$bin/akssl-client" map 1
+jq 'del(.tsne_x, .tsne_y)' "$dir/map.json" >"$made/map.json" # of an earlier version
+client map 1 >/dev/null || fail "a map without t-SNE: $?"
+refused 1 'before there was t-SNE' "$bin/akssl-client" map 1 --by tsne
 find "$dir" -maxdepth 1 -name 'akssl-*' | has . && fail "left behind: $(find "$dir" -maxdepth 1 -name 'akssl-*')"
 pass

@@ -75,7 +75,7 @@ for file in views.png thumbnails.png map.json; do
     cmp "$dir/body" "$state/jobs/1/pictures/$file" || fail "$file is not the file's"
     [ "$got" = "$([ "$file" = map.json ] && echo application/json || echo image/png)" ] || fail "$file is said to be $got"
 done
-jq -e '(.images == 256 and .of == 256) and (.classes | length) == 10 and ([.index, .label, .x, .y, .neighbours, .cosine] | all(length == 256))
+jq -e '(.images == 256 and .of == 256) and (.classes | length) == 10 and ([.index, .label, .x, .y, .tsne_x, .tsne_y, .neighbours, .cosine] | all(length == 256))
     and (.neighbours | all(length == 10 and all(. >= 0 and . < 256)))' "$dir/body" >/dev/null || fail "map.json: $(head -c 300 "$dir/body")"
 answers 404 'no map.json yet' "$url/api/jobs/2/pictures/map.json"
 answers 404 'no picture' "$url/api/jobs/1/pictures/spec.yaml"

@@ -1,4 +1,4 @@
-// worker/eval/map.c -- a plane of features by principal components, and nearest neighbours.
+// worker/eval/map.c -- planes of features, by principal components and by t-SNE, and neighbours.
 //
 // x (n, d): rows of length 1; G = x x' holds their cosines.  With rows and columns centred, G has
 // the covariance's eigenvalues (times n), and an eigenvector times the root of its eigenvalue is
@@ -9,11 +9,13 @@
 #include <cblas.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "proto/base/alloc.h"
 #include "proto/base/error.h"
 #include "worker/eval/features.h"
 #include "worker/eval/nearest.h"
+#include "worker/eval/tsne.h"
 
 // LAPACK (in OpenBLAS): some eigenvalues and eigenvectors of a symmetric matrix.
 extern void dsyevr_(const char *job, const char *range, const char *part, const int *n, double *a,
@@ -84,7 +86,7 @@ static void place(ak_map *m, int axis, double value, const double *vector, doubl
         if (fabs(vector[i]) > fabs(farthest))
             farthest = vector[i];
     for (int64_t i = 0; i < m->n; i++)
-        m->at[2 * i + axis] = vector[i] * (farthest < 0 ? -scale : scale);
+        m->pca[2 * i + axis] = vector[i] * (farthest < 0 ? -scale : scale);
     m->share[axis] = trace > 0 ? fmax(value, 0) / trace : 0;
 }
 
@@ -115,15 +117,20 @@ static akssl_status make(ak_map *m, const float *x, int64_t d)
     float *gram = ak_try_alloc(n * n, sizeof *gram);
     akssl_status rc = AKSSL_ERR_NO_MEMORY;
 
-    m->at = ak_try_alloc(n * 2, sizeof *m->at);
+    m->pca = ak_try_alloc(n * 2, sizeof *m->pca);
+    m->tsne = ak_try_alloc(n * 2, sizeof *m->tsne);
     m->neighbour = ak_try_alloc(pairs + 1, sizeof *m->neighbour); // k may be 0
     m->cosine = ak_try_alloc(pairs + 1, sizeof *m->cosine);
-    if (gram && m->at && m->neighbour && m->cosine)
+    if (gram && m->pca && m->tsne && m->neighbour && m->cosine)
         rc = cosines_of(x, m->n, d, gram);
     for (int64_t i = 0; rc == AKSSL_OK && i < m->n; i++)
         ak_nearest(gram + i * m->n, m->n, i, m->k, m->cosine + i * m->k, m->neighbour + i * m->k);
     if (rc == AKSSL_OK)
         rc = project(m, gram);
+    if (rc == AKSSL_OK) {
+        memcpy(m->tsne, m->pca, n * 2 * sizeof *m->pca);
+        rc = ak_tsne(gram, m->n, m->tsne);
+    }
     free(gram);
     return rc;
 }
@@ -142,7 +149,8 @@ akssl_status ak_eval_map(ak_map *out, const float *x, int64_t n, int64_t d, int6
 
 void ak_map_fini(ak_map *m)
 {
-    free(m->at);
+    free(m->pca);
+    free(m->tsne);
     free(m->neighbour);
     free(m->cosine);
 }

@@ -231,6 +231,16 @@ static void tell_neighbours(const ak_map *map, ak_str *json)
     ak_str_append(json, "]");
 }
 
+static void tell_plane(const char *prefix, const double *at, int64_t n, ak_str *json)
+{
+    for (int axis = 0; axis < 2; axis++) {
+        ak_str_format(json, ", \"%s%c\": [", prefix, "xy"[axis]);
+        for (int64_t i = 0; i < n; i++)
+            ak_str_format(json, "%s%.5g", i ? "," : "", at[2 * i + axis]);
+        ak_str_append(json, "]");
+    }
+}
+
 static void tell_map(const atlas *a, const ak_map *map, ak_str *json)
 {
     ak_str_format(json,
@@ -245,12 +255,9 @@ static void tell_map(const atlas *a, const ak_map *map, ak_str *json)
     ak_str_append(json, "], \"label\": [");
     for (int64_t i = 0; i < a->count; i++)
         ak_str_format(json, "%s%" PRId64, i ? "," : "", ak_dataset_label(a->set, a->images[i]));
-    for (int axis = 0; axis < 2; axis++) {
-        ak_str_append(json, axis ? "], \"y\": [" : "], \"x\": [");
-        for (int64_t i = 0; i < a->count; i++)
-            ak_str_format(json, "%s%.5g", i ? "," : "", map->at[2 * i + axis]);
-    }
     ak_str_append(json, "]");
+    tell_plane("", map->pca, a->count, json);
+    tell_plane("tsne_", map->tsne, a->count, json);
     tell_neighbours(map, json);
     ak_str_append(json, "}\n");
 }

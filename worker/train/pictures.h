@@ -6,11 +6,12 @@
 //
 //     {"images": N, "of": M, "side": 32, "columns": 40, "variance": [0.31, 0.12],
 //      "classes": [[LABEL, NAME or null], ...], "index": [...], "label": [...], "x": [...], "y":
-//      [...], "neighbours": [[...], ...], "cosine": [[...], ...]}
+//      [...], "tsne_x": [...], "tsne_y": [...], "neighbours": [[...], ...], "cosine": [[...], ...]}
 //
 // Images are spread evenly over the training part; index is their number in it, label -1 is none, x
-// and y are worker/eval/map.h's, neighbours are places in these lists.  All of it follows from the
-// weights, on any number of ranks.  map.json comes last: with it, its thumbnails are there.
+// and y are by principal components, tsne_x and tsne_y by t-SNE (worker/eval/map.h), neighbours are
+// places in these lists.  All of it follows from the weights, on any number of ranks.  map.json
+// comes last: with it, its thumbnails are there.
 //
 // The same for TensorBoard is in tensorboard/pictures: the sheet as an image of step 0 (events.h),
 // and the map's images with their embeddings for its projector (projector.h), sprite.png being

@@ -3,7 +3,7 @@
 //     const sheet = makeSheet(url);          an element each, which goes into the page
 //     const map = makeMap(data, url);        data: map.json (worker/train/pictures.h); url: thumbnails.png
 //
-// On the map a point is an image, at the pointer, or where the arrow keys lead, with its thumbnail beside it.  A click, or
+// The map is by principal components or, where data has it, by t-SNE.  A point is an image, at the pointer, or where the arrow keys lead, with its thumbnail beside it.  A click, or
 // Enter, shows its nearest neighbours, which are buttons that show theirs.
 "use strict";
 
@@ -37,14 +37,33 @@ function makeMap(data, url) {
     const lines = svgNode("g", { class: "lines" }), dots = svgNode("g"), ring = svgNode("circle", { class: "ring", r: 7, visibility: "hidden" });
     let cursor = -1, chosen = -1, shownClass = null;
 
-    // One scale for both axes: distances are what they are.
-    const range = list => [Math.min(...list), Math.max(...list)];
-    const [left, right] = range(data.x), [low, high] = range(data.y);
-    const wide = Math.max(right - left, high - low) || 1;
-    const px = data.x.map(x => MAP_SIDE / 2 + (x - (left + right) / 2) / wide * (MAP_SIDE - 2 * MAP_EDGE));
-    const py = data.y.map(y => MAP_SIDE / 2 - (y - (low + high) / 2) / wide * (MAP_SIDE - 2 * MAP_EDGE));
-    const points = data.x.map((_, i) => svgNode("circle", { class: "point", cx: px[i].toFixed(1), cy: py[i].toFixed(1), r: 3,
+    const percent = part => `${(100 * part).toFixed(0)} %`;
+    const planes = [["Principal components", "x", "y", `by two principal components, which show ${percent(data.variance[0])} and ` +
+                                                       `${percent(data.variance[1])} of the variance`]];
+    if (data.tsne_x) planes.push(["t-SNE", "tsne_x", "tsne_y", "by t-SNE, which keeps near images near; distances between groups, and axes, mean little"]);
+    const points = data.x.map((_, i) => svgNode("circle", { class: "point", r: 3,
                                                             fill: colorOf(order.has(data.label[i]) ? order.get(data.label[i]) : -1) }));
+    const caption = node("p", undefined, { class: "faint", "aria-live": "polite" });
+    const choice = node("p", undefined, { class: "bar", role: "group", "aria-label": "map by" });
+    let px, py;
+
+    // One scale for both axes: distances are what they are.
+    function arrange([, x, y, words], button) {
+        const range = list => [Math.min(...list), Math.max(...list)];
+        const [left, right] = range(data[x]), [low, high] = range(data[y]), wide = Math.max(right - left, high - low) || 1;
+        px = data[x].map(at => MAP_SIDE / 2 + (at - (left + right) / 2) / wide * (MAP_SIDE - 2 * MAP_EDGE));
+        py = data[y].map(at => MAP_SIDE / 2 - (at - (low + high) / 2) / wide * (MAP_SIDE - 2 * MAP_EDGE));
+        points.forEach((dot, i) => { dot.setAttribute("cx", px[i].toFixed(1)); dot.setAttribute("cy", py[i].toFixed(1)); });
+        for (const other of choice.children) other.setAttribute("aria-pressed", String(other === button));
+        setText(caption, `${data.images} of ${data.of} training images by the backbone at the end of the run, ${words}. Neighbours are those of all dimensions, by cosine.`);
+        connect();
+        point(-1);
+    }
+
+    // The chosen point, to its neighbours.
+    function connect() {
+        lines.replaceChildren(...(chosen < 0 ? [] : data.neighbours[chosen] || []).map(j => svgNode("line", { x1: px[chosen], y1: py[chosen], x2: px[j], y2: py[j] })));
+    }
 
     function thumb() {
         const canvas = node("canvas", undefined, { class: "thumb", "aria-hidden": "true" });
@@ -96,7 +115,7 @@ function makeMap(data, url) {
         const around = data.neighbours[i] || [], own = thumb();
         chosen = i;
         point(i);
-        lines.replaceChildren(...around.map(j => svgNode("line", { x1: px[i], y1: py[i], x2: px[j], y2: py[j] })));
+        connect();
         paint(own, i);
         const head = node("p");
         head.append(own, ` ${nameOf(i)}`);
@@ -172,9 +191,13 @@ function makeMap(data, url) {
     plane.append(svg, tip);
     side.append(nearTitle, said, near);
     near.append(node("p", "Click a point, or move to it by the arrow keys and press Enter."));
-    const percent = part => `${(100 * part).toFixed(0)} %`;
-    element.append(node("p", `${data.images} of ${data.of} training images by the backbone at the end of the run; its principal components, which show ` +
-                             `${percent(data.variance[0])} and ${percent(data.variance[1])} of the variance. Neighbours are those of all dimensions, by cosine.`, { class: "faint" }),
-                   legend, plane, side);
+    for (const way of planes) {
+        const button = node("button", way[0], { type: "button" });
+        button.addEventListener("click", () => arrange(way, button));
+        choice.append(button);
+    }
+    arrange(planes[0], choice.firstChild);
+    choice.hidden = planes.length < 2;
+    element.append(caption, choice, legend, plane, side);
     return element;
 }

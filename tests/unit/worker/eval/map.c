@@ -104,7 +104,7 @@ START_TEST(axes_are_principal_components)
             farthest = fabs(at[i]) > fabs(farthest) ? at[i] : farthest;
         }
         for (int i = 0; i < N; i++)
-            ck_assert_double_eq_tol(m.at[2 * i + axis], farthest < 0 ? -at[i] : at[i], 1e-5);
+            ck_assert_double_eq_tol(m.pca[2 * i + axis], farthest < 0 ? -at[i] : at[i], 1e-5);
         ck_assert_double_eq_tol(m.share[axis], value / trace, 1e-6);
     }
     ak_map_fini(&m);
@@ -151,7 +151,7 @@ START_TEST(the_same_twice)
     fill();
     ck_assert_int_eq(ak_eval_map(&a, x, N, D, K), AKSSL_OK);
     ck_assert_int_eq(ak_eval_map(&b, x, N, D, K), AKSSL_OK);
-    ck_assert_mem_eq(a.at, b.at, sizeof(double) * 2 * N);
+    ck_assert_mem_eq(a.pca, b.pca, sizeof(double) * 2 * N);
     ck_assert_mem_eq(a.neighbour, b.neighbour, sizeof(int64_t) * N * K);
     ck_assert_mem_eq(a.cosine, b.cosine, sizeof(float) * N * K);
     ak_map_fini(&a);
@@ -167,7 +167,7 @@ START_TEST(little_to_show)
     fill();
     ck_assert_int_eq(ak_eval_map(&m, x, 1, D, K), AKSSL_OK);
     ck_assert_int_eq(m.k, 0);
-    ck_assert_double_eq(m.at[0], 0);
+    ck_assert_double_eq(m.pca[0], 0);
     ck_assert_double_eq(m.share[0], 0);
     ak_map_fini(&m);
     ck_assert_int_eq(ak_eval_map(&m, x, 3, D, K), AKSSL_OK);
@@ -179,7 +179,7 @@ START_TEST(little_to_show)
             x[i] = (float)value;
         ck_assert_int_eq(ak_eval_map(&m, x, N, D, K), AKSSL_OK);
         for (int i = 0; i < 2 * N; i++)
-            ck_assert_double_eq_tol(m.at[i], 0, 1e-3);
+            ck_assert_double_eq_tol(m.pca[i], 0, 1e-3);
         ck_assert_int_eq(m.neighbour[0], 1); // of equal ones the first
         ck_assert_int_eq(m.neighbour[K], 0);
         ak_map_fini(&m);

@@ -44,6 +44,7 @@ START_TEST(a_map_of_all_images)
 {
     ak_labelled l = ak_labelled_job("embed");
     ak_session session = session_of(&l);
+    static const char *const axes[] = { "x", "y", "tsne_x", "tsne_y" };
     json_t *map;
 
     ak_pictures_map(&session, l.spec.weights);
@@ -58,8 +59,8 @@ START_TEST(a_map_of_all_images)
 
         ck_assert_int_eq(number(map, "index", i), i);
         ck_assert_int_eq(number(map, "label", i), i % CLASSES);
-        ck_assert(json_is_number(json_array_get(json_object_get(map, "x"), i)));
-        ck_assert(json_is_number(json_array_get(json_object_get(map, "y"), i)));
+        for (size_t axis = 0; axis < 4; axis++)
+            ck_assert(json_is_number(json_array_get(json_object_get(map, axes[axis]), i)));
         ck_assert_uint_eq(json_array_size(near), AK_PICTURES_NEIGHBOURS);
         ck_assert_uint_eq(json_array_size(cosine), AK_PICTURES_NEIGHBOURS);
         ck_assert_int_lt(json_integer_value(json_array_get(near, 0)), IMAGES);
