@@ -15,7 +15,7 @@ names() {
         libgrpc-dev libprotobuf-c-dev protobuf-c-compiler libuv1-dev libsqlite3-dev \
         libopenmpi-dev libopenblas-dev libdnnl-dev \
         libssl-dev libyaml-dev libjansson-dev zlib1g-dev libpng-dev libjpeg-dev libwebp-dev \
-        libxxhash-dev libmicrohttpd-dev ;;
+        libxxhash-dev libmicrohttpd-dev libjs-dygraphs ;;
     package) echo dpkg-dev file ;;
     run) echo openmpi-bin dataset-fashion-mnist ;;
     test) echo check jq openssl python3-grpcio python3-protobuf python3-jsonschema curl \

@@ -93,6 +93,18 @@ class Browser:
             file.write(base64.b64decode(data))
 
 
+# How many curves a chart shows: colours of curves that are drawn on it.
+CURVES = """(chart => { if (!chart) return 0;
+    const style = getComputedStyle(chart), seen = new Set();
+    for (const canvas of chart.querySelectorAll('canvas')) {
+        const rgba = canvas.width ? canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data : [];
+        for (let i = 0; i < rgba.length; i += 4) if (rgba[i + 3] > 250) seen.add(rgba[i] << 16 | rgba[i + 1] << 8 | rgba[i + 2]);
+    }
+    return [0, 1, 2, 3, 4, 5].filter(at => seen.has(parseInt(style.getPropertyValue(`--c${at}`).trim().slice(1), 16))).length; })"""
+DRAWN = f"[...document.querySelectorAll('.chart')].filter(e => {CURVES}(e) > 0).length"
+AXIS = "[...document.activeElement.querySelectorAll('.dygraph-axis-label-x')].map(e => e.textContent).join()"
+
+
 def opens_list(b, url):
     b.go(url)
     b.wait("document.querySelectorAll('table.jobs tbody tr').length >= 2")
@@ -106,7 +118,7 @@ def updates_live(b, url):
     b.wait(f"{steps} > 0")
     before = b.value(steps)
     b.wait(f"{steps} > {before}")
-    b.wait("document.querySelectorAll('svg.chart polyline').length >= 4")
+    b.wait(f"{DRAWN} >= 4")
     b.wait("/sign of collapse|collapse:/.test(document.querySelector('.verdict').textContent)")
     b.wait("[...document.querySelectorAll('pre')].every(e => e.textContent)")
     b.shot("job")
@@ -115,7 +127,7 @@ def updates_live(b, url):
 def compares(b, url):
     b.go(url + "?jobs=1,2")
     b.wait("document.querySelectorAll('.legend li').length === 2")
-    b.wait("document.querySelector('svg.chart').querySelectorAll('polyline').length === 2")
+    b.wait(f"{CURVES}(document.querySelector('.chart')) === 2")
     b.shot("compare")
 
 
@@ -244,7 +256,7 @@ def by_keyboard(b, url):
     else:
         raise SystemExit("Tab does not reach the link of job 1")
     b.key("Enter", "\r")
-    b.wait("location.search === '?jobs=1' && document.querySelectorAll('svg.chart polyline').length > 0")
+    b.wait(f"location.search === '?jobs=1' && {DRAWN} > 0")
     for _ in range(40):
         b.key("Tab")
         if b.value("document.activeElement.classList.contains('chart')"):
@@ -253,6 +265,40 @@ def by_keyboard(b, url):
         raise SystemExit("Tab does not reach a chart")
     b.key("ArrowLeft")
     b.wait("/^step \\d/.test(document.activeElement.parentElement.querySelector('output').textContent)")
+    whole = b.value(AXIS)
+    b.key("+", "+")
+    b.wait(f"{AXIS} !== {json.dumps(whole)}")
+    b.key("Escape")
+    b.wait("!/^step/.test(document.activeElement.parentElement.querySelector('output').textContent)")
+
+
+def zooms(b, url):
+    """Of a run that is over: a drag along a chart shows a part of it, a double click all of it."""
+    b.go(url + "?jobs=2")
+    b.wait(f"{DRAWN} > 0")
+    b.value("document.querySelector('.chart').scrollIntoView({block: 'center'})")
+    left, top, wide, high = b.value("(r => [r.x, r.y, r.width, r.height])(document.querySelector('.chart').getBoundingClientRect())")
+    axis = AXIS.replace("document.activeElement", "document.querySelector('.chart')")
+    whole, y = b.value(axis), top + high / 2
+
+    def mouse(kind, x, **more):
+        b.call("Input.dispatchMouseEvent", type=kind, x=left + x * wide, y=y, button="left", **more)
+
+    mouse("mouseMoved", 0.5)
+    b.wait("/^step \\d/.test(document.querySelector('figure output').textContent)")
+    mouse("mousePressed", 0.4, clickCount=1)
+    for x in (0.5, 0.6, 0.7):
+        mouse("mouseMoved", x, buttons=1)
+    mouse("mouseReleased", 0.7, clickCount=1)
+    b.wait(f"{axis} !== {json.dumps(whole)}")
+    part = b.value(axis)
+    time.sleep(3)  # the page asks again, and keeps to the part
+    if b.value(axis) != part:
+        raise SystemExit(f"the chart's axis {part} has become {b.value(axis)}")
+    for count in (1, 2):
+        mouse("mousePressed", 0.5, clickCount=count)
+        mouse("mouseReleased", 0.5, clickCount=count)
+    b.wait(f"{axis} === {json.dumps(whole)}")
 
 
 def on_a_phone(b, url):
@@ -260,7 +306,7 @@ def on_a_phone(b, url):
     for where, name in (("", "phone_list"), ("?jobs=1", "phone_job"), ("?jobs=2", "phone_map"), ("?jobs=1,2", "phone_compare")):
         b.go(url + where)
         b.wait("document.getElementById('link').textContent !== ''")
-        b.wait("document.querySelectorAll('tbody tr, svg.chart polyline').length > 0")
+        b.wait(f"document.querySelectorAll('tbody tr').length > 0 || {DRAWN} > 0")
         if name == "phone_map":
             b.wait("document.querySelectorAll('circle.point').length > 0")
             b.value("document.querySelector('circle.point').dispatchEvent(new MouseEvent('click', {bubbles: true, "
@@ -290,7 +336,7 @@ def dark_and_light(b, url):
         b.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
         for where in ("", "?jobs=1", "?jobs=2"):
             b.go(url + where)
-            b.wait("document.querySelectorAll('tbody tr, svg.chart polyline').length > 0")
+            b.wait(f"document.querySelectorAll('tbody tr').length > 0 || {DRAWN} > 0")
             if where == "?jobs=2":
                 b.wait("document.querySelectorAll('circle.point').length > 0")
                 b.value("document.querySelector('svg.points').focus()")

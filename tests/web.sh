@@ -28,7 +28,7 @@ finish "$id"
 wait_for 60 test -s "$state/jobs/1/metrics.jsonl" || fail "job 1 writes no metrics"
 
 $python "$(dirname "$0")/web.py" chromium "http://127.0.0.1:$port/" "$out" \
-    opens_list escapes updates_live compares shows_state shows_views shows_map map_by_keyboard by_keyboard on_a_phone dark_and_light outlives_restart &
+    opens_list escapes updates_live compares shows_state shows_views shows_map map_by_keyboard by_keyboard zooms on_a_phone dark_and_light outlives_restart &
 look=$!
 # The last step asks for a restart; the page has to come back by itself.
 wait_for 200 test -e "$out/restart" -o ! -d "/proc/$look" || fail "the page was not looked at in time"

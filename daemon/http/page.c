@@ -12,6 +12,8 @@ ASSET(index_html);
 ASSET(akssl_css);
 ASSET(akssl_js);
 ASSET(chart_js);
+ASSET(dygraph_min_css);
+ASSET(dygraph_min_js);
 ASSET(pictures_js);
 ASSET(icon_svg);
 
@@ -28,6 +30,8 @@ static const struct {
     ROW("akssl.css", "text/css; charset=utf-8", akssl_css),
     ROW("akssl.js", "text/javascript; charset=utf-8", akssl_js),
     ROW("chart.js", "text/javascript; charset=utf-8", chart_js),
+    ROW("dygraph.min.css", "text/css; charset=utf-8", dygraph_min_css),
+    ROW("dygraph.min.js", "text/javascript; charset=utf-8", dygraph_min_js),
     ROW("pictures.js", "text/javascript; charset=utf-8", pictures_js),
     ROW("icon.svg", "image/svg+xml", icon_svg),
 #undef ROW

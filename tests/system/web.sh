@@ -36,7 +36,7 @@ submit "${small[@]}" --epochs 100000 --method moco_v2 --option K=256
 wait_for 60 test -s "$job/metrics.jsonl" || fail "job $id writes no metrics"
 
 answers 200 '^ok$' "$url/healthz"
-for path in / /akssl.js /akssl.css /chart.js /pictures.js /icon.svg /api/jobs/1/pictures/ /api/jobs/1/pictures/views.png /api/jobs /api/jobs/1 /api/jobs/1/curves /api/jobs/1/log /api/jobs/1/state /metrics /healthz /nothing; do
+for path in / /akssl.js /akssl.css /chart.js /dygraph.min.js /dygraph.min.css /pictures.js /icon.svg /api/jobs/1/pictures/ /api/jobs/1/pictures/views.png /api/jobs /api/jobs/1 /api/jobs/1/curves /api/jobs/1/log /api/jobs/1/state /metrics /healthz /nothing; do
     get -D "$dir/headers" -o /dev/null "$url$path"
     for header in "content-security-policy: default-src 'none'; script-src 'self'" 'x-content-type-options: nosniff' \
         'x-frame-options: deny' 'cross-origin-resource-policy: same-origin' 'cache-control: no-store' 'referrer-policy: no-referrer'; do

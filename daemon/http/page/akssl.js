@@ -210,7 +210,7 @@ function jobsView(main, ids) {
     }
     tops.forEach(top => main.append(top.verdict));
     if (single) main.append(facts);
-    main.append(node("h2", "Curves"), charts);
+    main.append(node("h2", "Curves, by step"), charts);
     if (single) main.append(map, views, heldTitle, held, node("h2", "Log"), log, node("h2", "Spec"), spec);
 
     function drawCharts(all) {

@@ -1,20 +1,17 @@
-// daemon/http/page/chart.js -- line charts in SVG: curves with a band from least to greatest.
+// daemon/http/page/chart.js -- line charts by dygraphs: curves with a band from least to greatest.
 //
-//     const chart = makeChart("loss");            chart.element goes into the page
-//     chart.draw([{ label, data: { step: [], mean: [], min: [], max: [] } }, ...]);
+//     const chart = makeChart("loss");            chart.element goes into the page, before chart.draw
+//     chart.draw([{ color, data: { step: [], mean: [], min: [], max: [] } }, ...]);      data: undefined where there is none
 //
-// Values at the pointer, or at the cursor that the arrow keys move, are told in the caption.
+// A drag zooms, a double click shows all again.  By keyboard: arrow keys move a cursor, + and - zoom about it, Escape shows all.
+// Values at the pointer or the cursor are told in the caption.
 "use strict";
 
-const SVG = "http://www.w3.org/2000/svg";
-const WIDTH = 400, HEIGHT = 160, LEFT = 58, RIGHT = 6, TOP = 8, BOTTOM = 18;
+const DASHES = [null, [6, 3], [2, 2], [9, 3, 2, 3], [12, 4], [4, 6]]; // as akssl.css has them in legends
+const schemes = matchMedia("(prefers-color-scheme: dark)");
 
-function svgNode(name, attributes, text) {
-    const node = document.createElementNS(SVG, name);
-    for (const [key, value] of Object.entries(attributes || {})) node.setAttribute(key, value);
-    if (text !== undefined) node.textContent = text;
-    return node;
-}
+// Captions tell values; its own legend would set styles that the page's policy refuses.
+Dygraph.PLUGINS = Dygraph.PLUGINS.filter(plugin => plugin !== Dygraph.Plugins.Legend);
 
 function figure(value) {
     if (value === null || value === undefined || !isFinite(value)) return "–";
@@ -23,15 +20,19 @@ function figure(value) {
     return size !== 0 && (size < 1e-3 || size >= 1e5) ? value.toExponential(2) : value.toPrecision(4);
 }
 
-function extent(series, keys) {
-    let low = Infinity, high = -Infinity;
-    for (const one of series)
-        for (const key of keys)
-            for (const value of one.data[key] || []) {
-                if (value < low) low = value;
-                if (value > high) high = value;
-            }
-    return low > high ? null : [low, high];
+// Ticks lie on round values, whose sums have rounding in their last digits.
+function tick(value) {
+    return String(Number(value.toPrecision(4)));
+}
+
+// A row a step: [step, [least, mean, greatest] or null, ...].
+function rowsOf(series) {
+    const rows = new Map();
+    series.forEach(({ data }, at) => data.step.forEach((step, i) => {
+        if (!rows.has(step)) rows.set(step, [step, ...series.map(() => null)]);
+        rows.get(step)[at + 1] = [(data.min || data.mean)[i], data.mean[i], (data.max || data.mean)[i]];
+    }));
+    return [...rows.values()].sort((a, b) => a[0] - b[0]);
 }
 
 function makeChart(title) {
@@ -39,77 +40,87 @@ function makeChart(title) {
     const caption = document.createElement("figcaption");
     const name = document.createElement("span");
     const output = document.createElement("output");
-    const svg = svgNode("svg", { class: "chart", viewBox: `0 0 ${WIDTH} ${HEIGHT}`,
-                                 tabindex: "0", role: "img", "aria-label": title });
-    let shown = [], steps = [], cursor = -1, x = null;
+    const plot = document.createElement("div");
+    let shown = [], rows = [], cursor = -1, graph = null;
 
     name.textContent = title;
     caption.append(name, output);
-    element.append(caption, svg);
+    plot.className = "chart";
+    for (const [key, value] of [["tabindex", "0"], ["role", "img"], ["aria-label", title]]) plot.setAttribute(key, value);
+    element.append(caption, plot);
+
+    // Of each curve the value at the row, or its last one before.
+    function valuesAt(row) {
+        return shown.map((_, at) => {
+            let i = row;
+            while (i > 0 && !rows[i][at + 1]) i--;
+            return figure(rows[i][at + 1] && rows[i][at + 1][1]);
+        }).join("  ");
+    }
 
     function tell() {
-        const old = svg.querySelector(".cursor");
-        if (old) old.remove();
-        if (cursor < 0 || cursor >= steps.length) {
-            output.textContent = shown.map(one => figure(one.data.mean[one.data.mean.length - 1])).join("  ");
-            return;
-        }
-        const step = steps[cursor];
-        const parts = shown.map(one => {
-            let at = one.data.step.length - 1;
-            while (at > 0 && one.data.step[at] > step) at--;
-            return figure(one.data.mean[at]);
-        });
-        output.textContent = `step ${step}: ${parts.join("  ")}`;
-        svg.append(svgNode("line", { class: "cursor", x1: x(step), x2: x(step), y1: TOP, y2: HEIGHT - BOTTOM }));
+        if (!rows.length) output.textContent = "";
+        else if (cursor < 0) output.textContent = valuesAt(rows.length - 1);
+        else output.textContent = `step ${rows[cursor][0]}: ${valuesAt(cursor)}`;
+    }
+
+    function look() {
+        const style = getComputedStyle(element), color = name => style.getPropertyValue(name).trim();
+        return { colors: shown.map(one => color(`--c${one.color}`)), gridLineColor: color("--line"), axisLineColor: color("--line") };
     }
 
     function draw(series) {
         shown = series.filter(one => one.data && one.data.step.length);
-        steps = [...new Set(shown.flatMap(one => one.data.step))].sort((a, b) => a - b);
-        svg.replaceChildren();
-        const across = extent(shown, ["step"]), up = extent(shown, ["mean", "min", "max"]);
-        if (!across) return tell();
-        const wide = across[1] - across[0] || 1, high = up[1] - up[0] || Math.abs(up[0]) / 10 || 1;
-        const base = up[1] > up[0] ? up[0] : up[0] - high / 2;
-        x = step => LEFT + (step - across[0]) / wide * (WIDTH - LEFT - RIGHT);
-        const y = value => HEIGHT - BOTTOM - (value - base) / high * (HEIGHT - TOP - BOTTOM);
-        for (const part of [0, 0.5, 1]) {
-            const at = y(base + part * high);
-            svg.append(svgNode("line", { class: "axis", x1: LEFT, x2: WIDTH - RIGHT, y1: at, y2: at }));
-            svg.append(svgNode("text", { x: 2, y: at + 4 }, figure(base + part * high)));
-        }
-        svg.append(svgNode("text", { x: LEFT, y: HEIGHT - 4 }, figure(across[0])));
-        svg.append(svgNode("text", { x: WIDTH - RIGHT, y: HEIGHT - 4, "text-anchor": "end" }, `step ${figure(across[1])}`));
-        for (const one of shown) {
-            const { step, mean, min, max } = one.data;
-            const along = (values) => step.map((s, i) => `${x(s).toFixed(1)},${y(values[i]).toFixed(1)}`);
-            if (min) svg.append(svgNode("polygon", { class: `band s${one.color}`, points: [...along(max), ...along(min).reverse()].join(" ") }));
-            if (step.length === 1) svg.append(svgNode("circle", { class: `s${one.color}`, fill: "currentColor", cx: x(step[0]), cy: y(mean[0]), r: 3 }));
-            else svg.append(svgNode("polyline", { class: `curve s${one.color}`, "vector-effect": "non-scaling-stroke", points: along(mean).join(" ") }));
-        }
+        rows = rowsOf(shown);
+        cursor = Math.min(cursor, rows.length - 1);
+        tell();
+        if (!rows.length) return;
+        const labels = ["step", ...shown.map(one => String(one.color))];
+        const options = { ...look(), file: rows, labels,
+                          series: Object.fromEntries(shown.map(one => [String(one.color), { strokePattern: DASHES[one.color] }])) };
+        if (graph) graph.updateOptions(options);
+        else graph = newGraph(options);
+    }
+
+    function newGraph({ file, ...options }) {
+        // Without its touches, which would keep a phone's page from scrolling.
+        const { mousedown, dblclick } = Dygraph.defaultInteractionModel;
+        return new Dygraph(plot, file, {
+            ...options, customBars: true, connectSeparatedPoints: true, strokeWidth: 1.8, fillAlpha: 0.16, highlightCircleSize: 4,
+            axisLabelFontSize: 11, interactionModel: { willDestroyContextMyself: true, mousedown, dblclick },
+            axes: { x: { axisLabelFormatter: tick, pixelsPerLabel: 50 }, y: { axisLabelFormatter: tick, axisLabelWidth: 56, pixelsPerLabel: 22 } },
+            highlightCallback: (_event, _x, _points, row) => { cursor = row; tell(); },
+            unhighlightCallback: () => { cursor = -1; tell(); },
+        });
+    }
+
+    function move(to) {
+        cursor = Math.max(-1, Math.min(rows.length - 1, to));
+        if (cursor < 0) graph.clearSelection();
+        else graph.setSelection(cursor);
         tell();
     }
 
-    svg.addEventListener("pointermove", event => {
-        const box = svg.getBoundingClientRect();
-        const at = (event.clientX - box.left) / box.width * WIDTH;
-        let best = -1;
-        steps.forEach((step, i) => { if (best < 0 || Math.abs(x(step) - at) < Math.abs(x(steps[best]) - at)) best = i; });
-        cursor = best;
-        tell();
-    });
-    svg.addEventListener("pointerleave", () => { cursor = -1; tell(); });
-    svg.addEventListener("blur", () => { cursor = -1; tell(); });
-    svg.addEventListener("keydown", event => {
+    // Keeps what is at the cursor, or the middle, where it is.
+    function zoom(factor) {
+        const [left, right] = graph.xAxisRange(), at = cursor < 0 ? (left + right) / 2 : rows[cursor][0];
+        const [first, last] = graph.xAxisExtremes();
+        graph.updateOptions({ dateWindow: [Math.max(first, at - (at - left) * factor), Math.min(last, at + (right - at) * factor)] });
+    }
+
+    plot.addEventListener("blur", () => { if (graph) move(-1); });
+    plot.addEventListener("keydown", event => {
         const moves = { ArrowLeft: -1, ArrowRight: 1, PageUp: -10, PageDown: 10 };
-        if (event.key === "Home") cursor = 0;
-        else if (event.key === "End") cursor = steps.length - 1;
-        else if (event.key === "Escape") cursor = -1;
-        else if (moves[event.key]) cursor = Math.max(0, Math.min(steps.length - 1, (cursor < 0 ? steps.length : cursor) + moves[event.key]));
+        if (!graph || event.ctrlKey || event.metaKey || event.altKey) return;
+        if (event.key === "Home") move(0);
+        else if (event.key === "End") move(rows.length - 1);
+        else if (event.key === "+") zoom(0.5);
+        else if (event.key === "-") zoom(2);
+        else if (event.key === "Escape") { move(-1); graph.resetZoom(); }
+        else if (moves[event.key]) move(Math.max(0, (cursor < 0 ? rows.length : cursor) + moves[event.key]));
         else return;
         event.preventDefault();
-        tell();
     });
+    schemes.addEventListener("change", () => { if (graph) graph.updateOptions(look()); });
     return { element, draw };
 }

@@ -7,7 +7,14 @@
 // Enter, shows its nearest neighbours, which are buttons that show theirs.
 "use strict";
 
+const SVG = "http://www.w3.org/2000/svg";
 const MAP_SIDE = 400, MAP_EDGE = 10, NEAR = 14, LEGEND_MOST = 30;
+
+function svgNode(name, attributes) {
+    const node = document.createElementNS(SVG, name);
+    for (const [key, value] of Object.entries(attributes || {})) node.setAttribute(key, value);
+    return node;
+}
 
 function makeSheet(url) {
     const box = node("div", undefined, { class: "scroll", tabindex: "0", role: "group", "aria-label": "views" });
