@@ -48,6 +48,9 @@ say "$(field "$id" reason)"
 # Other images at a resume: the job pauses, and goes on once they are back.
 submit "${small[@]}" --dataset "folder:$set" --limit-images 0 --ranks 2 --epochs 2000 --commit-every 2
 wait_for 60 committed "$id" 2 || fail "no commit"
+# Its ranks keep decoded images together: both have the same memory.
+memories() { for pid in $(processes akssl-worker); do awk '/memfd:akssl-images/ { print $5 }' "/proc/$pid/maps"; done; }
+[ "$(memories | wc -l) $(memories | sort -u | wc -l)" = "2 1" ] || fail "the ranks keep images in $(memories | xargs)"
 client pause "$id" >/dev/null
 wait_for 60 test "$(field "$id" state)" || fail "no state"
 paused() { [ "$(field "$id" state)" = PAUSED ]; }

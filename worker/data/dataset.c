@@ -334,6 +334,25 @@ void ak_dataset_keep(ak_dataset *set, int64_t least, size_t bytes)
     set->kept_least = least;
 }
 
+ak_kept_key ak_dataset_kept(const ak_dataset *set)
+{
+    return set->kept ? ak_kept_key_of(set->kept) : (ak_kept_key){ 0 };
+}
+
+bool ak_dataset_keep_with(ak_dataset *set, int64_t least, size_t bytes, const ak_kept_key *key)
+{
+    assert(!set->kept && ak_dataset_decodes(set));
+    set->kept = key->process ? ak_kept_join(set->size, bytes, key) : NULL;
+    set->kept_least = least;
+    return set->kept;
+}
+
+void ak_dataset_keep_nothing(ak_dataset *set)
+{
+    ak_kept_free(set->kept);
+    set->kept = NULL;
+}
+
 bool ak_dataset_keeps(const ak_dataset *set)
 {
     return set->kept;

@@ -67,6 +67,21 @@ bool ak_dataset_decodes(const ak_dataset *set);
 // most once, before anything is read with it.
 void ak_dataset_keep(ak_dataset *set, int64_t least, size_t bytes);
 
+// What another process of the same user and host needs to share what a set keeps.
+typedef struct ak_kept_key {
+    int64_t process, descriptor;
+    uint64_t inode;
+} ak_kept_key;
+
+// ak_dataset_kept is the key of what the set keeps; all zeros when it keeps nothing.
+// ak_dataset_keep_with shares that from here, instead of ak_dataset_keep with the same arguments:
+// each process reads what any of them decodes.  false: it cannot, and the set keeps nothing.
+// ak_dataset_keep_nothing takes either back, before anything is read.
+ak_kept_key ak_dataset_kept(const ak_dataset *set);
+bool ak_dataset_keep_with(ak_dataset *set, int64_t least, size_t bytes,
+                          const ak_kept_key *key) AKSSL_MUST_CHECK;
+void ak_dataset_keep_nothing(ak_dataset *set);
+
 // ak_dataset_keeps says whether it does: not where nothing is decoded.
 bool ak_dataset_keeps(const ak_dataset *set);
 

@@ -8,11 +8,15 @@
 // Images that the next steps will want (ahead.h) go before all others, into at most half of the
 // room; once held, such an image is like the others.
 //
+// Processes of a host share them: one makes the memory, others join it by its key.  A process that
+// dies within a call can leave the others waiting; they are ranks of a run, which ends with it.
+//
 // Any thread.
 
 #ifndef AK_DATA_KEPT_H
 #define AK_DATA_KEPT_H
 
+#include "worker/data/dataset.h"
 #include "worker/image/image.h"
 
 #include <stdbool.h>
@@ -21,9 +25,16 @@
 typedef struct ak_kept ak_kept;
 typedef struct ak_kept_image ak_kept_image;
 
-// ak_kept_new keeps images 0..count-1 in at most `room` bytes; NULL: there is no memory.
+// ak_kept_new keeps images 0..count-1 in at most `room` bytes, whole pages each; NULL: there is no
+// memory.
 ak_kept *ak_kept_new(int64_t count, size_t room);
-void ak_kept_free(ak_kept *kept); // NULL-safe; nobody holds an image
+void ak_kept_free(ak_kept *kept); // NULL-safe; nobody of this process holds an image
+
+// ak_kept_key_of is for other processes of this user, all zeros where RLIMIT_FSIZE forbids that;
+// ak_kept_join, with the same count and room, shares what is kept there.  NULL: it is gone, or this
+// process may not see the other one.
+ak_kept_key ak_kept_key_of(const ak_kept *kept);
+ak_kept *ak_kept_join(int64_t count, size_t room, const ak_kept_key *key);
 
 // ak_kept_hold gives an image that is kept, until ak_kept_rele; NULL: it is not kept.
 ak_kept_image *ak_kept_hold(ak_kept *kept, int64_t index, ak_image *out);
@@ -36,6 +47,6 @@ void ak_kept_offer(ak_kept *kept, int64_t index, const ak_image *image, size_t f
 // ak_kept_want has an image that is kept stay until it is held; false: it is not kept.
 bool ak_kept_want(ak_kept *kept, int64_t index);
 
-size_t ak_kept_used(ak_kept *kept); // bytes of pixels
+size_t ak_kept_used(ak_kept *kept); // bytes of pages
 
 #endif

@@ -14,6 +14,7 @@
 #include "proto/base/alloc.h"
 #include "proto/base/clock.h"
 #include "proto/base/error.h"
+#include "worker/comm/board.h"
 #include "worker/data/ahead.h"
 #include "worker/rng/rng.h"
 #include "worker/train/data.h"
@@ -213,14 +214,45 @@ static int chunk(const ak_loader *l, const ak_trainer *t, int64_t count)
     return (int)(even > 16 ? 16 : even > t->view_count ? even : t->view_count);
 }
 
-// Keeps what is costly to decode, and decodes it before its step.
-static void begin_keeping(ak_loader *l, const ak_comm *comm)
+// Has the ranks of this node keep images together; false, on all of them: they cannot.
+static bool keep_together(ak_loader *l, ak_comm *comm, size_t room)
 {
-    if (!l->keeping) {
-        ak_dataset_keep(l->set, l->least, (size_t)(AK_LOADER_KEPT / ak_comm_size(comm)));
-        l->ahead = ak_ahead_new(l->set);
+    int mates = ak_comm_mates(comm), mate = ak_comm_rank(comm) % mates;
+    void *parts[AK_BOARD_MATES];
+    bool all[AK_BOARD_MATES], together = true;
+
+    if (!ak_comm_share(comm, sizeof(ak_kept_key), parts))
+        return false;
+    if (mate == 0) {
+        ak_dataset_keep(l->set, l->least, room);
+        *(ak_kept_key *)parts[0] = ak_dataset_kept(l->set);
     }
+    ak_comm_barrier(comm);
+    if (mate > 0)
+        together = ak_dataset_keep_with(l->set, l->least, room, parts[0]);
+    ak_comm_gather_mates(comm, &together, all, sizeof together);
+    ak_comm_unshare(comm, parts[mate]);
+    for (int i = 0; i < mates; i++)
+        together = together && all[i];
+    if (!together)
+        ak_dataset_keep_nothing(l->set);
+    return together;
+}
+
+// Keeps what is costly to decode, and decodes it before its step.  Collective.
+static void begin_keeping(ak_loader *l, ak_comm *comm)
+{
+    size_t room = (size_t)(AK_LOADER_KEPT / ak_comm_size(comm));
+    int mates = ak_comm_mates(comm);
+
+    if (l->keeping)
+        return;
     l->keeping = true;
+    if (!ak_dataset_decodes(l->set))
+        return;
+    if (mates == 1 || !keep_together(l, comm, room * (size_t)mates))
+        ak_dataset_keep(l->set, l->least, room);
+    l->ahead = ak_ahead_new(l->set);
 }
 
 // The images that this rank will need in a step, to `wanted`, behind others; how many there are

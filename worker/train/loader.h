@@ -11,7 +11,8 @@
 #include "worker/train/trainer.h"
 
 // Decoded images are kept from one epoch to the next where that is worth their memory, of which all
-// ranks together take AK_LOADER_KEPT bytes at most; numbers do not depend on it.
+// ranks together take AK_LOADER_KEPT bytes at most, and what one decodes all ranks of its node
+// have; numbers do not depend on it.
 
 typedef struct ak_loader ak_loader;
 

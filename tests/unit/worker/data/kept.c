@@ -5,7 +5,9 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "proto/base/error.h"
@@ -13,8 +15,9 @@
 #include "tests/unit/worker/image/pictures.h"
 #include "worker/data/ahead.h"
 #include "worker/data/kind.h"
+#include "worker/rng/rng.h"
 
-enum { SIDE = 10, SIZE = SIDE * SIDE * 3 };
+enum { PAGE = 4096, SIDE = 40, SIZE = SIDE * SIDE * 3, TAKES = 2 * PAGE };
 
 static uint8_t pixels[SIZE];
 
@@ -47,17 +50,17 @@ static bool is_kept(ak_kept *k, int64_t index)
 
 START_TEST(keeps_what_there_is_room_for)
 {
-    ak_kept *k = ak_kept_new(100, 4 * SIZE + 7);
+    ak_kept *k = ak_kept_new(100, 4 * TAKES + 7);
 
     for (int i = 0; i < 100; i++)
         offer(k, i, 50);
-    ck_assert_uint_eq(ak_kept_used(k), 4 * SIZE);
+    ck_assert_uint_eq(ak_kept_used(k), 4 * TAKES);
     for (int i = 0; i < 100; i++)
         ck_assert_int_eq(is_kept(k, i), i < 4); // equal worth: the first stay
     offer(k, 3, 50);                            // again
-    ck_assert_uint_eq(ak_kept_used(k), 4 * SIZE);
+    ck_assert_uint_eq(ak_kept_used(k), 4 * TAKES);
     ak_kept_free(k);
-    k = ak_kept_new(1, SIZE - 1);
+    k = ak_kept_new(1, SIZE);
     offer(k, 0, 50);
     ck_assert(!is_kept(k, 0));
     ak_kept_free(k);
@@ -67,7 +70,7 @@ END_TEST
 
 START_TEST(costly_ones_stay)
 {
-    ak_kept *k = ak_kept_new(100, 4 * SIZE);
+    ak_kept *k = ak_kept_new(100, 4 * TAKES);
     ak_kept_image *held;
     ak_image image;
 
@@ -78,7 +81,7 @@ START_TEST(costly_ones_stay)
             offer(k, i, i % 25 == 24 ? 900 : 50);
     for (int i = 0; i < 100; i++)
         ck_assert_int_eq(is_kept(k, i), i % 25 == 24);
-    ck_assert_uint_eq(ak_kept_used(k), 4 * SIZE);
+    ck_assert_uint_eq(ak_kept_used(k), 4 * TAKES);
     held = ak_kept_hold(k, 24, &image); // goes to nobody else meanwhile
     for (int i = 0; i < 24; i++)
         offer(k, i, 2000);
@@ -94,7 +97,7 @@ END_TEST
 // Half of the room is for what is wanted, until it is held.
 START_TEST(wanted_ones_go_first)
 {
-    ak_kept *k = ak_kept_new(100, 4 * SIZE);
+    ak_kept *k = ak_kept_new(100, 4 * TAKES);
 
     for (int i = 0; i < 4; i++)
         offer(k, i, 900);
@@ -104,7 +107,7 @@ START_TEST(wanted_ones_go_first)
         offer(k, i, 1000);
     ck_assert(ak_kept_want(k, 10) && ak_kept_want(k, 11));
     ck_assert(!ak_kept_want(k, 12) && !ak_kept_want(k, 13) && !ak_kept_want(k, 0));
-    ck_assert_uint_eq(ak_kept_used(k), 4 * SIZE);
+    ck_assert_uint_eq(ak_kept_used(k), 4 * TAKES);
     ck_assert(is_kept(k, 10) && is_kept(k, 11)); // and now they are worth no more than others
     for (int i = 40; i < 60; i++)
         offer(k, i, 1000);
@@ -113,6 +116,152 @@ START_TEST(wanted_ones_go_first)
     for (int i = 60; i < 80; i++)
         offer(k, i, 2000);
     ck_assert(is_kept(k, 40) && is_kept(k, 41) && !is_kept(k, 20) && !is_kept(k, 21));
+    ak_kept_free(k);
+}
+END_TEST
+
+// ---- in several processes
+
+// Runs what in a child, which ends with 0 when all holds there.
+static pid_t start(void (*what)(const ak_kept_key *key, int number), const ak_kept_key *key,
+                   int number)
+{
+    pid_t child = fork();
+
+    ck_assert_int_ge(child, 0);
+    if (child == 0) {
+        what(key, number);
+        _exit(0);
+    }
+    return child;
+}
+
+static void end_well(pid_t child)
+{
+    int status;
+
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0, "%x", (unsigned)status);
+}
+
+static void read_5_offer_6(const ak_kept_key *key, int number)
+{
+    ak_kept *k = ak_kept_join(100, 4 * TAKES, key);
+
+    (void)number;
+    ck_assert_ptr_nonnull(k);
+    ck_assert(is_kept(k, 5) && !is_kept(k, 6));
+    offer(k, 6, 50);
+    ak_kept_free(k);
+}
+
+START_TEST(processes_share)
+{
+    ak_kept *k = ak_kept_new(100, 4 * TAKES);
+    ak_kept_key key = ak_kept_key_of(k), other = key;
+
+    offer(k, 5, 50);
+    end_well(start(read_5_offer_6, &key, 0));
+    ck_assert(is_kept(k, 5) && is_kept(k, 6));
+    ck_assert_uint_eq(ak_kept_used(k), 2 * TAKES);
+    ck_assert_ptr_null(ak_kept_join(101 * 4096, 4 * TAKES, &key)); // another set's
+    other.inode++;
+    ck_assert_ptr_null(ak_kept_join(100, 4 * TAKES, &other));
+    other.descriptor = 1000000;
+    ck_assert_ptr_null(ak_kept_join(100, 4 * TAKES, &other));
+    ak_kept_free(k);
+    ck_assert_ptr_null(ak_kept_join(100, 4 * TAKES, &key));
+}
+END_TEST
+
+enum { MANY = 200, ROUNDS = 10000, CHURNED = 64 * PAGE };
+
+// Of sizes that go with the index; each byte is its index.
+static int64_t side_of(int64_t index)
+{
+    return 1 + index * 7 % 90;
+}
+
+static void offer_some(ak_kept *k, ak_rng *rng)
+{
+    static uint8_t some[90 * 90 * 3];
+    int64_t index = ak_rng_below(rng, MANY), side = side_of(index);
+    ak_image image = { some, side, side, 3 };
+
+    memset(some, (int)index, sizeof some);
+    ak_kept_offer(k, index, &image, ak_rng_below(rng, 100000), ak_rng_below(rng, 5) == 0);
+}
+
+static void read_some(ak_kept *k, ak_rng *rng)
+{
+    int64_t index = ak_rng_below(rng, MANY), side = side_of(index), wrong = 0;
+    ak_image image;
+    ak_kept_image *held = ak_kept_hold(k, index, &image);
+
+    if (!held)
+        return;
+    ck_assert(image.height == side && image.width == side && image.channels == 3);
+    for (int64_t i = 0; i < side * side * 3; i++)
+        wrong += image.pixels[i] != index;
+    ck_assert_int_eq(wrong, 0);
+    ak_kept_rele(k, held);
+}
+
+static void churn(const ak_kept_key *key, int number)
+{
+    ak_kept *k = ak_kept_join(MANY, CHURNED, key);
+    ak_rng rng = ak_rng_at(7, AK_RNG_BENCH, (uint32_t)number, 0, 0);
+
+    ck_assert_ptr_nonnull(k);
+    for (int i = 0; i < ROUNDS; i++) {
+        offer_some(k, &rng);
+        read_some(k, &rng);
+        (void)ak_kept_want(k, ak_rng_below(&rng, MANY));
+        ck_assert_uint_le(ak_kept_used(k), CHURNED);
+    }
+    ak_kept_free(k);
+}
+
+// Images come and go in three processes at once: what is held stays whole, and memory that is no
+// longer used goes back.
+START_TEST(many_at_once)
+{
+    ak_kept *k = ak_kept_new(MANY, CHURNED);
+    ak_kept_key key = ak_kept_key_of(k);
+    char path[64];
+    struct stat file;
+    pid_t child[3];
+
+    for (int i = 0; i < 3; i++)
+        child[i] = start(churn, &key, i);
+    for (int i = 0; i < 3; i++)
+        end_well(child[i]);
+    ck_assert_uint_ge(ak_kept_used(k), CHURNED / 2);
+    snprintf(path, sizeof path, "/proc/self/fd/%d", (int)key.descriptor);
+    ck_assert_int_eq(stat(path, &file), 0);
+    ck_assert_int_le(file.st_blocks * 512, CHURNED / 8 * 9 + 16 * PAGE); // what tells of them
+    ak_kept_free(k);
+}
+END_TEST
+
+// Where files may not be so large, a process keeps images for itself.
+START_TEST(without_a_file)
+{
+    struct rlimit before, small = { 1 << 16, RLIM_INFINITY };
+    ak_kept *k;
+    ak_kept_key key;
+
+    ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &before), 0);
+    small.rlim_max = before.rlim_max;
+    setrlimit(RLIMIT_FSIZE, &small);
+    k = ak_kept_new(100, 4 * TAKES);
+    setrlimit(RLIMIT_FSIZE, &before); // no assertion until here: check keeps a file of its own
+    ck_assert_ptr_nonnull(k);
+    key = ak_kept_key_of(k);
+    ck_assert_int_eq(key.process, 0);
+    for (int i = 0; i < 100; i++)
+        offer(k, i, i);
+    ck_assert(is_kept(k, 99) && !is_kept(k, 0));
     ak_kept_free(k);
 }
 END_TEST
@@ -190,7 +339,7 @@ START_TEST(a_set_keeps_its_images)
     ak_dataset *set;
 
     make_set(&set);
-    ak_dataset_keep(set, LEAST, 20 * 30 * 3 + 21 * 30 * 3);
+    ak_dataset_keep(set, LEAST, (size_t)2 * PAGE); // one each
     for (int round = 0; round < 2; round++)
         for (int i = 0; i < 2; i++) {
             ck_assert_int_eq(read_image(set, i, LEAST, &one), 0);
@@ -220,7 +369,6 @@ static void wait_until_used(const ak_dataset *set, size_t bytes)
 // A thread decodes what it was told to, and drops what fails, which fails again for who reads it.
 START_TEST(images_are_decoded_ahead)
 {
-    enum { ROW = 30 * 3 };
     const uint32_t first[] = { 2, 2 }, then[] = { 1, 2, 0 };
     ak_reading reading = { 0 };
     ak_dataset *set;
@@ -236,9 +384,9 @@ START_TEST(images_are_decoded_ahead)
     ahead = ak_ahead_new(set);
     ck_assert_ptr_nonnull(ahead);
     ak_ahead_want(ahead, first, 2);
-    wait_until_used(set, 22 * ROW);
+    wait_until_used(set, PAGE);
     ak_ahead_want(ahead, then, 3);
-    wait_until_used(set, (20 + 22) * ROW);
+    wait_until_used(set, (size_t)2 * PAGE);
     ak_ahead_free(ahead);
     lose("0.png");
     lose("2.png");
@@ -253,5 +401,6 @@ START_TEST(images_are_decoded_ahead)
 END_TEST
 
 AK_TEST_MAIN(AK_CASE(keeps_what_there_is_room_for), AK_CASE(costly_ones_stay),
-             AK_CASE(wanted_ones_go_first), AK_CASE(a_set_keeps_its_images),
+             AK_CASE(wanted_ones_go_first), AK_CASE(processes_share), AK_CASE(many_at_once),
+             AK_CASE(without_a_file), AK_CASE(a_set_keeps_its_images),
              AK_CASE(images_are_decoded_ahead))
