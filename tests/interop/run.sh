@@ -1,6 +1,6 @@
 #!/bin/sh
 # tests/interop/run.sh -- what others make, beside us: the official safetensors reader, TensorBoard and gRPC's
-# own clients of health and reflection read what we write; our losses agree with lightly's; a table says where ak-ssl
+# own clients of health and reflection read what we write; scikit-learn makes the same maps; our losses agree with lightly's; a table says where ak-ssl
 # departs from the papers; `akssl-client convert` reads checkpoints of their real classes; torchvision's and timm's networks go through `akssl-worker export` and back, ONNX Runtime
 # runs them.  All from PyPI, in a virtual environment of their own (PyTorch: Debian's).
 #
@@ -140,6 +140,12 @@ with grpc.insecure_channel("unix:" + socket) as channel:
     assert [job.state for job in reply.jobs] == ["SUCCEEDED"] and reply.jobs[0].spec.method == "moco_v2"
     print("interop: gRPC's own reflection client finds", len(database.get_services()), "services, and lists jobs by them")
 PYTHON
+
+if "$dir/venv/bin/pip" install --quiet --disable-pip-version-check scikit-learn >"$dir/log" 2>&1; then
+    "$dir/venv/bin/python" tests/interop/maps.py "$dir/state/jobs/$job"
+else
+    echo "interop: skipped: maps beside scikit-learn: $(tail -n 1 "$dir/log")"
+fi
 
 # ---- networks: torchvision's and timm's, with and without ONNX Runtime
 
