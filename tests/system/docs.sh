@@ -55,7 +55,7 @@ fi
     fail "$page.md ended with $?: $(tail -n 15 "$dir/said")"
 
 if [ "$page" = tutorial ]; then
-    for file in views.png pretrain.png classifiers.svg backbone.safetensors backbone.onnx; do
+    for file in views.png pretrain.png map.png classifiers.svg backbone.safetensors backbone.onnx; do
         [ -s "$dir/akssl-tutorial/$file" ] || fail "the tutorial makes no $file"
     done
     grep -q classifier.safetensors "$dir/said" || fail "the tutorial ends without a classifier"
