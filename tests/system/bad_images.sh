@@ -32,7 +32,7 @@ one=$job
 submit "${small[@]}" --dataset "folder:$set" --limit-images 0 --ranks 2 --epochs 2
 finish "$id"
 same_run "$one" "$job"
-[ "$(jq '.results["data.bad_images"]' "$job/result.json")" = 4 ] ||
+jq -e '.results["data.bad_images"] == 4' "$job/result.json" >/dev/null ||
     fail "result.json counts $(jq -c .results "$job/result.json")"
 for number in 0/ 1/ 2/ 4/; do
     grep -q "bad image '$number" "$job/log" || fail "the log does not name the bad image of class $number"
