@@ -9,7 +9,6 @@ out=$(realpath -m "${2:-$bin/../web}")
 set -- "$bin"
 # shellcheck source=tests/system/lib.sh
 . "$(dirname "$0")/system/lib.sh"
-small+=(--backbone resnet18)
 
 python=/usr/bin/python3
 command -v chromium >/dev/null || skip "no chromium: apt-get install chromium"

@@ -8,7 +8,6 @@
 
 # shellcheck source=tests/system/lib.sh
 . "$(dirname "$0")/../system/lib.sh"
-small+=(--backbone resnet18)
 
 clients=${1:-200} seconds=${2:-120} watches=${3:-1000}
 cycle=$((clients < 100 ? 2000 : 20000)) # a few people in a short time ask more often

@@ -8,7 +8,6 @@
 
 # shellcheck source=tests/system/lib.sh
 . "$(dirname "$0")/../system/lib.sh"
-small+=(--backbone resnet18)
 
 # shellcheck disable=SC2034 # of lib.sh
 slots=2

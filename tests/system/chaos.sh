@@ -8,7 +8,6 @@
 
 # shellcheck source=tests/system/lib.sh
 . "$(dirname "$0")/lib.sh"
-small+=(--backbone resnet18)
 
 kills=${1:-25}
 RANDOM=${2:-1}

@@ -4,7 +4,6 @@
 
 # shellcheck source=tests/system/lib.sh
 . "$(dirname "$0")/lib.sh"
-small+=(--backbone resnet18)
 
 [ "$(id -u)" -eq 0 ] || skip "it mounts a small tmpfs, which takes root"
 mkdir "$dir/small"

@@ -3,7 +3,6 @@
 
 # shellcheck source=tests/system/lib.sh
 . "$(dirname "$0")/lib.sh"
-small+=(--backbone resnet18)
 
 start_daemon
 client --json catalogue | jq -e '.methods | map(.name) | index("simclr") and index("moco_v2")' \

@@ -54,7 +54,7 @@ jq -es '.[0].prediction | .steps == 4 and .memory_gib > 0 and .start_in_s == 0 a
 json waited submit "${run[@]}" --eval knn --wait
 json dry_run submit "${run[@]}" --test-only
 jq -es '.[0] | .prediction.by_job == 1 and .prediction.images_per_s > 0 and .prediction.training_s > 0 and
-    .prediction.parameters > 1e5 and (.estimate | contains("images/s"))' "$dir/lines" >/dev/null ||
+    .prediction.parameters > 1e6 and (.estimate | contains("images/s"))' "$dir/lines" >/dev/null ||
     fail "the prediction is $(cat "$dir/lines")"
 json event submit "${run[@]}" --watch
 json submitted submit "${run[@]}" -H -J held

@@ -27,7 +27,7 @@ jq -e --slurpfile want "$dir/lines" '.jobs[0] | .id == 1 and (.curves | keys == 
 plot 1 2 -m loss -m lr >"$dir/drawn" || fail "plot ended with $?"
 grep -q $'\e' "$dir/drawn" && fail "there are colours in a pipe"
 [ "$(grep -cP '[\x{2801}-\x{28ff}]' "$dir/drawn")" -ge 6 ] || fail "there is no braille in $(cat "$dir/drawn")"
-for line in '^loss$' '^lr$' 'step 8$' "^ +1  it's" '^ +2  simclr, resnet20, idx:' '│.* 1$' '│.* 2$'; do
+for line in '^loss$' '^lr$' 'step 8$' "^ +1  it's" '^ +2  simclr, resnet18, idx:' '│.* 1$' '│.* 2$'; do
     grep -qP "$line" "$dir/drawn" || fail "'$line' is not in $(cat "$dir/drawn")"
 done
 LC_ALL=C plot 1 >"$dir/drawn" || fail "plot ended with $?"
@@ -57,7 +57,7 @@ import sys, xml.etree.ElementTree as tree
 root = tree.parse(sys.argv[1]).getroot()
 text = "".join(root.itertext())
 assert root.tag == "{http://www.w3.org/2000/svg}svg", root.tag
-for word in ("loss", "knn.top1", "1: it's `touch", "2: simclr, resnet20, idx:"):
+for word in ("loss", "knn.top1", "1: it's `touch", "2: simclr, resnet18, idx:"):
     assert word in text, (word, text)
 PY
 [ ! -e "$dir/made" ] || fail "a job's name was run as a command"

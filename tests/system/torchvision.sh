@@ -3,7 +3,6 @@
 
 # shellcheck source=tests/system/lib.sh
 . "$(dirname "$0")/lib.sh"
-small+=(--backbone resnet18)
 
 /usr/bin/python3 -c 'import torch, torchvision, numpy' 2>/dev/null ||
     skip "python3-torch and python3-torchvision are not installed"
