@@ -62,6 +62,7 @@ debian_mount() {
 debian_tree() {
     tree=$1/root/akssl
     mkdir -p "$tree"
+    chmod 711 "$1/root" # other users' programs are tested too
     find "$tree" -mindepth 1 -maxdepth 1 ! -name build ! -name build-package -exec rm -rf {} +
     tar -C "$(dirname "$0")/.." --exclude-vcs --exclude='./build' --exclude='./build-*' -cf - . |
         tar -C "$tree" --no-same-owner -xf -

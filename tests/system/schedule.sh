@@ -89,7 +89,7 @@ is "$second" CANCELLED || fail "job $second is $(field "$second" state)"
 because "$second" "Dependency: job $first did not succeed" || fail "job $second: $(field "$second" reason)"
 finish "$third"
 
-mapfile -t ids < <(client submit --parsable "${small[@]}" -n 2 -J s --sweep lr=0.01,0.03 --sweep seed=1,2)
+mapfile -t ids < <(client submit --parsable "${small[@]}" --epochs 50 -n 2 -J s --sweep lr=0.01,0.03 --sweep seed=1,2)
 [ "${#ids[@]}" -eq 4 ] || fail "a sweep of 2 x 2 made ${#ids[@]} jobs"
 [ "$(client list --name s-lr -o name | tail -n 4 | sort | tr -d ' \n')" = \
     "s-lr=0.01-seed=1s-lr=0.01-seed=2s-lr=0.03-seed=1s-lr=0.03-seed=2" ] ||
