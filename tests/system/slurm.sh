@@ -157,13 +157,13 @@ submit "${spec[@]}" --epochs 1000 --commit-every 2
 wait_for 60 committed "$id" 2 || fail "job $id does not run under Slurm: $(field "$id" reason)"
 scancel --name "akssl-$(run_id)"
 finish "$id" CANCELLED
-says CANCELLED || fail "job $id does not say who has ended it: $(field "$id" reason)"
+says "has ended: CANCELLED" || says "ON n1 CANCELLED AT" || fail "job $id does not say who has ended it: $(field "$id" reason)"
 unrestarted "$id" || fail "job $id was restarted after scancel"
 submit "${spec[@]}" --epochs 1000 --commit-every 2
 wait_for 60 committed "$id" 2 || fail "job $id does not run under Slurm: $(field "$id" reason)"
 scontrol update JobId="$(squeue -h -n "akssl-$(run_id)" -o %i)" EndTime=now
 finish "$id" TIMEOUT
-says "TimeLimit: " || fail "job $id does not say what has ended it: $(field "$id" reason)"
+says "TimeLimit: Slurm's job" || says "DUE TO TIME LIMIT" || fail "job $id does not say what has ended it: $(field "$id" reason)"
 unrestarted "$id" || fail "job $id was restarted after Slurm's time limit"
 client resume "$id" >/dev/null || fail "job $id cannot be resumed"
 wait_for 60 runs_on || fail "job $id does not go on after Slurm's time limit: $(field "$id" reason)"
