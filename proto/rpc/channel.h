@@ -32,7 +32,10 @@ akssl_status ak_channel_open_with(ak_channel **out,
 // ak_channel_open is the same with an address and a secret (may be NULL).
 akssl_status ak_channel_open(ak_channel **out, const char *address,
                              const char *secret) AKSSL_MUST_CHECK;
-void ak_channel_close(ak_channel *channel); // NULL-safe; no call may be under way
+
+// ak_channel_close is NULL-safe; no call may be under way.  The last use of gRPC in a process,
+// ended in the midst of a write, waits for the library's own poller: 10 s at most.
+void ak_channel_close(ak_channel *channel);
 
 const char *ak_channel_address(const ak_channel *channel); // a unix socket's path absolute
 
