@@ -61,19 +61,19 @@ static void on_look(uv_timer_t *timer)
 
 // ---- the lease
 
-static void start_lease(ak_run *run);
-
 static void on_lease_over(uv_timer_t *timer)
 {
     ak_run *run = timer->data;
 
-    if (run->waits) // in its launcher's queue
-        start_lease(run);
-    else
-        ak_run_end(run, "its rank 0 did not join akssld when that was started again");
+    if (run->waits) { // in its launcher's queue
+        ak_adopt_lease(run);
+        return;
+    }
+    run->not_counted = true;
+    ak_run_end(run, "its rank 0 did not join akssld when that was started again");
 }
 
-static void start_lease(ak_run *run)
+void ak_adopt_lease(ak_run *run)
 {
     uv_timer_start(&run->timer, on_lease_over, (uint64_t)run->d->config->adopt_timeout * 1000, 0);
 }
@@ -131,7 +131,7 @@ void ak_adopt(ak_daemon *d, ak_job *job)
         run->not_counted = true;
         ak_run_end(run, ak_error_text());
     } else {
-        start_lease(run);
+        ak_adopt_lease(run);
         ak_run_follow(run);
     }
 }
@@ -150,7 +150,7 @@ typedef struct collection {
 static akssl_status check(const collection *c, const ak_manifest *m)
 {
     if (m->job != c->job || strcmp(m->run, c->run->id) != 0)
-        return ak_fail(AKSSL_ERR_PERMISSION,
+        return ak_fail(AKSSL_ERR_CORRUPT,
                        "manifest '%s' is of job %" PRId64 " run %s, not of this run", c->path,
                        m->job, m->run);
     if (m->step <= c->committed)

@@ -259,8 +259,9 @@ akssl_status ak_committer_request(ak_run *run, ak_call *call,
         }
         return AKSSL_OK;
     }
-    if (run->committing || run->waiting_for_state)
-        return ak_fail(AKSSL_ERR_STATE, "commit: that of step %" PRId64 " is still under way",
+    if (run->committing || run->waiting_for_state) // of a stream that was lost
+        return ak_fail(AKSSL_ERR_UNAVAILABLE,
+                       "commit: that of step %" PRId64 " is still under way: ask again",
                        run->commit.step);
     rc = read_request(run, request, &commit);
     if (rc < 0)

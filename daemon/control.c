@@ -78,22 +78,29 @@ static void finish(ak_daemon *d, ak_job *job)
         ak_jobs_remove(&d->jobs, job->id);
 }
 
-void ak_control_move(ak_daemon *d, ak_job *job, ak_job_event event, const char *reason)
+// moved logs, stores and counts the state that a job has got.
+static void moved(ak_daemon *d, ak_job *job)
 {
-    if (ak_job_move(job, event, reason) < 0) { // a mistake of ours: say so and go on
-        ak_log_write(d->log, AK_LOG_ERROR, "%s", ak_error_text());
-        return;
-    }
     ak_log_write(d->log, AK_LOG_INFO, "job %" PRId64 " %s%s%s", job->id,
                  ak_job_state_text(job->state), job->reason[0] ? ": " : "", job->reason);
     (void)ak_control_save(d, job);
     if (ak_job_state_ended(job->state)) {
         d->ended[job->state]++;
         ak_usage_end(&d->usage, job->elapsed_ms);
-        finish(d, job);
-    } else {
-        ak_watches_changed(d->watches, job, true);
     }
+}
+
+void ak_control_move(ak_daemon *d, ak_job *job, ak_job_event event, const char *reason)
+{
+    if (ak_job_move(job, event, reason) < 0) { // a mistake of ours: say so and go on
+        ak_log_write(d->log, AK_LOG_ERROR, "%s", ak_error_text());
+        return;
+    }
+    moved(d, job);
+    if (ak_job_state_ended(job->state))
+        finish(d, job);
+    else
+        ak_watches_changed(d->watches, job, true);
 }
 
 void ak_control_requeue(ak_daemon *d, ak_job *job, const char *reason, int64_t pause_ms)
@@ -130,9 +137,9 @@ void ak_control_retry(ak_daemon *d)
 // ---- submitting
 
 // make_folder makes jobs/ID.  A folder of that name that no row knows of (a restored database) is
-// somebody's data: it is moved aside.
+// somebody's data: it is moved aside.  *made says whether there is one of ours now.
 static akssl_status make_folder(ak_daemon *d, const char *folder, const char *yaml,
-                                const char *seed)
+                                const char *seed, bool *made)
 {
     char *seeded = ak_path("%s/" AK_SEED_FILE, folder);
     char *path = ak_path("%s/spec.yaml", folder);
@@ -142,19 +149,18 @@ static akssl_status make_folder(ak_daemon *d, const char *folder, const char *ya
     if (rename(folder, aside) == 0)
         ak_log_write(d->log, AK_LOG_WARN, "'%s' was there without a job and is now '%s'", folder,
                      aside);
-    if (mkdir(folder, 0700) < 0)
+    else if (errno != ENOENT)
+        rc = ak_fail_errno(errno, "folder '%s' is there without a job, and cannot be '%s'", folder,
+                           aside);
+    if (rc == AKSSL_OK && mkdir(folder, 0700) < 0)
         rc = ak_fail_errno(errno, "folder '%s' cannot be made", folder);
+    *made = rc == AKSSL_OK;
     if (rc == AKSSL_OK && seed && rename(seed, seeded) < 0)
         rc = ak_fail_errno(errno, "file '%s' cannot be made", seeded);
     if (rc == AKSSL_OK)
         rc = ak_files_create(path, yaml, strlen(yaml));
     if (rc == AKSSL_OK)
         rc = ak_files_sync(folder);
-    if (rc < 0) {
-        unlink(seeded);
-        unlink(path);
-        rmdir(folder);
-    }
     free(seeded);
     free(aside);
     free(path);
@@ -165,13 +171,14 @@ static akssl_status store_new(ak_daemon *d, ak_job *job, const char *seed)
 {
     char *folder = NULL;
     char *parent = ak_path("%s/jobs", d->config->state_dir);
+    bool made = false;
     akssl_status rc = ak_store_begin(d->store);
 
     if (rc == AKSSL_OK) {
         rc = ak_store_insert(d->store, job);
         if (rc == AKSSL_OK) {
             folder = ak_control_folder(d, job->id);
-            rc = make_folder(d, folder, job->yaml, seed);
+            rc = make_folder(d, folder, job->yaml, seed, &made);
         }
         if (rc == AKSSL_OK)
             rc = ak_files_sync(parent);
@@ -180,7 +187,7 @@ static akssl_status store_new(ak_daemon *d, ak_job *job, const char *seed)
         else
             ak_store_rollback(d->store);
     }
-    if (rc < 0 && folder) {
+    if (rc < 0 && made) {
         char *sentence = ak_path("%s", ak_error_text());
 
         if (ak_files_remove(folder) < 0)
@@ -284,7 +291,7 @@ akssl_status ak_control_cancel(ak_daemon *d, int64_t id, void (*seen)(void *ctx,
                      paused ? "cancelled while it was paused" : "cancelled before it started");
     if (rc < 0)
         return rc;
-    (void)ak_control_save(d, job);
+    moved(d, job);
     seen(ctx, job);
     finish(d, job);
     ak_control_schedule(d);

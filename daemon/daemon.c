@@ -91,7 +91,8 @@ static void stop_run(ak_run *run)
 
 static void end_run(ak_run *run)
 {
-    ak_run_end(run, "akssld is stopping and had no commit in time");
+    if (!run->leaving) // it goes on, once the work that was begun for it is done
+        ak_run_end(run, "akssld is stopping and had no commit in time");
 }
 
 static void on_stop_late(uv_timer_t *timer)

@@ -50,23 +50,24 @@ typedef struct ak_daemon {
     ak_tails *tails;
     ak_reaper reaper;
     uv_signal_t term, interrupt;
-    uv_timer_t tick;   // one second: what the store refused is tried again
-    uv_timer_t wake;   // a job's pause before its next launch is over
-    uv_timer_t stop;   // the end of AK_DAEMON_STOP_MS
-    int runs;          // under way
-    int inquiries;     // calls of State under way
-    int verifications; // of Verify
-    int curve_reads;   // of Curves
-    int showing;       // of Picture
-    int saving;        // calls of SaveState under way
-    int64_t saves;     // that there were so far; numbers their files
-    int exporting;     // calls of Export under way
-    int64_t exports;   // that there were so far; numbers their files
-    int backups;       // calls of Backup under way, and folders of them that are being removed
-    int seeding;       // states that are being copied (seed.h)
-    int64_t seeds;     // that were copied so far; numbers their files
-    ak_hosts *hosts;   // of launcher `hosts`; NULL: none
-    ak_http *http;     // NULL: none is served
+    uv_timer_t tick;    // one second: what the store refused is tried again
+    uv_timer_t wake;    // a job's pause before its next launch is over
+    uv_timer_t stop;    // the end of AK_DAEMON_STOP_MS
+    int runs;           // under way
+    int inquiries;      // calls of State under way
+    int verifications;  // of Verify
+    int curve_reads;    // of Curves
+    int showing;        // of Picture
+    int saving;         // calls of SaveState under way
+    int64_t saves;      // that there were so far; numbers their files
+    int exporting;      // calls of Export under way
+    int64_t exports;    // that there were so far; numbers their files
+    int backups;        // calls of Backup under way, and folders of them that are being removed
+    int health_watches; // streams of grpc.health.v1 Watch
+    int seeding;        // states that are being copied (seed.h)
+    int64_t seeds;      // that were copied so far; numbers their files
+    ak_hosts *hosts;    // of launcher `hosts`; NULL: none
+    ak_http *http;      // NULL: none is served
     int64_t ended[AK_JOB_STATE_END]; // jobs that came to these ends since the start
     bool behind;   // the store did not take something: nothing was launched meanwhile
     bool stopping; // a signal came: nothing new starts

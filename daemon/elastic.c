@@ -102,12 +102,26 @@ static void change(ak_daemon *d, ak_job *job, const char *why)
     ak_run_resize(job->run);
 }
 
+// resizes says whether a run of the launcher is to get other cores than it has: what is free now
+// may be for that one.
+static bool resizes(const ak_daemon *d, const ak_launcher *launcher)
+{
+    for (size_t i = 0; i < d->jobs.count; i++) {
+        const ak_job *job = d->jobs.at[i];
+
+        if (job->run && job->resize && ak_launcher_of(job) == launcher)
+            return true;
+    }
+    return false;
+}
+
 static bool has_room(const ak_daemon *d, const ak_job *job)
 {
     const ak_launcher *launcher = ak_launcher_of(job);
     int64_t slots = ak_launcher_slots(d, job);
 
     return ak_job_ranks(job, slots) > job->ranks && !d->waiting[ak_launcher_index(launcher)] &&
+           !resizes(d, launcher) &&
            ak_run_cores(d, launcher) - job->run->cores + ak_job_cores(job, slots) <= slots;
 }
 

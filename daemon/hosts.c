@@ -26,8 +26,9 @@ typedef struct ak_host {
     bool here; // need not be asked
     bool up;
     bool told;      // that it is lost
+    bool failed;    // it was asked since it has answered last, and did not
     char *why;      // what is wrong with it; "" when nothing is known
-    int64_t ok_ns;  // when it has answered last, or the start
+    int64_t silent; // seconds in which we would have heard it, since it has answered last
     int64_t due_ns; // when it is to be asked next
     ak_tool *tool;  // while it is asked
 } ak_host;
@@ -37,6 +38,7 @@ struct ak_hosts {
     ak_hostlist list;
     ak_host *at; // as the list
     int asked;
+    size_t next;   // whose turn it is to be asked, if he is due
     ak_args agent; // its words
 };
 
@@ -144,7 +146,7 @@ static void init_hosts(ak_hosts *h)
         host->row = &h->list.at[i];
         host->here = h->d->config->allocated || is_here(host->row->name);
         host->up = host->here;
-        host->ok_ns = host->due_ns = now;
+        host->due_ns = now;
         ak_text_set(&host->why, "it has not answered yet");
         others |= !host->here;
     }
@@ -194,11 +196,6 @@ void ak_hosts_close(ak_hosts *h)
 
 // ---- whether they answer
 
-static int64_t timeout_ns(const ak_hosts *h)
-{
-    return h->d->config->host_timeout * INT64_C(1000000000);
-}
-
 static void note(ak_host *host, const char *why)
 {
     ak_text_set(&host->why, why);
@@ -208,9 +205,9 @@ static void answered(ak_host *host)
 {
     ak_hosts *h = host->hosts;
 
-    host->ok_ns = ak_clock_ns();
+    host->silent = 0;
     note(host, "");
-    host->told = false;
+    host->failed = host->told = false;
     if (host->up)
         return;
     host->up = true;
@@ -239,6 +236,7 @@ static void on_answer(void *ctx, ak_tool_result *result)
         why = ak_path("%.200s (%s ended with %" PRId64 ")", words[0] ? words : "no word",
                       host->hosts->agent.at[0], result->exit_code);
     note(host, why);
+    host->failed = true;
     free(why);
 }
 
@@ -255,11 +253,13 @@ static void ask(ak_host *host)
     ak_args_add_words(&argv, "test -x");
     ak_args_quote(&worker, h->d->config->worker);
     ak_args_add(&argv, "%s", worker.text);
-    host->due_ns = ak_clock_ns() + timeout_ns(h) / 4;
-    if (ak_tool_start(&host->tool, &h->d->loop, argv.at, (uint64_t)wait_ms, on_answer, host) < 0)
+    host->due_ns = ak_clock_ns() + h->d->config->host_timeout * INT64_C(250000000);
+    if (ak_tool_start(&host->tool, &h->d->loop, argv.at, (uint64_t)wait_ms, on_answer, host) < 0) {
         note(host, ak_error_text());
-    else
+        host->failed = true;
+    } else {
         h->asked++;
+    }
     ak_args_fini(&argv);
     ak_str_fini(&worker);
 }
@@ -280,21 +280,16 @@ static void end_runs(const ak_host *host, const char *why)
     }
 }
 
-// A host that was asked and has said nothing has no complaint.
-static const char *why_down(const ak_host *host)
-{
-    return host->why[0] ? host->why : "it has said nothing since it was asked last";
-}
-
+// look counts ticks, not time: while the loop stood still, nobody was heard.
 static void look(ak_host *host)
 {
     ak_daemon *d = host->hosts->d;
     char *why;
 
-    if (ak_clock_ns() - host->ok_ns < timeout_ns(host->hosts))
+    if (++host->silent < d->config->host_timeout || !host->failed)
         return;
     host->up = false;
-    why = ak_path("host '%s' does not answer: %s", host->row->name, why_down(host));
+    why = ak_path("host '%s' does not answer: %s", host->row->name, host->why);
     if (!host->told)
         ak_log_write(d->log, AK_LOG_WARN, "%s: it is left out", why);
     host->told = true;
@@ -302,20 +297,32 @@ static void look(ak_host *host)
     free(why);
 }
 
-void ak_hosts_tick(ak_hosts *h)
+// ask_due goes round, so that hosts that take all of their time to say nothing keep no other from
+// being asked.
+static void ask_due(ak_hosts *h)
 {
     int64_t now = ak_clock_ns();
+    size_t first = h->next;
 
-    for (size_t i = 0; h && i < h->list.count; i++) {
-        ak_host *host = &h->at[i];
+    for (size_t i = 0; i < h->list.count && h->asked < AK_HOSTS_AT_ONCE; i++) {
+        size_t at = (first + i) % h->list.count;
+        ak_host *host = &h->at[at];
 
-        if (host->here)
+        if (host->here || host->tool || now < host->due_ns)
             continue;
-        if (!host->tool && now >= host->due_ns && h->asked < AK_HOSTS_AT_ONCE)
-            ask(host);
-        if (!h->d->stopping)
-            look(host);
+        ask(host);
+        h->next = at + 1;
     }
+}
+
+void ak_hosts_tick(ak_hosts *h)
+{
+    if (!h)
+        return;
+    ask_due(h);
+    for (size_t i = 0; i < h->list.count && !h->d->stopping; i++)
+        if (!h->at[i].here)
+            look(&h->at[i]);
 }
 
 // ---- what there is on them
@@ -391,9 +398,8 @@ json_t *ak_hosts_rows(const ak_hosts *h)
 
     for (size_t i = 0; h && i < h->list.count; i++) {
         const ak_host *host = &h->at[i];
-        char *help =
-            ak_path("%" PRId64 " slots, %s%s", host->row->slots,
-                    host->up ? "answers" : "does not answer: ", host->up ? "" : why_down(host));
+        char *help = ak_path("%" PRId64 " slots, %s%s", host->row->slots,
+                             host->up ? "answers" : "does not answer: ", host->up ? "" : host->why);
 
         json_array_append_new(rows, json_pack("{s:s, s:s, s:I, s:b}", "name", host->row->name,
                                               "help", help, "slots", (json_int_t)host->row->slots,

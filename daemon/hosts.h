@@ -1,14 +1,16 @@
 // daemon/hosts.h -- the hosts of launcher `hosts`: which answer, what is free on them.
 //
-//     asked for   ssh HOST test -x AKSSL-WORKER, every host_timeout / 4 seconds, 16 at once
+//     asked for   ssh HOST test -x AKSSL-WORKER, every host_timeout / 4 seconds, 16 at once, in
+//                 turn
 //     answers     its slots are there to be given
-//     no answer   for host_timeout: it is left out, and runs that have ranks on it are ended:
-//     mpirun
-//                 and ranks would wait for it without end.  Their jobs go back to the queue, which
-//                 is no restart by their count, and start again on what is left
+//     no answer   when asked, and none for host_timeout: it is left out, and runs that have ranks
+//                 on it are ended: mpirun and ranks would wait for it without end.  Their jobs go
+//                 back to the queue, which is no restart by their count, and start again on what
+//                 is left
 //     answers     again: it is used again; elastic.h makes runs larger
 //
-// A host that has not answered yet is not used either.  This host need not be asked, nor need the
+// Only what was asked is lost, and only the seconds count in which akssld would have heard.  A host
+// that has not answered yet is not used either.  This host need not be asked, nor need the
 // nodes of an allocation: Slurm looks after those.  Loop thread only.
 
 #ifndef AK_DAEMON_HOSTS_H

@@ -229,7 +229,9 @@ static akssl_status settle_database(restore *r)
 
     if (rc == AKSSL_OK)
         rc = look_through(r, store);
-    ak_store_close(store); // its last: what is in its log goes into it
+    if (rc == AKSSL_OK)
+        rc = ak_store_settle(store);
+    ak_store_close(store);
     free(path);
     return rc;
 }

@@ -108,6 +108,8 @@ void ak_run_follow(ak_run *run)
         return;
     if (run->waits && runs && run->phase == AK_RUN_LAUNCHED)
         uv_timer_start(&run->timer, on_join_late, AK_RUN_JOIN_MS, 0);
+    else if (run->waits && runs)
+        ak_adopt_lease(run);
     run->waits = !runs;
     if (!job->outcome && strcmp(job->reason, text) != 0) {
         ak_text_set(&job->reason, text);
@@ -293,7 +295,7 @@ static void ask_to_leave(ak_run *run, const char *why)
 {
     run->pausing = true;
     ak_run_stop(run, why);
-    if (run->phase == AK_RUN_JOINED && run->join)
+    if (run->phase == AK_RUN_JOINED && run->join && run->greeted)
         uv_timer_start(&run->timer, on_pause_long, AK_RUN_PAUSE_MS, 0);
 }
 
@@ -348,6 +350,8 @@ static void on_lost_long(uv_timer_t *timer)
 
 void ak_run_lost(ak_run *run)
 {
+    if (run->phase == AK_RUN_ADOPTING && run->greeted) // its lease was stopped
+        ak_adopt_lease(run);
     if (run->phase != AK_RUN_JOINED || run->lost)
         return;
     run->lost = true;
@@ -420,7 +424,7 @@ void ak_run_kill(ak_run *run)
 
 void ak_run_stop(ak_run *run, const char *why)
 {
-    if (run->phase == AK_RUN_JOINED && run->join)
+    if (run->phase == AK_RUN_JOINED)
         ak_uplink_stop(run, why);
     else if (run->phase == AK_RUN_PREPARING || run->phase == AK_RUN_LAUNCHED)
         ak_run_end(run, why);
@@ -479,11 +483,32 @@ static void on_tidy(ak_run *run, akssl_status rc, const char *error)
 
 static void on_sweep(uv_timer_t *timer);
 
+// tell_kept says, once, why the commit that a run made alone waits.
+static void tell_kept(const ak_run *run, const char *error)
+{
+    ak_job *job = run->job;
+    char *why = ak_path("its run's own commit is taken once that can be done: %s; to give it up, "
+                        "remove '%s/run/%s.commit'",
+                        error, run->folder, run->id);
+
+    if (strcmp(job->reason, why) != 0) {
+        ak_text_set(&job->reason, why);
+        ak_log_write(run->d->log, AK_LOG_ERROR, "job %" PRId64 ": %s", job->id, why);
+        ak_watches_changed(run->d->watches, job, true);
+    }
+    free(why);
+}
+
 static void on_collected(ak_run *run, akssl_status rc, const char *error)
 {
-    if (rc == AKSSL_ERR_NO_SPACE && !run->d->stopping) { // it stays where it is until there is room
-        ak_log_write(run->d->log, AK_LOG_ERROR, "job %" PRId64 ": %s", run->job->id, error);
-        uv_timer_start(&run->timer, on_sweep, COLLECT_MS, SWEEP_MS);
+    // A commit that is whole, as far as we know, stays where it is until it can be taken: by the
+    // next akssld, if this one stops.
+    if ((ak_is_unwritten(rc) || rc == AKSSL_ERR_LIMIT || rc == AKSSL_ERR_NO_MEMORY) &&
+        !run->job->cancel) {
+        tell_kept(run, error);
+        run->leaving = run->d->stopping;
+        if (!run->leaving)
+            uv_timer_start(&run->timer, on_sweep, COLLECT_MS, SWEEP_MS);
         return;
     }
     if (rc < 0)
@@ -662,8 +687,8 @@ static void let_go(ak_run *run)
 {
     ak_daemon *d = run->d;
 
-    ak_log_write(d->log, AK_LOG_INFO, "job %" PRId64 " run %s is left running", run->job->id,
-                 run->id);
+    ak_log_write(d->log, AK_LOG_INFO, "job %" PRId64 " run %s is left to the next akssld",
+                 run->job->id, run->id);
     (void)ak_control_save(d, run->job); // its figures
     release(run);
     ak_daemon_run_over(d);

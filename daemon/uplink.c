@@ -150,7 +150,7 @@ void ak_uplink_stop(ak_run *run, const char *why)
     stop.reason = (char *)why;
     m.body_case = AKSSL__V1__COORDINATOR_MESSAGE__BODY_STOP;
     m.stop = &stop;
-    if (run->join)
+    if (run->join && run->greeted) // else ak_run_greet does, behind Welcome
         ak_call_send(run->join, &m.base);
 }
 
@@ -188,6 +188,7 @@ static void on_prepared(ak_run *run, akssl_status rc, const char *error)
 // started it.
 static akssl_status prepare(ak_run *run)
 {
+    uv_timer_stop(&run->timer);
     if (run->preparing)
         return AKSSL_OK;
     if (run->job->committed_step > 0) { // step 0 is the start
@@ -200,7 +201,6 @@ static akssl_status prepare(ak_run *run)
         run->resuming = true;
     }
     run->preparing = true;
-    uv_timer_stop(&run->timer);
     ak_launch_prepare(run, on_prepared);
     return AKSSL_OK;
 }
@@ -344,7 +344,9 @@ void ak_uplink_receive(ak_run *run, const Akssl__V1__WorkerMessage *message)
     if (!message || run->phase > AK_RUN_ADOPTING)
         return; // the worker has said all, or what it says no longer counts
     rc = take(run, message);
-    if (rc < 0)
+    if (rc == AKSSL_ERR_NO_MEMORY)
+        (void)hold(run, rc);
+    else if (rc < 0)
         violated(run, rc);
     else
         ak_committer_poll(run);

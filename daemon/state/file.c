@@ -99,7 +99,7 @@ akssl_status ak_state_read(ak_state **out, const char *path)
     ak_state *state;
     akssl_status rc;
 
-    rc = ak_safetensors_open(&file, path);
+    rc = ak_safetensors_load(&file, path);
     if (rc < 0)
         return rc;
     state = ak_state_new();

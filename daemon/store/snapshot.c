@@ -2,12 +2,14 @@
 
 #include "daemon/store/snapshot.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "daemon/store/sqlite.h"
 #include "proto/base/alloc.h"
 #include "proto/base/error.h"
+#include "proto/base/str.h"
 
 enum { BUSY_MS = 10000 };
 
@@ -61,16 +63,58 @@ akssl_status ak_store_snapshot(const char *path, const char *copy)
     return rc;
 }
 
+// begins_path says whether a path may begin at `at` of text: what is before it belongs to none.
+static bool begins_path(const char *text, const char *at)
+{
+    return at == text || (!isalnum((unsigned char)at[-1]) && !strchr("/._-~+@%", at[-1]) &&
+                          (unsigned char)at[-1] < 128);
+}
+
+// relocated(text, from, to) is text with each path that begins with `from` beginning with `to`.
+static void relocated(sqlite3_context *context, int count, sqlite3_value **values)
+{
+    const char *text = (const char *)sqlite3_value_text(values[0]);
+    const char *from = (const char *)sqlite3_value_text(values[1]);
+    const char *to = (const char *)sqlite3_value_text(values[2]);
+    ak_str out = AK_STR_INIT;
+
+    (void)count;
+    if (!text || !from || !to)
+        return; // NULL stays NULL
+    for (const char *at = text, *next; *at; at = next) {
+        bool here = strncmp(at, from, strlen(from)) == 0 && begins_path(text, at);
+
+        next = at + (here ? strlen(from) : 1);
+        ak_str_format(&out, "%.*s", here ? (int)strlen(to) : 1, here ? to : at);
+    }
+    sqlite3_result_text(context, out.length ? out.text : "", -1, SQLITE_TRANSIENT);
+    ak_str_fini(&out);
+}
+
 akssl_status ak_store_relocate(ak_store *store, const char *from, const char *to)
 {
-    char *sql = sqlite3_mprintf(
-        "UPDATE jobs SET weights = replace(weights, %Q, %Q) WHERE instr(weights, %Q) = 1;"
-        "UPDATE jobs SET spec = replace(spec, %Q, %Q) WHERE instr(spec, %Q)",
-        from, to, from, from, to, from);
-    akssl_status rc = run(store->db, store->path, sql);
+    char *sql = sqlite3_mprintf("UPDATE jobs SET weights = relocated(weights, %Q, %Q), "
+                                "spec = relocated(spec, %Q, %Q)",
+                                from, to, from, to);
+    akssl_status rc;
 
+    if (sqlite3_create_function(store->db, "relocated", 3, SQLITE_UTF8, NULL, relocated, NULL,
+                                NULL) == SQLITE_OK)
+        rc = run(store->db, store->path, sql);
+    else
+        rc = ak_store_fail(store, "relocate");
     sqlite3_free(sql);
     return rc;
+}
+
+akssl_status ak_store_settle(ak_store *store)
+{
+    int frames = 0, done = 0;
+
+    if (sqlite3_wal_checkpoint_v2(store->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, &frames, &done) !=
+        SQLITE_OK)
+        return ak_store_fail(store, "settle");
+    return AKSSL_OK;
 }
 
 akssl_status ak_store_check(ak_store *store)

@@ -182,12 +182,16 @@ akssl_status ak_manifest_read(ak_manifest *manifest, const char *path)
     char text[AK_MANIFEST_MAX + 1];
     FILE *file = fopen(path, "rbe");
     size_t size;
+    int error;
     akssl_status rc;
 
     if (!file)
         return ak_fail_errno(errno, "manifest '%s' cannot be read", path);
     size = fread(text, 1, sizeof text, file);
+    error = ferror(file) ? errno : 0;
     fclose(file);
+    if (error)
+        return ak_fail_errno(error, "manifest '%s' cannot be read", path);
     rc = ak_manifest_parse(manifest, text, size);
     return rc < 0 ? ak_wrap(rc, "manifest '%s'", path) : AKSSL_OK;
 }

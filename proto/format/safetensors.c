@@ -21,8 +21,9 @@ enum { LENGTH_BYTES = 8, MAX_HEADER = 100000000 };
 
 struct ak_safetensors {
     char *path;
-    const uint8_t *map; // NULL until mapped
+    const uint8_t *map; // NULL until there
     size_t map_size;
+    bool loaded; // map is memory of its own
     const uint8_t *data;
     size_t data_size;
     json_t *header;                // names and metadata point into it
@@ -59,10 +60,41 @@ static ak_dtype dtype_of(const char *name)
     return 0;
 }
 
-static akssl_status map_file(ak_safetensors *f)
+// read_all fills map, of map_size bytes, with the file.
+static akssl_status read_all(const ak_safetensors *f, uint8_t *map, int fd)
+{
+    size_t at = 0;
+
+    while (at < f->map_size) {
+        ssize_t got = read(fd, map + at, f->map_size - at);
+
+        if (got < 0 && errno != EINTR)
+            return ak_fail_errno(errno, "read '%s'", f->path);
+        if (got == 0)
+            return ak_fail(AKSSL_ERR_CORRUPT, "'%s' is being cut", f->path);
+        at += got > 0 ? (size_t)got : 0;
+    }
+    return AKSSL_OK;
+}
+
+static akssl_status take_file(ak_safetensors *f, int fd)
+{
+    void *map;
+
+    if (f->loaded) {
+        f->map = map = ak_try_alloc(f->map_size, 1);
+        return map ? read_all(f, map, fd) : ak_wrap(AKSSL_ERR_NO_MEMORY, "read '%s'", f->path);
+    }
+    map = mmap(NULL, f->map_size, PROT_READ, MAP_PRIVATE, fd, 0);
+    if (map == MAP_FAILED)
+        return ak_fail_errno(errno, "map '%s'", f->path);
+    f->map = map;
+    return AKSSL_OK;
+}
+
+static akssl_status open_file(ak_safetensors *f)
 {
     struct stat st;
-    void *map;
     int fd;
     akssl_status rc = ak_confine_open(&fd, f->path);
 
@@ -77,13 +109,10 @@ static akssl_status map_file(ak_safetensors *f)
         return ak_fail(AKSSL_ERR_CORRUPT, "'%s' is not safetensors: only %lld bytes", f->path,
                        (long long)st.st_size);
     }
-    map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-    close(fd);
-    if (map == MAP_FAILED)
-        return ak_fail_errno(errno, "map '%s'", f->path);
-    f->map = map;
     f->map_size = (size_t)st.st_size;
-    return AKSSL_OK;
+    rc = take_file(f, fd);
+    close(fd);
+    return rc;
 }
 
 static akssl_status parse_header(ak_safetensors *f)
@@ -249,13 +278,14 @@ static akssl_status index_entries(ak_safetensors *f)
     return check_cover(f);
 }
 
-akssl_status ak_safetensors_open(ak_safetensors **out, const char *path)
+static akssl_status begin(ak_safetensors **out, const char *path, bool loaded)
 {
     ak_safetensors *f = ak_alloc(1, sizeof *f);
     akssl_status rc;
 
     f->path = ak_strdup(path);
-    rc = map_file(f);
+    f->loaded = loaded;
+    rc = open_file(f);
     if (rc == AKSSL_OK)
         rc = parse_header(f);
     if (rc == AKSSL_OK)
@@ -268,11 +298,23 @@ akssl_status ak_safetensors_open(ak_safetensors **out, const char *path)
     return AKSSL_OK;
 }
 
+akssl_status ak_safetensors_open(ak_safetensors **out, const char *path)
+{
+    return begin(out, path, false);
+}
+
+akssl_status ak_safetensors_load(ak_safetensors **out, const char *path)
+{
+    return begin(out, path, true);
+}
+
 void ak_safetensors_close(ak_safetensors *f)
 {
     if (!f)
         return;
-    if (f->map)
+    if (f->loaded)
+        free((void *)f->map);
+    else if (f->map)
         munmap((void *)f->map, f->map_size);
     json_decref(f->header);
     free(f->entries);

@@ -483,7 +483,8 @@ akssl_status ak_channel_call(ak_channel *channel, ak_rpc_id rpc, const ProtobufC
 struct ak_stream {
     call call;
     atomic_bool cancelled;
-    bool timed; // the stream as a whole has a deadline
+    bool timed;          // the stream as a whole has a deadline
+    int64_t patience_ms; // with a send; 0: without end
 
     pthread_mutex_t lock; // of `over`; held while status_tag is plucked
     bool over;            // the status is there
@@ -529,10 +530,18 @@ static akssl_status ended(ak_stream *s, int64_t timeout_ms)
 static akssl_status send_ops(ak_stream *s, const grpc_op *ops, size_t count)
 {
     akssl_status rc = start(&s->call, ops, count, &s->send_tag);
+    grpc_event event;
 
     if (rc < 0)
         return rc;
-    if (pluck(s, &s->send_tag, gpr_inf_future(GPR_CLOCK_MONOTONIC)).success)
+    event = pluck(s, &s->send_tag, after(s->patience_ms));
+    if (event.type == GRPC_QUEUE_TIMEOUT) {
+        grpc_call_cancel(s->call.grpc, NULL);
+        pluck(s, &s->send_tag, after(0));
+        return ak_fail(AKSSL_ERR_UNAVAILABLE, "%s: akssld has taken nothing for %lld ms",
+                       s->call.rpc->path, (long long)s->patience_ms);
+    }
+    if (event.success)
         return AKSSL_OK;
     // The status may be held back until what came before it is received: do not insist.
     rc = ended(s, 200);
@@ -598,6 +607,11 @@ akssl_status ak_stream_send(ak_stream *stream, const ProtobufCMessage *message)
     rc = send_ops(stream, &op, 1);
     grpc_byte_buffer_destroy(buffer);
     return rc;
+}
+
+void ak_stream_set_patience(ak_stream *stream, int64_t ms)
+{
+    stream->patience_ms = ms;
 }
 
 akssl_status ak_stream_close_send(ak_stream *stream)

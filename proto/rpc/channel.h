@@ -63,6 +63,10 @@ akssl_status ak_stream_open(ak_stream **out, ak_channel *channel, ak_rpc_id rpc,
 // while another receives.  Fails with what ended the stream.
 akssl_status ak_stream_send(ak_stream *stream, const ProtobufCMessage *message) AKSSL_MUST_CHECK;
 
+// ak_stream_set_patience has every later send end the stream with ERR_UNAVAILABLE once the
+// transport has not taken its message for that long; 0, as at first: never.  The sending thread's.
+void ak_stream_set_patience(ak_stream *stream, int64_t ms);
+
 // ak_stream_close_send says that no more will be sent.
 akssl_status ak_stream_close_send(ak_stream *stream) AKSSL_MUST_CHECK;
 

@@ -29,6 +29,9 @@ akssl_status ak_agree_first(ak_comm *comm, akssl_status rc, akssl_status *first)
     ak_comm_all_gather(comm, &mine, all, sizeof mine);
     while (all[rank].rc >= 0)
         rank++;
+    for (int i = rank; i < ak_comm_size(comm) && all[rank].rc == AKSSL_ERR_CANCELLED; i++)
+        if (all[i].rc < 0)
+            rank = i; // whose own failure it is: the others have agreed before
     *first = (akssl_status)all[rank].rc;
     if (rc >= 0)
         rc = ak_fail(AKSSL_ERR_CANCELLED, "rank %d: %.980s", rank, all[rank].sentence);

@@ -10,7 +10,7 @@
 // Collective.
 akssl_status ak_agree(ak_comm *comm, akssl_status rc) AKSSL_MUST_CHECK;
 
-// ak_agree_first is the same and gives the first failed rank's code to all.
+// ak_agree_first is the same and gives to all the code of the first rank that has failed by itself.
 akssl_status ak_agree_first(ak_comm *comm, akssl_status rc, akssl_status *first) AKSSL_MUST_CHECK;
 
 #endif

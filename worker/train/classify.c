@@ -202,7 +202,7 @@ static akssl_status prepare(classify *c)
         rc = open_networks(c);
     if (rc == AKSSL_OK && c->linear && !plain)
         rc = record_backbone(c);
-    rc = ak_loop_agree(&c->loop, rc); // what follows is done by all ranks together
+    rc = ak_loop_agree_data(&c->loop, rc); // what follows is done by all ranks together
     if (rc == AKSSL_OK && c->linear && plain)
         rc = compute_cache(c);
     if (rc == AKSSL_OK) {
@@ -254,7 +254,7 @@ static akssl_status evaluate(classify *c)
 
     if (rc == AKSSL_OK)
         rc = judge(c, "training", ak_loader_set(c->loader), c->images, c->count, k, &train);
-    rc = ak_loop_agree(&c->loop, rc);
+    rc = ak_loop_agree_data(&c->loop, rc);
     if (rc < 0)
         return ak_wrap(rc, "%s", c->spec->kind);
     ak_evaluate_put(results, "", c->spec->kind, k, test.top1, test.topk);

@@ -270,6 +270,12 @@ akssl_status ak_commit_read(ak_trainer *t, ak_results *results, const char *comm
     return rc < 0 ? ak_wrap(rc, "resume from '%s'", commit) : rc;
 }
 
+bool ak_commit_is_elsewhere(akssl_status rc)
+{
+    return ak_is_unwritten(rc) || rc == AKSSL_ERR_NOT_FOUND || rc == AKSSL_ERR_CORRUPT ||
+           rc == AKSSL_ERR_LIMIT || rc == AKSSL_ERR_NO_MEMORY;
+}
+
 // ---- export
 
 static akssl_status write_export(const ak_export *e, const ak_spec *spec, const char *path)

@@ -52,6 +52,10 @@ void ak_commit_drop(ak_commit_draft *draft);
 akssl_status ak_commit_read(ak_trainer *trainer, ak_results *results, const char *commit,
                             int64_t step) AKSSL_MUST_CHECK;
 
+// ak_commit_is_elsewhere: a code that the reading of a commit gives when this host does not have it
+// as it was made, or has no room for it now.  Another may; an older commit may.
+bool ak_commit_is_elsewhere(akssl_status rc);
+
 // A file of export/: the parameters of model whose names start with `only`, without those letters.
 typedef struct ak_export {
     const ak_model *model;

@@ -22,9 +22,14 @@ typedef struct embed {
     ak_recipe *recipe;
 } embed;
 
+// agree is for what reads images too.
 static akssl_status agree(const embed *e, akssl_status rc)
 {
-    return ak_agree(e->session->comm, rc);
+    akssl_status first;
+
+    rc = ak_agree_first(e->session->comm, rc, &first);
+    e->outcome->unwritten |= ak_data_is_elsewhere(first);
+    return rc;
 }
 
 static akssl_status create(const embed *e, const char *name, ak_npy_type type, int dims,

@@ -103,6 +103,7 @@ static void add_histograms(ak_events *events, const ak_trainer *trainer)
 akssl_status ak_epochs_add(ak_epochs *epochs, const ak_trainer *trainer, double loss)
 {
     int64_t epoch = trainer->step / epochs->steps;
+    akssl_status rc;
 
     epochs->sum += loss;
     if (trainer->step % epochs->steps)
@@ -112,7 +113,9 @@ akssl_status ak_epochs_add(ak_epochs *epochs, const ak_trainer *trainer, double 
     if (epoch % epochs->histograms_every == 0)
         add_histograms(epochs->events, trainer);
     epochs->sum = 0;
-    return ak_events_end(epochs->events);
+    rc = ak_events_end(epochs->events);
+    return rc < 0 ? rc
+                  : ak_events_sync(epochs->events); // the commit of this step may be the next thing
 }
 
 void ak_epochs_close(ak_epochs *epochs)

@@ -164,6 +164,7 @@ akssl_status ak_evaluate(const ak_world *world, ak_encoder *encoder, const ak_sp
         rc = measure(&e, what, prefix, results);
         ak_gemm_threads(world->threads);
     }
+    rc = ak_agree(world->comm, rc);
     close_part(&e.train);
     close_part(&e.test);
     ak_recipe_free(recipe);
@@ -176,7 +177,7 @@ akssl_status ak_evaluate(const ak_world *world, ak_encoder *encoder, const ak_sp
 akssl_status ak_evaluate_weights(const ak_spec *spec, ak_comm *comm, ak_results *results)
 {
     ak_frozen frozen = { 0 };
-    akssl_status rc = ak_frozen_open(&frozen, spec, comm);
+    akssl_status rc = ak_agree(comm, ak_frozen_open(&frozen, spec, comm));
 
     if (rc == AKSSL_OK)
         rc = ak_evaluate(&frozen.world, &frozen.encoder, spec, spec->kind, "", results);

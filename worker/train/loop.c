@@ -350,6 +350,7 @@ static void warn_of_long_rings(ak_loop *l)
 akssl_status ak_loop_prepare(ak_loop *l, akssl_status rc)
 {
     const ak_session *s = l->session;
+    akssl_status first;
 
     l->total = l->epoch_steps * s->spec->epochs;
     if (rc == AKSSL_OK)
@@ -362,7 +363,9 @@ akssl_status ak_loop_prepare(ak_loop *l, akssl_status rc)
         rc = ak_outcome_wrote(l->outcome, ak_epochs_open(&l->epochs, s, l->epoch_steps));
     if (rc == AKSSL_OK && s->resume_step)
         rc = ak_commit_read(l->trainer, &l->outcome->results, s->commit, s->resume_step);
-    rc = ak_loop_agree(l, rc);
+    rc = ak_agree_first(s->comm, rc, &first);
+    l->outcome->unwritten |=
+        ak_data_is_elsewhere(first) || (s->resume_step && ak_commit_is_elsewhere(first));
     if (rc < 0)
         return rc;
     l->trainer->total = l->total;

@@ -11,6 +11,7 @@
 #include "proto/base/str.h"
 #include "proto/format/safetensors.h"
 #include "worker/train/agree.h"
+#include "worker/train/commit.h"
 
 // The commit's; "" when it was made before commits named it, or there is none.
 static akssl_status read_commit(ak_str *name, const char *commit)
@@ -95,7 +96,7 @@ akssl_status ak_machine_settle(ak_spec *spec, const char *commit, ak_comm *comm,
         rc = ak_spec_set(spec, AK_MACHINE_KEY, name.text);
     ak_str_fini(&name);
     rc = ak_agree_first(comm, rc, &first);
-    *elsewhere = first == AKSSL_ERR_STATE;
+    *elsewhere = first == AKSSL_ERR_STATE || (commit[0] && ak_commit_is_elsewhere(first));
     return rc;
 }
 

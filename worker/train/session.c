@@ -11,7 +11,9 @@
 #include <string.h>
 
 #include "proto/base/error.h"
+#include "worker/train/agree.h"
 #include "worker/train/classify.h"
+#include "worker/train/data.h"
 #include "worker/train/embed.h"
 #include "worker/train/evaluate.h"
 #include "worker/train/init.h"
@@ -35,7 +37,7 @@ static akssl_status evaluate(run *r, const char *what, const char *prefix)
         return AKSSL_OK;
     rc = ak_evaluate(&t->world, ak_trainer_encoder(t), spec, what, prefix,
                      &r->loop.outcome->results);
-    rc = ak_loop_agree(&r->loop, rc);
+    rc = ak_loop_agree_data(&r->loop, rc);
     if (rc == AKSSL_OK)
         ak_loop_tell(&r->loop);
     return rc;
@@ -59,6 +61,8 @@ static akssl_status between(void *ctx)
                               ak_metrics_write_results(r->evaluations, step,
                                                        (double)step / (double)r->loop.epoch_steps,
                                                        "now.", &r->loop.outcome->results));
+    if (rc == AKSSL_OK && r->evaluations) // the commit of this step may be the next thing
+        rc = ak_outcome_wrote(r->loop.outcome, ak_metrics_sync(r->evaluations));
     return ak_loop_agree(&r->loop, rc);
 }
 
@@ -115,7 +119,17 @@ static akssl_status pretrain(run *r)
 
 akssl_status ak_outcome_wrote(ak_outcome *outcome, akssl_status rc)
 {
-    outcome->unwritten |= ak_is_unwritten(rc);
+    outcome->unwritten |= ak_is_unwritten(rc) || rc == AKSSL_ERR_LIMIT; // of descriptors
+    return rc;
+}
+
+static akssl_status evaluate_weights(const ak_session *session, ak_outcome *outcome)
+{
+    akssl_status first, rc;
+
+    rc = ak_evaluate_weights(session->spec, session->comm, &outcome->results);
+    rc = ak_agree_first(session->comm, rc, &first);
+    outcome->unwritten |= ak_data_is_elsewhere(first);
     return rc;
 }
 
@@ -129,7 +143,7 @@ static akssl_status run_kind(const ak_session *session, ak_outcome *outcome)
     if (strcmp(session->spec->kind, "embed") == 0)
         return ak_embed_run(session, outcome);
     if (strcmp(session->spec->kind, "pretrain") != 0)
-        return ak_evaluate_weights(session->spec, session->comm, &outcome->results);
+        return evaluate_weights(session, outcome);
     rc = pretrain(&r);
     ak_loader_close(r.loader);
     ak_metrics_close(r.evaluations);

@@ -33,7 +33,7 @@ bool ak_uplink_passes(akssl_status rc, bool joining)
 
 void ak_uplink_recycle(ak_uplink *u)
 {
-    if (!u->stream || u->recycled)
+    if (!u->stream || !u->up)
         return;
     u->recycled = true;
     u->up = false;
@@ -156,16 +156,16 @@ static akssl_status take_rejoined(ak_stream *stream)
     return rc;
 }
 
-// hand_pending sends the tensors of the commit that is pending, and asks for it unless somebody
-// does already; under lock, which it leaves for that.
-static akssl_status hand_pending(ak_uplink *u, ak_stream *stream)
+// hand_pending sends the tensors of the commit that is pending, unless that was done, and asks for
+// it unless somebody does already; under lock, which it leaves for that.
+static akssl_status hand_pending(ak_uplink *u, ak_stream *stream, bool sent)
 {
     ak_uplink_pending *p = &u->pending;
     akssl_status rc = AKSSL_OK;
 
     p->handing = true;
     pthread_mutex_unlock(&u->lock);
-    for (int i = 0; i < p->tensor_count && rc == 0; i++)
+    for (int i = 0; i < p->tensor_count && rc == 0 && !sent; i++)
         rc = ak_uplink_send_whole(stream, &p->tensors[i]);
     pthread_mutex_lock(&u->lock);
     if (rc == 0 && !p->asking) {
@@ -188,15 +188,19 @@ static akssl_status hand_over(ak_uplink *u, ak_stream *stream)
     akssl_status rc = AKSSL_OK;
     int64_t there = -1; // the version that the coordinator has
 
+    ak_stream_set_patience(stream, AK_UPLINK_STALL_MS);
     pthread_mutex_lock(&u->lock);
     while (rc == 0 && u->pending.there && !u->quitting) {
+        bool sent = there == u->pending.step; // who asked was not answered
+
         if (!u->pending.ready) {
             pthread_cond_wait(&u->changed, &u->lock);
             continue;
         }
         there = u->pending.step;
-        rc = hand_pending(u, stream);
+        rc = hand_pending(u, stream, sent);
     }
+    ak_stream_set_patience(stream, 0); // the queue has its own
     if (rc == 0)
         rc = ak_uplink_queue_all(u, there);
     if (rc == 0) {

@@ -453,8 +453,10 @@ akssl_status ak_uplink_drain(ak_uplink *u, bool reports)
     u->report_now = reports;
     pthread_cond_broadcast(&u->changed);
     while (u->busy || (u->up && u->failed == 0 && (u->first || (reports && u->report_waits))))
-        if (!ak_uplink_wait(u, limit))
+        if (!ak_uplink_wait(u, limit)) {
             ak_uplink_recycle(u);
+            limit = ak_clock_ns() + AK_UPLINK_WAIT_MS * AK_UPLINK_MS; // the keeper sees to it
+        }
     u->report_now = false;
     rc = ak_uplink_failure(u);
     pthread_mutex_unlock(&u->lock);

@@ -27,15 +27,6 @@ static char *run_file(const lab *l, int64_t id, const char *run, const char *kin
     return ak_path("%s/jobs/%" PRId64 "/run/%s.%s", l->folder, id, run, kind);
 }
 
-static bool log_says(const lab *l, const char *sentence)
-{
-    ak_str text = AK_STR_INIT;
-    bool says = ak_files_read(l->output, 16 << 20, &text) == 0 && strstr(text.text, sentence);
-
-    ak_str_fini(&text);
-    return says;
-}
-
 // goes_on expects the same run, further on, with no restart.
 static void goes_on(const lab *l, int64_t id, const char *run, int64_t steps)
 {
@@ -235,6 +226,70 @@ START_TEST(committed_alone)
 }
 END_TEST
 
+// A commit that cannot be taken now is taken later, by whichever akssld can.
+START_TEST(committed_alone_on_a_bad_day)
+{
+    static const char kept[] = "its run's own commit is taken once that can be done";
+    lab l;
+    int64_t plain, late;
+    char *obstacle;
+    Akssl__V1__Job *job;
+
+    open_lab(&l);
+    plain = submit(&l, "plain", 0, 1);
+    late = submit(&l, "alone_late", 0, 1);
+    akssl__v1__job__free_unpacked(wait_for(&l, plain, "SUCCEEDED", 0), NULL);
+    wait_log(&l, kept);
+    expect(&l, late, "RUNNING", kept);
+    leave(&l);
+    start(&l);
+    for (int i = 0; i < 100; i++) { // its reason is not stored
+        job = show(&l, late);
+        if (job->reason && strstr(job->reason, kept))
+            break;
+        akssl__v1__job__free_unpacked(job, NULL);
+        fake_sleep(100);
+    }
+    ck_assert_str_eq(job->state, "RUNNING");
+    akssl__v1__job__free_unpacked(job, NULL);
+    obstacle = job_file(&l, late, "commits/step-8/state.safetensors");
+    ck_assert_int_eq(rmdir(obstacle), 0);
+    job = wait_for(&l, late, "SUCCEEDED", FAKE_STEPS);
+    ck_assert_int_eq(job->restarts, 0);
+    akssl__v1__job__free_unpacked(job, NULL);
+    ck_assert(log_says(&l, "committed step 8"));
+    same_tensors(&l, plain, late, 1);
+    free(obstacle);
+    close_lab(&l);
+}
+END_TEST
+
+START_TEST(who_does_not_come_back_has_not_crashed)
+{
+    static const char *const flags[] = { "--adopt-timeout", "1", NULL };
+    lab l;
+    int64_t id;
+    char *run;
+    Akssl__V1__Job *job;
+
+    open_lab_with(&l, flags);
+    id = submit(&l, "slow", 0, 1); // with no restart to spend
+    akssl__v1__job__free_unpacked(wait_for(&l, id, "RUNNING", 4), NULL);
+    run = run_of(&l, id);
+    murder(&l);
+    ck_assert_int_ge(ak_process_signal(run, SIGSTOP), 3);
+    start(&l);
+    wait_log(&l, "its rank 0 did not join akssld when that was started again");
+    job = wait_for(&l, id, "RUNNING", 8); // another run
+    ck_assert_int_eq(job->restarts, 0);
+    akssl__v1__job__free_unpacked(job, NULL);
+    ck_assert_int_eq(ak_process_signal(run, 0), 0);
+    akssl__v1__job__free_unpacked(cancel(&l, id), NULL);
+    free(run);
+    close_lab(&l);
+}
+END_TEST
+
 START_TEST(nothing_of_the_daemon_is_inherited)
 {
     lab l;
@@ -261,10 +316,16 @@ END_TEST
 int main(int argc, char **argv)
 {
     const ak_test_row rows[] = {
-        AK_CASE(a_run_outlives_its_daemon),          AK_CASE(the_state_is_the_workers),
-        AK_CASE(wishes_outlive_the_daemon),          AK_CASE(what_ended_meanwhile),
-        AK_CASE(nobody_is_adopted_by_his_word),      AK_CASE(committed_alone),
-        AK_CASE(nothing_of_the_daemon_is_inherited), { NULL, NULL },
+        AK_CASE(a_run_outlives_its_daemon),
+        AK_CASE(the_state_is_the_workers),
+        AK_CASE(wishes_outlive_the_daemon),
+        AK_CASE(what_ended_meanwhile),
+        AK_CASE(nobody_is_adopted_by_his_word),
+        AK_CASE(committed_alone),
+        AK_CASE(nothing_of_the_daemon_is_inherited),
+        AK_CASE(committed_alone_on_a_bad_day),
+        AK_CASE(who_does_not_come_back_has_not_crashed),
+        { NULL, NULL },
     };
 
     return lab_main(rows, argc, argv);

@@ -48,14 +48,16 @@ static void check(const char *folder, const char *name, const char *text)
 // A state folder with one job that runs, its commit, and the draft of the next one.
 static char *make_state(void)
 {
-    char *state = folder_make(), *path = ak_path("%s/akssld.db", state);
+    char *state = folder_make(), *path = ak_path("%s/akssld.db", state), *yaml;
     ak_commit commit = { .job = 1, .step = 4, .made_ms = 5 };
     ak_spec spec;
     ak_store *store;
     ak_job *job;
 
     ak_spec_init(&spec);
-    job = ak_job_new(&spec, "name: a\n");
+    yaml = ak_path("name: a\ndataset: packed:%s/a.packed,from=folder:/data%s/b\n", state, state);
+    job = ak_job_new(&spec, yaml);
+    free(yaml);
     ak_spec_fini(&spec);
     job->state = AK_JOB_RUNNING;
     job->committed_step = 4;
@@ -151,6 +153,9 @@ START_TEST(there_and_back)
     ck_assert_str_eq(job->run_id, ""); // whoever takes it up has no run to look for
     wanted = ak_path("%s/jobs/9/export/backbone.safetensors", back);
     ck_assert_str_eq(job->weights, wanted);
+    free(wanted);
+    wanted = ak_path("name: a\ndataset: packed:%s/a.packed,from=folder:/data%s/b\n", back, state);
+    ck_assert_str_eq(job->yaml, wanted); // a path that holds the folder's name is none of ours
     ak_job_free(job);
     ak_store_close(store);
     ck_assert_int_eq(ak_restore(copy, back, &done), AKSSL_ERR_EXISTS);

@@ -15,6 +15,9 @@
 //   collapse     warns, and finishes as paused at step CRASH_AT, once; then as plain
 //   alone        commits by itself at step CRASH_AT, once, and ends without a word
 //   alone_bad    the same, but what it leaves is damaged
+//   alone_late   the same, but something is in the way of the commit
+//   shy          slow, and begins its stream anew at step CRASH_AT, once, with its Hello 2 s late
+//   twice        asks for two commits at once, at step CRASH_AT; then as plain
 //
 // When the daemon goes it comes back to the next one, for MEND_S seconds: with its replica, as the
 // real one does.
@@ -24,6 +27,7 @@
 
 #include <dirent.h>
 #include <inttypes.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -60,6 +64,7 @@ typedef struct fake {
     char folder[4096], mode[32];
     int64_t step, ranks;
     bool restored, broken; // broken: the stream
+    bool shy;
     float queue[FAKE_ROWS * FAKE_WIDTH], centre[FAKE_WIDE];
     int64_t centre_version;
 } fake;
@@ -243,6 +248,7 @@ static inline bool fake_rejoin(fake *f)
     f->broken = false;
     rc = ak_stream_open(&f->stream, f->channel, AK_RPC_join, NULL, 0);
     if (rc == AKSSL_OK) {
+        fake_sleep(f->shy ? 2000 : 0);
         fake_hello(f, true);
         m = fake_receive(f, 5000);
         if (m &&
@@ -354,21 +360,49 @@ static inline void fake_write(const fake *f, fake_files *w)
     free(folder);
 }
 
+static inline void fake_form(const fake *f, Akssl__V1__CommitRequest *request, fake_files *w)
+{
+    akssl__v1__commit_request__init(request);
+    fake_write(f, w);
+    request->has_job = request->has_step = 1;
+    request->job = f->job;
+    request->run = (char *)f->run;
+    request->step = f->step;
+    request->n_files = 2;
+    request->files = w->list;
+    request->has_tensors = 1;
+    request->tensors = 1 + fake_has_centre(f);
+}
+
 static inline void fake_commit(fake *f)
 {
-    Akssl__V1__CommitRequest request = AKSSL__V1__COMMIT_REQUEST__INIT;
+    Akssl__V1__CommitRequest request;
     fake_files w;
 
-    fake_write(f, &w);
-    request.has_job = request.has_step = 1;
-    request.job = f->job;
-    request.run = (char *)f->run;
-    request.step = f->step;
-    request.n_files = 2;
-    request.files = w.list;
-    request.has_tensors = 1;
-    request.tensors = 1 + fake_has_centre(f);
+    fake_form(f, &request, &w);
     fake_call(f, AK_RPC_commit, &request.base, "commit");
+}
+
+// fake_commit_ahead asks once for the commit of a step that is to come.
+static inline akssl_status fake_commit_ahead(const fake *f, int64_t steps)
+{
+    Akssl__V1__CommitRequest request;
+    ProtobufCMessage *reply = NULL;
+    fake ahead = *f;
+    fake_files w;
+    akssl_status rc;
+
+    ahead.step += steps;
+    fake_form(&ahead, &request, &w);
+    rc = ak_channel_call(f->channel, AK_RPC_commit, &request.base, 20000, &reply);
+    if (rc == AKSSL_OK)
+        protobuf_c_message_free_unpacked(reply, NULL);
+    return rc;
+}
+
+static inline void *fake_next(void *f)
+{
+    return (void *)(intptr_t)fake_commit_ahead(f, 1);
 }
 
 // fake_leave commits without the daemon.
@@ -396,6 +430,14 @@ static inline void fake_leave(fake *f)
         m.files[i].size = w.files[i].size;
     }
     snprintf(m.run, sizeof m.run, "%s", f->run);
+    if (strcmp(f->mode, "alone_late") == 0) {
+        char *obstacle =
+            ak_path("%s/commits/step-%" PRId64 "/state.safetensors", f->folder, f->step);
+
+        if (mkdir(obstacle, 0700) < 0)
+            fake_die("obstacle");
+        free(obstacle);
+    }
     if (strcmp(f->mode, "alone_bad") == 0)
         m.files[0].digest[0] = (char)(m.files[0].digest[0] == '0' ? '1' : '0');
     free(path);
@@ -475,9 +517,28 @@ static inline void fake_crash(fake *f)
     free(mark);
 }
 
+// While one commit waits for its step, another is refused as what passes.
+static inline void fake_commit_twice(fake *f)
+{
+    fake before = *f;
+    pthread_t other;
+    void *rc;
+
+    pthread_create(&other, NULL, fake_next, &before);
+    fake_sleep(300);
+    if (fake_commit_ahead(f, 2) != AKSSL_ERR_UNAVAILABLE)
+        fake_die("a second commit");
+    f->step++;
+    fake_push(f, f->step);
+    pthread_join(other, &rc);
+    if (rc)
+        fake_die("the first commit");
+}
+
 static inline bool fake_steps(fake *f)
 {
-    bool slow = strcmp(f->mode, "slow") == 0 || strcmp(f->mode, "deaf") == 0;
+    bool slow =
+        strcmp(f->mode, "slow") == 0 || strcmp(f->mode, "deaf") == 0 || strcmp(f->mode, "shy") == 0;
     int64_t steps = slow ? FAKE_SLOW_STEPS : FAKE_STEPS;
 
     while (f->step < steps) {
@@ -487,6 +548,13 @@ static inline bool fake_steps(fake *f)
             fake_once(f, "alone")) {
             fake_leave(f);
             exit(0);
+        }
+        if (strcmp(f->mode, "twice") == 0 && f->step == FAKE_CRASH_AT)
+            fake_commit_twice(f);
+        if (strcmp(f->mode, "shy") == 0 && f->step == FAKE_CRASH_AT && fake_once(f, "shy")) {
+            f->shy = f->broken = true;
+            fake_mend(f);
+            f->shy = false;
         }
         f->step++;
         if (fake_has_centre(f) && (f->step % 2 == 0 || f->step % FAKE_COMMIT == 0))

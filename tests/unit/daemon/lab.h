@@ -17,7 +17,8 @@ typedef struct lab {
     char *folder, *output;
     pid_t pid;
     ak_channel *channel;
-    const char *slots; // NULL: 2
+    const char *slots;     // NULL: 2
+    const char *flags[12]; // more of them, to the first NULL
 } lab;
 
 // ---- the daemon as a process
@@ -25,6 +26,7 @@ typedef struct lab {
 static inline pid_t spawn(const lab *l)
 {
     char *worker = realpath("/proc/self/exe", NULL);
+    const char *const *f = l->flags;
     pid_t pid = fork();
 
     if (pid == 0) {
@@ -34,7 +36,8 @@ static inline pid_t spawn(const lab *l)
         dup2(fd, 1);
         dup2(fd, 2);
         execl(TEST_BIN_DIR "/akssld", "akssld", "--state-dir", l->folder, "--worker", worker,
-              "--slots", l->slots ? l->slots : "2", "--log-level", "debug", (char *)NULL);
+              "--slots", l->slots ? l->slots : "2", "--log-level", "debug", f[0], f[1], f[2], f[3],
+              f[4], f[5], f[6], f[7], f[8], f[9], f[10], (char *)NULL);
         _exit(127);
     }
     free(worker);
@@ -81,12 +84,19 @@ static inline void start(lab *l)
     free(socket);
 }
 
-static inline void open_lab(lab *l)
+static inline void open_lab_with(lab *l, const char *const *flags)
 {
-    l->slots = NULL;
+    *l = (lab){ 0 };
+    for (int i = 0; flags && flags[i]; i++)
+        l->flags[i] = flags[i];
     l->folder = folder_make();
     l->output = ak_path("%s/../%s.out", l->folder, strrchr(l->folder, '/') + 1);
     start(l);
+}
+
+static inline void open_lab(lab *l)
+{
+    open_lab_with(l, NULL);
 }
 
 static inline void stop_by(lab *l, int signal)
@@ -244,6 +254,22 @@ static inline bool has_file(const lab *l, int64_t id, const char *name)
 
     free(path);
     return there;
+}
+
+static inline bool log_says(const lab *l, const char *sentence)
+{
+    ak_str text = AK_STR_INIT;
+    bool says = ak_files_read(l->output, 16 << 20, &text) == 0 && strstr(text.text, sentence);
+
+    ak_str_fini(&text);
+    return says;
+}
+
+static inline void wait_log(const lab *l, const char *sentence)
+{
+    for (int i = 0; i < 600 && !log_says(l, sentence); i++)
+        fake_sleep(50);
+    ck_assert_msg(log_says(l, sentence), "the log lacks '%s'", sentence);
 }
 
 static inline void same_tensors(const lab *l, int64_t a, int64_t b, size_t count)

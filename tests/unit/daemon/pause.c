@@ -71,6 +71,46 @@ START_TEST(a_pause_survives_what_comes_between)
 }
 END_TEST
 
+// Between a stream and its Hello nothing may come before Welcome.
+START_TEST(paused_while_it_comes_back)
+{
+    lab l;
+    int64_t id;
+    Akssl__V1__Job *job;
+
+    open_lab(&l);
+    id = submit(&l, "shy", 0, 1);
+    for (int i = 0; i < 600 && !has_file(&l, id, "shy"); i++)
+        fake_sleep(50);
+    ck_assert(has_file(&l, id, "shy"));
+    fake_sleep(500);
+    answered(&l, AK_RPC_pause, id, "RUNNING", "is being paused");
+    expect(&l, id, "PAUSED", "paused by request");
+    job = show(&l, id);
+    ck_assert_int_ge(job->committed_step, FAKE_CRASH_AT); // by itself, not by its end
+    ck_assert_int_eq(job->restarts, 0);
+    akssl__v1__job__free_unpacked(job, NULL);
+    akssl__v1__job__free_unpacked(cancel(&l, id), NULL);
+    close_lab(&l);
+}
+END_TEST
+
+START_TEST(commits_at_once)
+{
+    lab l;
+    int64_t id;
+    Akssl__V1__Job *job;
+
+    open_lab(&l);
+    id = submit(&l, "twice", 0, 1);
+    job = wait_for(&l, id, "SUCCEEDED", FAKE_STEPS);
+    ck_assert_int_eq(job->restarts, 0);
+    akssl__v1__job__free_unpacked(job, NULL);
+    ck_assert(log_says(&l, "committed step 9"));
+    close_lab(&l);
+}
+END_TEST
+
 START_TEST(paused_by_itself)
 {
     lab l;
@@ -109,10 +149,9 @@ END_TEST
 int main(int argc, char **argv)
 {
     const ak_test_row rows[] = {
-        AK_CASE(paused_by_request),
-        AK_CASE(a_pause_survives_what_comes_between),
-        AK_CASE(paused_by_itself),
-        { NULL, NULL },
+        AK_CASE(paused_by_request),          AK_CASE(a_pause_survives_what_comes_between),
+        AK_CASE(paused_while_it_comes_back), AK_CASE(commits_at_once),
+        AK_CASE(paused_by_itself),           { NULL, NULL },
     };
 
     return lab_main(rows, argc, argv);
