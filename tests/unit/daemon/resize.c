@@ -141,12 +141,57 @@ START_TEST(cores_go_and_come_back)
 }
 END_TEST
 
+// One core is free, and both would take it: one gets it, and the other goes on.
+START_TEST(one_grows_at_a_time)
+{
+    lab l;
+    int64_t ids[2], seen = 0, grown = 0;
+
+    open_lab(&l);
+    for (int i = 0; i < 2; i++)
+        ids[i] = submit(&l, "slow", 0, 1);
+    for (int i = 0; i < 2; i++)
+        akssl__v1__job__free_unpacked(wait_ranks(&l, ids[i], 1, 3), NULL);
+    leave(&l);
+    l.slots = "1"; // of which one rank each is what fits
+    start(&l);
+    for (int i = 0; i < 2; i++) {
+        akssl__v1__job__free_unpacked(wait_ranks(&l, ids[i], 1, 6), NULL);
+        resized(&l, ids[i], 0, "RUNNING", "");
+    }
+    leave(&l);
+    l.slots = "3";
+    start(&l);
+    for (int i = 0; i < 300 && seen < 50; i++) { // until 5 s after one has grown
+        grown = 0;
+        for (int k = 0; k < 2; k++) {
+            Akssl__V1__Job *job = show(&l, ids[k]);
+
+            ck_assert_msg(strstr(job->reason ? job->reason : "", "Resources") == NULL,
+                          "job %" PRId64 " waits: %s", ids[k], job->reason);
+            grown += job->ranks == 2 && strcmp(job->state, "RUNNING") == 0;
+            akssl__v1__job__free_unpacked(job, NULL);
+        }
+        seen += grown > 0;
+        fake_sleep(100);
+    }
+    ck_assert_int_eq(seen, 50);
+    ck_assert_int_eq(grown, 1);
+    for (int i = 0; i < 2; i++) {
+        akssl__v1__job__free_unpacked(cancel(&l, ids[i]), NULL);
+        expect(&l, ids[i], "CANCELLED", "cancelled");
+    }
+    close_lab(&l);
+}
+END_TEST
+
 int main(int argc, char **argv)
 {
     const ak_test_row rows[] = {
         AK_CASE(a_running_job_is_resized),
         AK_CASE(a_resize_survives_what_comes_between),
         AK_CASE(cores_go_and_come_back),
+        AK_CASE(one_grows_at_a_time),
         { NULL, NULL },
     };
 

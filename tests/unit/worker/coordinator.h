@@ -23,6 +23,7 @@ enum { // jobs
     SLOW,         // 10 ms for each push
     COMMIT_FAILS,
     COMMIT_BREAKS, // the first Commit is not answered, and the stream with it fails
+    COMMIT_LATE,   // the same, but it is answered, in vain, once its tensors have come again
     NEVER_REJOINS,
     BAD_START = 100, // and on: a wrong start each
 };
@@ -212,10 +213,17 @@ static inline void answer_commit(coordinator *c)
     if (!c->commit || (c->version < c->commit_step &&
                        !(c->rejoins && c->declared && c->head_version >= c->commit_step)))
         return; // its last pushes are still on the way
+    if (c->job == COMMIT_LATE && !c->rejoins) {
+        if (c->join)
+            ak_call_fail(c->join, AKSSL_ERR_UNAVAILABLE, "the stream goes");
+        return;
+    }
     c->commits++;
     if (c->job == COMMIT_BREAKS && c->commits == 1) {
         ak_call_fail(c->commit, AKSSL_ERR_UNAVAILABLE, "the daemon goes");
         ak_call_fail(c->join, AKSSL_ERR_UNAVAILABLE, "the daemon goes");
+    } else if (c->job == COMMIT_LATE && c->commits == 1) {
+        ak_call_fail(c->commit, AKSSL_ERR_UNAVAILABLE, "no longer");
     } else if (c->job == COMMIT_FAILS) {
         ak_call_fail(c->commit, AKSSL_ERR_NO_SPACE, "the disk is full");
     } else {

@@ -246,6 +246,30 @@ START_TEST(an_answer_that_got_lost)
 }
 END_TEST
 
+// Its tensors came with the new stream already: a coordinator refuses them a second time.
+START_TEST(what_was_handed_over_is_not_sent_again)
+{
+    fixture f;
+
+    begin(&f, COMMIT_LATE);
+    declare_ring(f.uplink);
+    for (int64_t version = 1; version <= 3; version++)
+        ck_assert_int_eq(push_rows(f.uplink, version, ROW_BYTES), 0);
+    ck_assert_int_eq(commit(f.uplink, 3), 0);
+    for (int i = 0; i < 20000 && f.c.commits < 2; i++)
+        usleep(1000);
+    ck_assert_int_eq(f.c.commits, 2);
+    ck_assert_int_eq(f.c.rejoins, 1);
+    ck_assert_int_eq(f.c.heads, 2); // at the start, and with the new stream
+    ck_assert_int_eq(f.c.head_version, 3);
+    ck_assert_int_eq(ak_uplink_finish(f.uplink, "succeeded", "", NULL, 0, ""), 0);
+    ak_uplink_close(f.uplink);
+    serve_stop(&f.serve, 3000);
+    serve_remove(&f.serve);
+    free(f.c.data);
+}
+END_TEST
+
 START_TEST(a_coordinator_that_does_not_take_it_back)
 {
     fixture f;
@@ -325,5 +349,6 @@ END_TEST
 
 AK_TEST_MAIN(AK_CASE(a_first_join_waits_for_a_coordinator), AK_CASE(a_run_outlives_its_coordinator),
              AK_CASE(a_commit_waits_for_its_coordinator), AK_CASE(a_newer_commit_takes_the_place),
-             AK_CASE(an_answer_that_got_lost), AK_CASE(a_coordinator_that_does_not_take_it_back),
+             AK_CASE(an_answer_that_got_lost), AK_CASE(what_was_handed_over_is_not_sent_again),
+             AK_CASE(a_coordinator_that_does_not_take_it_back),
              AK_CASE(without_a_coordinator_it_commits_alone), AK_CASE(an_end_without_a_coordinator))

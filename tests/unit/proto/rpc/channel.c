@@ -82,6 +82,8 @@ static void received(void *ctx, ak_call *call, const ProtobufCMessage *message)
     s->received++;
     if (m->body_case != AKSSL__V1__WORKER_MESSAGE__BODY_PUSH)
         return;
+    if (m->push->version < 0) // the loop stands still
+        usleep((useconds_t)(-m->push->version * 1000));
     ack.has_version = 1;
     ack.version = m->push->version;
     answer.body_case = AKSSL__V1__COORDINATOR_MESSAGE__BODY_APPLIED;
@@ -359,6 +361,32 @@ START_TEST(another_thread_cancels)
 }
 END_TEST
 
+START_TEST(a_send_loses_patience)
+{
+    fixture f;
+    ak_stream *stream;
+    ProtobufCMessage *message;
+    int64_t before = ak_clock_ns();
+    akssl_status rc = AKSSL_OK;
+
+    begin(&f);
+    ck_assert_int_eq(ak_stream_open(&stream, f.channel, AK_RPC_join, NULL, 0), 0);
+    ck_assert_int_eq(push(stream, -4000, 1), 0);
+    ak_stream_set_patience(stream, 300);
+    for (int i = 0; i < 20 && rc == AKSSL_OK; i++)
+        rc = push(stream, 1, 3 << 20);
+    ck_assert_int_eq(rc, AKSSL_ERR_UNAVAILABLE);
+    ck_assert_msg(strstr(ak_error_text(), "has taken nothing for 300 ms") != NULL, "%s",
+                  ak_error_text());
+    ck_assert_int_lt(ak_clock_ns() - before, 3 * 1000000000LL);
+    while ((rc = ak_stream_receive(stream, 0, &message)) == AKSSL_OK && message)
+        protobuf_c_message_free_unpacked(message, NULL);
+    ck_assert_int_eq(rc, AKSSL_ERR_UNAVAILABLE); // nobody has cancelled it
+    ak_stream_free(stream);
+    finish(&f);
+}
+END_TEST
+
 typedef struct caller {
     pthread_t thread;
     ak_channel *channel;
@@ -497,6 +525,6 @@ AK_TEST_MAIN(AK_CASE(calls_and_answers), AK_CASE(a_failure_keeps_status_and_sent
              AK_CASE(a_stream_that_the_server_ends_for_time_has_ended),
              AK_CASE(a_silent_stream_times_out_and_goes_on),
              AK_CASE(one_thread_sends_while_another_receives), AK_CASE(another_thread_cancels),
-             AK_CASE(many_threads_share_a_channel), AK_CASE(nobody_listens),
-             AK_CASE(a_server_that_comes_back_is_found), AK_CASE(addresses),
-             AK_CASE(too_large_a_message_is_not_sent))
+             AK_CASE(a_send_loses_patience), AK_CASE(many_threads_share_a_channel),
+             AK_CASE(nobody_listens), AK_CASE(a_server_that_comes_back_is_found),
+             AK_CASE(addresses), AK_CASE(too_large_a_message_is_not_sent))
