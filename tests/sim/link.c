@@ -10,7 +10,7 @@
 #include "tests/sim/net.h"
 #include "tests/sim/rank.h"
 
-enum { BACKOFF_MS = 200, BACKOFF_MOST_MS = 5000, OPEN_S = 120 };
+enum { BACKOFF_MS = 200, BACKOFF_MOST_MS = 5000, OPEN_S = 120, HELLO_MS = 3000 };
 
 static void on_try(void *ctx);
 
@@ -301,6 +301,9 @@ static void on_message(void *ctx, ak_call *call, const ProtobufCMessage *message
 
     if (rank->join != call || sim_rank_is_gone(rank) || rank->alone)
         return;
+    if (!rank->welcomed && m->body_case != AKSSL__V1__COORDINATOR_MESSAGE__BODY_WELCOME)
+        sim_broken("job %" PRId64 ": something comes before Welcome", rank->run->job);
+    rank->welcomed = true;
     switch (m->body_case) {
     case AKSSL__V1__COORDINATOR_MESSAGE__BODY_WELCOME:
         if (rank->began)
@@ -325,6 +328,15 @@ static void on_message(void *ctx, ak_call *call, const ProtobufCMessage *message
     }
 }
 
+// Now and then the rank's processor has other things to do between the call and its first word.
+static void on_hello(void *ctx)
+{
+    sim_rank *rank = ctx;
+
+    if (rank->join && !sim_rank_is_gone(rank) && !sim_rank_rests(rank, on_hello, &rank->link))
+        say_hello(rank);
+}
+
 static void on_try(void *ctx)
 {
     sim_rank *rank = ctx;
@@ -335,8 +347,10 @@ static void on_try(void *ctx)
         return;
     if (rank->began && sim_here->now - rank->down_at >= rank->run->orphan_ms * SIM_MS)
         rank->orphaned = rank->stop = true;
+    rank->welcomed = false;
     rank->join = sim_net_call(AK_RPC_join, rank->run->secret, rank->run->id, NULL, 0, &caller);
-    say_hello(rank);
+    sim_after(SIM_WORLD, sim_chance(10) ? sim_range(0, HELLO_MS * SIM_MS) : 0, "says Hello",
+              on_hello, rank, &rank->link);
 }
 
 void sim_link_open(sim_rank *rank)

@@ -68,7 +68,8 @@ typedef struct sim_rank {
     int generation;
     bool began;                     // it has trained: it can only come back
     bool up;                        // akssld has all, and hears what is new
-    bool met;                       // a Welcome came on this stream
+    bool welcomed;                  // a Welcome came on this stream
+    bool met;                       // and took the run back
     bool orphaned;                  // there was no akssld for too long
     bool alone;                     // a commit was made without it: there is no way back
     sim_tensor coming[SIM_TENSORS]; // that akssld sends
