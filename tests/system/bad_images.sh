@@ -73,6 +73,8 @@ mkdir "$dir/flat"
 find "$set/train/5" "$set/train/6" "$set/train/7" -name '*.png' -exec cp {} "$dir/flat/" \;
 refused 2 'no held-out part|no labels' "$bin/akssl-client" submit "${small[@]}" --batch 16 \
     --limit-images 0 --dataset "folder:$dir/flat" --eval knn
+refused 2 'no held-out part|no labels' "$bin/akssl-client" submit "${small[@]}" --batch 16 \
+    --limit-images 0 --dataset "folder:$dir/flat" --probe 1
 refused 2 'no labels' "$bin/akssl-client" submit "${small[@]}" --batch 16 --limit-images 0 \
     --dataset "folder:$dir/flat,test=$dir/flat" --eval knn
 submit "${small[@]}" --batch 16 --limit-images 0 --dataset "folder:$dir/flat"

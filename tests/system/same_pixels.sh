@@ -61,4 +61,25 @@ for set in "folder:$dir/p/folder" "tar:$dir/tar/train-{0..2}.tar,test=$dir/tar/v
 done
 [ -s "$dir/first.akpacked" ] || fail "the first use packed nothing"
 
+# A folder's images come class by class: few labels are of all classes nevertheless.
+mkdir -p "$dir/sorted/train" "$dir/sorted/val"
+for class in 0 1 2; do
+    cp -r "$dir/p/folder/train/$class" "$dir/sorted/train/"
+    cp -r "$dir/p/folder/val/$class" "$dir/sorted/val/"
+done
+job_on --dataset "folder:$dir/sorted" --batch 32 --probe-labels 12 --eval probe --ranks 2
+jq -e '.results["after.probe.top1"] > 55' "$job/result.json" >/dev/null ||
+    fail "12 labels of 3 classes give $(jq -c .results "$job/result.json")"
+# Classes by number, of which the held-out part lacks the highest.
+part train 300
+part t10k 100
+classes=$(od -An -v -tu1 -w1 -j 8 "$dir/set/t10k-labels-idx1-ubyte" | sort -n | tail -n 1 | tr -d ' ')
+[ "$classes" = 9 ] || fail "the held-out labels end at $classes"
+printf '\0\0\x08\x01\0\0\0\144' >"$dir/labels"
+tail -c +9 "$dir/set/t10k-labels-idx1-ubyte" | tr '\011' '\010' >>"$dir/labels"
+mv "$dir/labels" "$dir/set/t10k-labels-idx1-ubyte"
+job_on --dataset "idx:$dir/set" --classes 7-9 --batch 32 --eval knn --ranks 1
+"$bin/akssl-client" pack "idx:$dir/set" "$dir/nines.akpacked" --classes 9 >"$dir/out" 2>&1 &&
+    fail "a held-out part without its class was left out: $(cat "$dir/out")"
+
 pass

@@ -184,6 +184,12 @@ static akssl_status pack_part(packing *p, const ak_dataset *set, int64_t *kept,
     return rc;
 }
 
+// is_asked_for: the held-out part must be there where somebody has said what to take of it.
+static bool is_asked_for(const ak_dataset_ask *test)
+{
+    return (test->list && test->list[0]) || (test->classes && test->classes[0]);
+}
+
 static akssl_status pack_split(packing *p, ak_split split, ak_pack_count *count)
 {
     ak_dataset_ask ask = p->ask->train;
@@ -198,7 +204,8 @@ static akssl_status pack_split(packing *p, ak_split split, ak_pack_count *count)
         ask.limit = 0;
     }
     rc = ak_dataset_open(&set, &ask);
-    if (rc == AKSSL_ERR_NOT_FOUND && split == AK_SPLIT_TEST) { // there is none
+    if (rc == AKSSL_ERR_NOT_FOUND && split == AK_SPLIT_TEST &&
+        !is_asked_for(&ask)) { // there is none
         ak_str_append_n(&p->index, &none, sizeof none);
         return AKSSL_OK;
     }

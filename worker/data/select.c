@@ -152,17 +152,22 @@ static bool read_range(const char *word, int64_t *first, int64_t *last)
     return !*end && !errno && *first <= *last;
 }
 
-// Names come first: a class may be called "7".
-static akssl_status mark_class(const ak_dataset *set, const char *word, bool *wanted)
+// Names come first: a class may be called "7".  A held-out part may lack the highest numbers.
+static akssl_status mark_class(const ak_dataset *set, const char *word, ak_split split,
+                               bool *wanted)
 {
     int64_t first, last;
+    bool number;
 
     for (int64_t c = 0; set->class_names && c < set->classes; c++)
         if (strcmp(set->class_names[c], word) == 0) {
             wanted[c] = true;
             return AKSSL_OK;
         }
-    if (!read_range(word, &first, &last) || last >= set->classes)
+    number = read_range(word, &first, &last);
+    if (number && split == AK_SPLIT_TEST && !set->class_names && last >= set->classes)
+        last = set->classes - 1;
+    if (!number || last >= set->classes)
         return ak_fail(AKSSL_ERR_NOT_FOUND,
                        "classes: the set has no class '%.128s': its %" PRId64
                        " classes are numbered from 0%s%.128s",
@@ -173,8 +178,9 @@ static akssl_status mark_class(const ak_dataset *set, const char *word, bool *wa
     return AKSSL_OK;
 }
 
-static akssl_status read_classes(const ak_dataset *set, const char *classes, bool *wanted)
+static akssl_status read_classes(const ak_dataset *set, const ak_dataset_ask *ask, bool *wanted)
 {
+    const char *classes = ask->classes;
     words w = { 0 };
     akssl_status rc = AKSSL_OK;
 
@@ -185,7 +191,7 @@ static akssl_status read_classes(const ak_dataset *set, const char *classes, boo
         rc = cut(&w, ",");
     }
     for (int64_t i = 0; rc == AKSSL_OK && i < w.count; i++)
-        rc = mark_class(set, w.at[i], wanted);
+        rc = mark_class(set, w.at[i], ask->split, wanted);
     words_fini(&w);
     return rc;
 }
@@ -211,7 +217,7 @@ static void renumber(ak_dataset *set, const bool *wanted, bool *keep)
     free(number);
 }
 
-static akssl_status keep_classes(ak_dataset *set, const char *classes, bool *keep)
+static akssl_status keep_classes(ak_dataset *set, const ak_dataset_ask *ask, bool *keep)
 {
     bool *wanted;
     akssl_status rc;
@@ -219,7 +225,7 @@ static akssl_status keep_classes(ak_dataset *set, const char *classes, bool *kee
     if (!set->labels || !set->classes)
         return ak_fail(AKSSL_ERR_INVALID, "classes: the set's images have no labels to choose by");
     wanted = ak_alloc((size_t)set->classes, sizeof *wanted);
-    rc = read_classes(set, classes, wanted);
+    rc = read_classes(set, ask, wanted);
     if (rc == AKSSL_OK)
         renumber(set, wanted, keep);
     free(wanted);
@@ -262,7 +268,7 @@ akssl_status ak_select(ak_dataset *set, const ak_dataset_ask *ask)
     if (listed)
         rc = mark_listed(set, ask->list, keep);
     if (rc == AKSSL_OK && classes)
-        rc = keep_classes(set, ask->classes, keep);
+        rc = keep_classes(set, ask, keep);
     if (rc == AKSSL_OK)
         rc = apply(set, keep, ask->limit);
     free(keep);

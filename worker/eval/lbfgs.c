@@ -12,12 +12,12 @@
 
 #include "proto/base/alloc.h"
 
-enum { MEMORY = 10, HALVINGS = 20 };
+enum { MEMORY = 10, PAIRS = MEMORY + 1, HALVINGS = 20 };
 
 typedef struct search {
     int64_t n;
-    double *s[MEMORY], *y[MEMORY], rho[MEMORY]; // a ring
-    int count;                                  // of pairs seen
+    double *s[PAIRS], *y[PAIRS], rho[PAIRS]; // a ring: the last MEMORY, and a place for the next
+    int count;                               // of pairs seen
     double *g, *p, *next_x, *next_g;
 } search;
 
@@ -26,7 +26,7 @@ static akssl_status reserve(search *b)
     size_t n = (size_t)b->n;
     bool ok = true;
 
-    for (int i = 0; i < MEMORY; i++) {
+    for (int i = 0; i < PAIRS; i++) {
         b->s[i] = ak_try_alloc(n, sizeof(double));
         b->y[i] = ak_try_alloc(n, sizeof(double));
         ok = ok && b->s[i] && b->y[i];
@@ -40,7 +40,7 @@ static akssl_status reserve(search *b)
 
 static void release(search *b)
 {
-    for (int i = 0; i < MEMORY; i++) {
+    for (int i = 0; i < PAIRS; i++) {
         free(b->s[i]);
         free(b->y[i]);
     }
@@ -78,12 +78,12 @@ static double largest(const double *a, int64_t n)
 static void find_direction(search *b)
 {
     int held = b->count < MEMORY ? b->count : MEMORY;
-    double alpha[MEMORY], scale = 1 / fmax(1, sqrt(dot(b->g, b->g, b->n)));
+    double alpha[PAIRS], scale = 1 / fmax(1, sqrt(dot(b->g, b->g, b->n)));
 
     for (int64_t i = 0; i < b->n; i++)
         b->p[i] = -b->g[i];
     for (int k = 1; k <= held; k++) {
-        int at = (b->count - k) % MEMORY;
+        int at = (b->count - k) % PAIRS;
 
         alpha[at] = b->rho[at] * dot(b->s[at], b->p, b->n);
         add(b->p, -alpha[at], b->y[at], b->n);
@@ -93,7 +93,7 @@ static void find_direction(search *b)
     for (int64_t i = 0; i < b->n; i++)
         b->p[i] *= scale;
     for (int k = held; k >= 1; k--) {
-        int at = (b->count - k) % MEMORY;
+        int at = (b->count - k) % PAIRS;
 
         add(b->p, alpha[at] - b->rho[at] * dot(b->y[at], b->p, b->n), b->s[at], b->n);
     }
@@ -101,7 +101,7 @@ static void find_direction(search *b)
 
 static void remember(search *b, const double *x)
 {
-    int at = b->count % MEMORY;
+    int at = b->count % PAIRS; // not in use
     double curvature;
 
     for (int64_t i = 0; i < b->n; i++) {

@@ -342,7 +342,7 @@ akssl_status ak_check_data(ak_spec *s, ak_train_set *train)
                      "dataset '%s' has %" PRId64 " images, fewer than a batch of %" PRId64
                      ": lower --batch",
                      s->dataset, train->images, s->batch);
-    if (rc == AKSSL_OK && (!pretrain || s->eval[0]))
+    if (rc == AKSSL_OK && (!pretrain || s->eval[0] || s->probe))
         rc = check_evaluation_data(s, set, &train->images);
     if (rc == AKSSL_OK)
         rc = ak_data_settle(s, set);

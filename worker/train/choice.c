@@ -1,4 +1,5 @@
-// worker/train/choice.c -- a share of each class, by one permutation of all images.
+// worker/train/choice.c -- a share of each class, by one permutation of all images; the first of
+// each.
 
 #include "worker/train/choice.h"
 
@@ -6,6 +7,7 @@
 #include <math.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "proto/base/alloc.h"
 #include "proto/base/error.h"
@@ -78,5 +80,73 @@ akssl_status ak_choice_stratified(const int64_t *labels, int64_t n, int64_t clas
     free(left);
     free(order);
     free(chosen);
+    return rc;
+}
+
+// turns counts, for each image, those of its class before it; gives whether a class is missing
+// among the first `count`.
+static bool turns(const int64_t *labels, int64_t n, int64_t count, int64_t *seen, int64_t *turn)
+{
+    bool missing = false;
+
+    for (int64_t i = 0; i < n; i++) {
+        turn[i] = seen[labels[i]]++;
+        missing |= i >= count && turn[i] == 0;
+    }
+    return missing;
+}
+
+// leads says whether an image of that turn does: all of earlier turns than the last do, and `left`
+// of that one.
+static bool leads(int64_t turn, int64_t last, int64_t *left)
+{
+    if (turn == last && *left > 0) {
+        --*left;
+        return true;
+    }
+    return turn < last;
+}
+
+static void move(int64_t *labels, uint32_t *images, int64_t n, int64_t count, const int64_t *turn,
+                 int64_t *label_of, uint32_t *image_of)
+{
+    int64_t last = -1, before = 0, in_turn = 0, left, front = 0, back = count;
+
+    while (before + in_turn < count) { // until turns 0..last are enough
+        before += in_turn;
+        in_turn = 0;
+        last++;
+        for (int64_t i = 0; i < n; i++)
+            in_turn += turn[i] == last;
+    }
+    left = count - before;
+    for (int64_t i = 0; i < n; i++) {
+        int64_t at = leads(turn[i], last, &left) ? front++ : back++;
+
+        label_of[at] = labels[i];
+        image_of[at] = images[i];
+    }
+    memcpy(labels, label_of, (size_t)n * sizeof *labels);
+    memcpy(images, image_of, (size_t)n * sizeof *images);
+}
+
+akssl_status ak_choice_lead(int64_t *labels, uint32_t *images, int64_t n, int64_t count)
+{
+    int64_t most = 0, *seen, *turn = ak_try_alloc((size_t)n, sizeof *turn);
+    int64_t *label_of = ak_try_alloc((size_t)n, sizeof *label_of);
+    uint32_t *image_of = ak_try_alloc((size_t)n, sizeof *image_of);
+    akssl_status rc = AKSSL_OK;
+
+    for (int64_t i = 0; i < n; i++)
+        most = labels[i] > most ? labels[i] : most;
+    seen = ak_try_alloc((size_t)most + 1, sizeof *seen);
+    if (!seen || !turn || !label_of || !image_of)
+        rc = AKSSL_ERR_NO_MEMORY;
+    else if (count < n && turns(labels, n, count, seen, turn))
+        move(labels, images, n, count, turn, label_of, image_of);
+    free(seen);
+    free(turn);
+    free(label_of);
+    free(image_of);
     return rc;
 }

@@ -15,4 +15,11 @@ akssl_status ak_choice_stratified(const int64_t *labels, int64_t n, int64_t clas
                                   uint64_t seed, uint32_t **images,
                                   int64_t *count) AKSSL_MUST_CHECK;
 
+// ak_choice_lead moves `count` of n labelled images (labels 0 and up) to the front, where all
+// classes are to be found if there is room for them.  Where the first `count` have all, nothing
+// moves; else the first image of each class leads, then the second, and so on: data sets may be
+// sorted by class.  Both parts stay in order.  ERR_NO_MEMORY.
+akssl_status ak_choice_lead(int64_t *labels, uint32_t *images, int64_t n,
+                            int64_t count) AKSSL_MUST_CHECK;
+
 #endif

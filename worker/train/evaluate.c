@@ -14,6 +14,7 @@
 #include "worker/eval/probe.h"
 #include "worker/tensor/gemm.h"
 #include "worker/train/agree.h"
+#include "worker/train/choice.h"
 #include "worker/train/data.h"
 #include "worker/train/features.h"
 #include "worker/train/frozen.h"
@@ -27,8 +28,9 @@ typedef struct part {
     int64_t *labels, size;
 } part;
 
-// Of a part with and without labels only the images with one are looked at.
-static akssl_status choose_labelled(part *p)
+// Of a part with and without labels only the images with one are looked at; of the training part
+// those come first whose labels the probe may use.
+static akssl_status choose_labelled(part *p, const ak_spec *spec, ak_split split)
 {
     int64_t all = ak_dataset_size(p->set);
 
@@ -44,8 +46,11 @@ static akssl_status choose_labelled(part *p)
         p->labels[p->size] = label;
         p->images[p->size++] = (uint32_t)i;
     }
-    return p->size ? AKSSL_OK
-                   : ak_fail(AKSSL_ERR_INVALID, "the data set has no labels to evaluate by");
+    if (!p->size)
+        return ak_fail(AKSSL_ERR_INVALID, "the data set has no labels to evaluate by");
+    return split == AK_SPLIT_TRAIN
+               ? ak_choice_lead(p->labels, p->images, p->size, spec->probe_labels)
+               : AKSSL_OK;
 }
 
 static akssl_status open_part(part *p, const ak_world *world, ak_encoder *encoder,
@@ -54,7 +59,7 @@ static akssl_status open_part(part *p, const ak_world *world, ak_encoder *encode
     akssl_status rc = ak_data_open(&p->set, spec, split);
 
     if (rc == AKSSL_OK)
-        rc = choose_labelled(p);
+        rc = choose_labelled(p, spec, split);
     rc = ak_agree(world->comm, rc);
     if (rc < 0)
         return rc;

@@ -11,7 +11,8 @@
 // ak_evaluate puts, as far as `what` names them, behind prefix into results, on every rank:
 //
 //     knn.top1, knn.topK         neighbours: spec->knn_k, spec->knn_temperature
-//     probe.top1, probe.top5     ridge regression on the first spec->probe_labels labels
+//     probe.top1, probe.top5     ridge regression on spec->probe_labels labels: the
+//                                first, or the first of each class (ak_choice_lead)
 //     linear.top1, linear.topK   logistic regression on all labels
 //
 // K: spec->topk, or the number of classes if that is less.  Collective; rank 0 does what follows

@@ -52,13 +52,16 @@ void ak_online_count(ak_online *o, ak_graph *g)
 {
     const ak_world *world = ak_graph_world(g);
     int64_t rows = o->logits->shape[0];
+    int64_t labelled = 0;
     double sum;
 
+    for (int64_t i = 0; i < rows * world->shards; i++)
+        labelled += o->labels[i] >= 0;
     for (int s = 0; s < world->local; s++)
         o->parts[s] =
             (double)hits(o, ak_value(g, o->logits, s), o->labels + (world->first + s) * rows, rows);
     ak_world_sum(world, o->parts, 1, o->parts + world->local, &sum);
-    o->top1 = 100 * sum / (double)(rows * world->shards);
+    o->top1 = labelled ? 100 * sum / (double)labelled : 0;
 }
 
 void ak_online_fini(ak_online *o)

@@ -2,7 +2,8 @@
 //
 //     L = 1/B sum_i [-z_i,y(i) + log sum_c exp z_ic],   dz_ic = (P_ic - [c = y(i)]) / B
 //
-// z (b,C) per shard, B of all shards; P = softmax of the rows; y by position in the global batch.
+// z (b,C) per shard, B rows of all shards that have a label (y >= 0), which the sum is over; P =
+// softmax of the rows; y by position in the global batch.
 
 #include <math.h>
 
@@ -20,6 +21,15 @@ static int32_t label_of(const cross_entropy *x, const ak_graph *g, int s, int64_
     return x->labels[(g->world.first + s) * x->rows + r];
 }
 
+static int64_t labelled(const cross_entropy *x)
+{
+    int64_t count = 0;
+
+    for (int64_t i = 0; i < x->all; i++)
+        count += x->labels[i] >= 0;
+    return count;
+}
+
 static double log_sum(const cross_entropy *x, const float *row)
 {
     double most = (double)ak_kernel_max(row, x->classes), sum = 0;
@@ -32,16 +42,18 @@ static double log_sum(const cross_entropy *x, const float *row)
 static void forward(ak_op *op, ak_graph *g)
 {
     cross_entropy *x = op->self;
+    int64_t count = labelled(x);
 
     for (int s = 0; s < g->world.local; s++) {
         double sum = 0;
 
         for (int64_t r = 0; r < x->rows; r++) {
             const float *row = ak_value(g, op->in[0], s) + r * x->classes;
+            int32_t label = label_of(x, g, s, r);
 
-            sum += log_sum(x, row) - (double)row[label_of(x, g, s, r)];
+            sum += label < 0 ? 0 : log_sum(x, row) - (double)row[label];
         }
-        *ak_value(g, op->out, s) = (float)(sum / (double)x->all);
+        *ak_value(g, op->out, s) = count ? (float)(sum / (double)count) : 0;
     }
 }
 
@@ -49,17 +61,19 @@ static void backward(ak_op *op, ak_graph *g)
 {
     cross_entropy *x = op->self;
     ak_tensor *z = op->in[0];
+    int64_t count = labelled(x);
 
     for (int s = 0; s < g->world.local; s++) {
-        double scale = (double)*ak_grad(g, op->out, s) / (double)x->all;
+        double scale = count ? (double)*ak_grad(g, op->out, s) / (double)count : 0;
 
         for (int64_t r = 0; r < x->rows; r++) {
             const float *row = ak_value(g, z, s) + r * x->classes;
             float *dz = ak_grad(g, z, s) + r * x->classes;
+            int32_t label = label_of(x, g, s, r);
             double total = log_sum(x, row);
 
             for (int64_t c = 0; c < x->classes; c++) {
-                double share = exp((double)row[c] - total) - (c == label_of(x, g, s, r));
+                double share = label < 0 ? 0 : exp((double)row[c] - total) - (c == label);
 
                 dz[c] = (float)(scale * share) + (z->grad_written ? dz[c] : 0);
             }

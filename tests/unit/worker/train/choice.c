@@ -103,4 +103,44 @@ START_TEST(bad_labels)
 }
 END_TEST
 
-AK_TEST_MAIN(AK_CASE(takes_the_share_of_each_class), AK_CASE(is_of_the_seed), AK_CASE(bad_labels))
+// lead fills labels sorted by class, moves, and counts the leaders of each class.
+static void lead(int64_t labels[N], uint32_t images[N], int64_t leaders, int64_t of[CLASSES])
+{
+    for (int i = 0; i < N; i++) {
+        labels[i] = i < 950 ? i / 190 : CLASSES - 1; // the last class has 50
+        images[i] = (uint32_t)i;
+    }
+    ak_rig_ok(ak_choice_lead(labels, images, N, leaders));
+    memset(of, 0, CLASSES * sizeof *of);
+    for (int i = 0; i < N; i++) {
+        ck_assert_int_eq(labels[i], images[i] < 950 ? images[i] / 190 : CLASSES - 1);
+        ck_assert(i == 0 || i == leaders || images[i] > images[i - 1]); // each part in order
+        if (i < leaders)
+            of[labels[i]]++;
+    }
+}
+
+START_TEST(all_classes_lead)
+{
+    int64_t labels[N], of[CLASSES];
+    uint32_t images[N];
+
+    lead(labels, images, 60, of);
+    for (int c = 0; c < CLASSES; c++)
+        ck_assert_int_eq(of[c], 10);
+    lead(labels, images, 61, of);
+    ck_assert_int_eq(of[0], 11);
+    ck_assert_int_eq(images[10], 10);
+    lead(labels, images, 4, of); // fewer than classes
+    ck_assert(of[0] == 1 && of[3] == 1 && of[4] == 0);
+    lead(labels, images, 800, of);
+    ck_assert(of[0] == 150 && of[4] == 150 && of[5] == 50);
+    lead(labels, images, 960, of); // all are there: nothing moves
+    ck_assert(of[0] == 190 && of[5] == 10 && images[959] == 959);
+    lead(labels, images, N, of);
+    ck_assert_int_eq(images[500], 500);
+}
+END_TEST
+
+AK_TEST_MAIN(AK_CASE(all_classes_lead), AK_CASE(takes_the_share_of_each_class),
+             AK_CASE(is_of_the_seed), AK_CASE(bad_labels))

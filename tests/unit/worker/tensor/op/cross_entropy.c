@@ -104,4 +104,57 @@ START_TEST(large_logits)
 }
 END_TEST
 
-AK_TEST_MAIN(AK_CASE(against_reference), AK_CASE(finite_differences), AK_CASE(large_logits))
+static const int32_t some[B] = { -1, 6, -1, 3, -1, -1, 2, 4, -1, -1, -1, -1 },
+                     none[B] = { -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1 };
+
+static ak_tensor *record_some(const ak_probe *p, ak_graph *g, ak_tensor *const x[])
+{
+    (void)p;
+    return ak_cross_entropy(g, x[0], some);
+}
+
+static ak_tensor *record_none(const ak_probe *p, ak_graph *g, ak_tensor *const x[])
+{
+    (void)p;
+    return ak_cross_entropy(g, x[0], none);
+}
+
+static void naive_some(const ak_probe *p, int shards, ak_probe_want *want)
+{
+    (void)shards;
+    for (int i = 0; i < B; i++) {
+        const float *z = p->x[0] + i * C;
+
+        for (int c = 0; c < C && some[i] >= 0; c++) {
+            double below = 0;
+
+            for (int k = 0; k < C; k++)
+                below += exp((double)z[k] - (double)z[c]);
+            want->loss += c == some[i] ? log(below) / 4 : 0;
+            want->dx[0][i * C + c] = (double)p->upstream[0] * (1 / below - (c == some[i])) / 4;
+        }
+    }
+}
+
+START_TEST(rows_without_a_label_do_not_count)
+{
+    ak_probe p = make();
+    ak_probe_result r;
+
+    p.record = record_some;
+    p.naive = naive_some;
+    ak_probe_check(&p);
+    p = make();
+    p.record = record_none;
+    ak_probe_init(&p);
+    r = ak_probe_run(&p, 2, 1, false);
+    ck_assert(r.loss == 0);
+    for (int i = 0; i < B * C; i++)
+        ck_assert(r.dx[0][i] == 0);
+    ak_probe_result_fini(&r);
+    ak_probe_fini(&p);
+}
+END_TEST
+
+AK_TEST_MAIN(AK_CASE(rows_without_a_label_do_not_count), AK_CASE(against_reference),
+             AK_CASE(finite_differences), AK_CASE(large_logits))
