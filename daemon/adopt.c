@@ -2,6 +2,7 @@
 
 #include "daemon/adopt.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -203,16 +204,20 @@ static akssl_status make_commit(collection *c, const ak_manifest *m)
 static akssl_status collect(void *ctx)
 {
     collection *c = ctx;
-    ak_manifest *m = ak_alloc(1, sizeof *m);
-    akssl_status rc = ak_manifest_read(m, c->path);
+    ak_manifest *m;
+    akssl_status rc;
 
+    if (access(c->path, F_OK) < 0 && errno == ENOENT)
+        return AKSSL_OK; // there is none
+    m = ak_alloc(1, sizeof *m);
+    rc = ak_manifest_read(m, c->path);
     if (rc == AKSSL_OK)
         rc = check(c, m);
     if (rc == AKSSL_OK)
         rc = make_commit(c, m);
     c->found = rc == AKSSL_OK;
     free(m);
-    return rc == AKSSL_ERR_NOT_FOUND && access(c->path, F_OK) < 0 ? AKSSL_OK : rc;
+    return rc;
 }
 
 static void on_collected(void *ctx, akssl_status rc, const char *error)

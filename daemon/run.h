@@ -57,6 +57,7 @@ typedef struct ak_run {
     char *folder; // the job's
     char *why;    // the first reason to end it, "" when none
     char *note;   // the job's reason while it runs; NULL: none
+    char *kept;   // why its own commit waits to be taken; NULL: it does not
     int64_t log_start;
     int warnings; // that were written to the log
 

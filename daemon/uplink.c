@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/adopt.h"
 #include "daemon/committer.h"
 #include "daemon/files.h"
 #include "daemon/launch.h"
@@ -182,6 +183,8 @@ static void on_prepared(ak_run *run, akssl_status rc, const char *error)
         ak_run_fail(run, error);
     else if (run->join && run->greeted)
         begin(run);
+    else if (run->phase == AK_RUN_ADOPTING) // its stream was lost meanwhile
+        ak_adopt_lease(run);
 }
 
 // prepare reads the state for an adopted run whose worker has not got it from the daemon that

@@ -72,7 +72,7 @@ start_own() {
     daemon=$!
     await
     # What an earlier run was stopped in would go on, and take the cores.
-    for old in $(akssl-client list | awk '$5 ~ /^(QUEUED|STARTING|RUNNING|PAUSED)$/ { print $1 }'); do
+    for old in $(akssl-client list --state QUEUED,STARTING,RUNNING,PAUSED -o id | tail -n +2); do
         akssl-client cancel "$old" >/dev/null
         akssl-client wait "$old" >/dev/null 2>&1 || true
     done

@@ -1,7 +1,9 @@
 // client/cli/logs.c -- logs: what a job's ranks have written.
 
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "client/cli/cmd.h"
 #include "client/cli/json.h"
@@ -21,7 +23,8 @@ static const ak_flag flags[] = {
 typedef struct reader {
     const ak_cli *cli;
     int signal;
-    char *line; // the start of a line whose end has not come, for --json
+    bool terminal, lead; // lead: the byte before may begin a control character of two
+    char *line;          // the start of a line whose end has not come, for --json
     size_t used;
 } reader;
 
@@ -47,6 +50,24 @@ static void add_json(reader *r, const char *bytes, size_t length)
     }
 }
 
+// write_clean leaves nothing of a log that could drive the terminal: names in it are anybody's.  C1
+// controls are C2 80 to C2 9F in UTF-8.
+static void write_clean(reader *r, const char *bytes, size_t length)
+{
+    for (size_t i = 0; i < length; i++) {
+        unsigned char c = (unsigned char)bytes[i];
+        bool second = r->lead, c1 = second && c >= 0x80 && c <= 0x9f;
+
+        r->lead = c == 0xc2;
+        if (second && !c1)
+            putchar(0xc2);
+        if (c1 || (c < 0x20 && c != '\n' && c != '\t') || c == 0x7f)
+            putchar('?');
+        else if (!r->lead)
+            putchar(c);
+    }
+}
+
 static int on_chunk(void *ctx, const char *bytes, size_t length)
 {
     reader *r = ctx;
@@ -56,6 +77,8 @@ static int on_chunk(void *ctx, const char *bytes, size_t length)
         return 1;
     if (r->cli->json)
         add_json(r, bytes, length);
+    else if (r->terminal)
+        write_clean(r, bytes, length);
     else if (length > 0)
         fwrite(bytes, 1, length, stdout);
     if (length > 0)
@@ -65,7 +88,7 @@ static int on_chunk(void *ctx, const char *bytes, size_t length)
 
 static int read_log(const ak_cli *cli, akssl_client *client, int64_t id, bool follow)
 {
-    reader r = { .cli = cli };
+    reader r = { .cli = cli, .terminal = isatty(STDOUT_FILENO) };
     akssl_status rc;
     int code = AK_EXIT_DONE;
 

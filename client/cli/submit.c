@@ -207,9 +207,6 @@ static int queue_up(const batch *b, size_t index, akssl_job_spec *spec)
 
     if (!at_once || index < at_once)
         return AK_EXIT_DONE;
-    if (akssl_job_spec_get(spec, "after")[0])
-        return ak_cli_error(AK_EXIT_USAGE, "submit: %%N of --array is a matter of --after: give "
-                                           "one of them");
     snprintf(after, sizeof after, "%" PRId64 ":any", b->ids[index - at_once]);
     if (akssl_job_spec_set(spec, "after", after) < 0)
         return ak_cli_error(AK_EXIT_USAGE, "%s", akssl_last_error());
@@ -238,6 +235,25 @@ static int send_one(batch *b, size_t index)
     return code;
 }
 
+// check_all finds out before the first is sent whether the client can make all of them.
+static int check_all(const batch *b)
+{
+    bool queues = b->sweep.at_once && b->sweep.jobs > (size_t)b->sweep.at_once;
+    int code = AK_EXIT_DONE;
+
+    for (size_t i = 0; i < b->sweep.jobs && code == AK_EXIT_DONE; i++) {
+        akssl_job_spec *spec = akssl_job_spec_copy(b->spec);
+
+        code = spec ? ak_sweep_apply(&b->sweep, i, spec)
+                    : ak_cli_error(AK_EXIT_FAILED, "out of memory");
+        if (code == AK_EXIT_DONE && queues && akssl_job_spec_get(spec, "after")[0])
+            code = ak_cli_error(AK_EXIT_USAGE, "submit: %%N of --array is a matter of --after: "
+                                               "give one of them");
+        akssl_job_spec_free(spec);
+    }
+    return code;
+}
+
 static int send_all(batch *b)
 {
     int code = AK_EXIT_DONE;
@@ -259,6 +275,8 @@ static int send_spec(const ak_cli *cli, const submit *s, const akssl_job_spec *s
     batch b = { .cli = cli, .s = s, .spec = spec };
     int code = ak_sweep_read(&b.sweep, &s->sweep, s->array);
 
+    if (code == AK_EXIT_DONE)
+        code = check_all(&b);
     if (code == AK_EXIT_DONE)
         code = ak_cli_open(cli, &b.client);
     if (code == AK_EXIT_DONE && s->dry_run) {

@@ -36,6 +36,13 @@ static akssl_status check_covered(const ak_config *config, bool admin, const cha
                    key, path);
 }
 
+static bool goes_up(const char *path)
+{
+    const char *last = strrchr(path, '/');
+
+    return strstr(path, "/../") || (last && strcmp(last, "/..") == 0);
+}
+
 static akssl_status check(const ak_config *config, bool admin, const char *key, const char *path)
 {
     char *real;
@@ -49,7 +56,7 @@ static akssl_status check(const ak_config *config, bool admin, const char *key, 
     if (real)
         rc = check_covered(config, admin, key, path, real);
     else // what is not there must not be told of outside the roots
-        rc = check_covered(config, admin, key, path, path);
+        rc = check_covered(config, admin, key, path, goes_up(path) ? "/" : path);
     if (!real && rc == AKSSL_OK)
         rc = ak_fail_errno(errno, "%s '%s'", key, path);
     free(real);
@@ -57,11 +64,17 @@ static akssl_status check(const ak_config *config, bool admin, const char *key, 
 }
 
 // A pattern counts as the folder that it begins in, and so does a file that is yet to be made: the
-// workers look at the files themselves.
+// workers look at the files themselves, where there are roots.
 static akssl_status check_place(const ak_config *config, bool admin, char *place, bool made)
 {
     char *brace = strchr(place, '{'), *slash;
 
+    if ((brace || made) && !admin && !config->data_root[0])
+        return ak_fail(AKSSL_ERR_PERMISSION,
+                       "dataset '%s': akssld was started without --data-root, so only "
+                       "administrators may name patterns, and files that are yet to be made: ask "
+                       "for one",
+                       place);
     if (brace)
         *brace = '\0';
     slash = strrchr(place, '/');

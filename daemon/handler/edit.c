@@ -21,6 +21,8 @@ typedef struct edit {
     int64_t id;
     ak_check *check; // while it is under way
     Akssl__V1__JobSpec *given;
+    char *before; // the job's YAML when the two were merged
+    int64_t committed;
 } edit;
 
 // may_change says what a job that has begun may still be told.
@@ -66,6 +68,38 @@ static akssl_status find(ak_daemon *d, int64_t id, ak_job **job)
     return rc;
 }
 
+static bool gives(const ak_spec *given, const char *key)
+{
+    const ak_option *table = ak_spec_table();
+
+    for (size_t i = 0; table[i].name; i++)
+        if (given->given[i] && strcmp(table[i].name, key) == 0)
+            return true;
+    return false;
+}
+
+// forget clears what was settled when the job was submitted, by what is given anew.
+static akssl_status forget(ak_spec *spec, const ak_spec *given)
+{
+    static const struct {
+        const char *key, *by;
+    } settled[] = {
+        { "data_fingerprint", "dataset" },
+        { "data_fingerprint", "train_list" },
+        { "data_fingerprint", "classes" },
+        { "data_fingerprint", "limit_images" },
+        { "data_fingerprint", "on_bad_image" },
+        { "exclude_1d", "optimizer" },
+        { "batch_norm", "method" },
+    };
+    akssl_status rc = AKSSL_OK;
+
+    for (size_t i = 0; i < sizeof settled / sizeof *settled && rc == AKSSL_OK; i++)
+        if (gives(given, settled[i].by))
+            rc = ak_spec_set(spec, settled[i].key, "");
+    return rc;
+}
+
 // merge puts what is given on top of the job's spec.
 static akssl_status merge(const edit *e, const ak_job *job, ak_spec *spec)
 {
@@ -82,8 +116,10 @@ static akssl_status merge(const edit *e, const ak_job *job, ak_spec *spec)
         rc = ak_roots_check(e->d->config, caller->access == AK_ACCESS_ADMIN, &given);
     if (rc == AKSSL_OK && e->given->has_priority)
         rc = ak_auth_check_priority(caller, given.priority, job->spec.priority);
-    ak_spec_fini(&given);
     ak_spec_copy(spec, &job->spec);
+    if (rc == AKSSL_OK)
+        rc = forget(spec, &given);
+    ak_spec_fini(&given);
     if (rc == AKSSL_OK)
         rc = ak_rpc_spec_decode(spec, e->given);
     if (rc == AKSSL_OK)
@@ -134,6 +170,10 @@ static void on_checked(void *ctx, const ak_check_result *result)
     e->check = NULL;
     if (rc == AKSSL_OK) {
         rc = find(e->d, e->id, &job); // it may have started meanwhile
+        if (rc == AKSSL_OK &&
+            (strcmp(job->yaml, e->before) != 0 || job->committed_step != e->committed))
+            rc = ak_fail(AKSSL_ERR_STATE, "job %lld was changed meanwhile: edit it again",
+                         (long long)e->id);
         if (rc == AKSSL_OK)
             rc = store(e->d, job, result);
         sentence = ak_error_text();
@@ -154,6 +194,7 @@ static void edit_free(edit *e)
 {
     ak_check_cancel(e->check);
     akssl__v1__job_spec__free_unpacked(e->given, NULL);
+    free(e->before);
     free(e);
 }
 
@@ -183,7 +224,12 @@ static akssl_status started(ak_daemon *d, ak_call *call, const ProtobufCMessage 
     if (rc < 0)
         return rc;
     e = ak_alloc(1, sizeof *e);
-    *e = (edit){ .d = d, .call = call, .id = message->id, .given = keep(message->spec) };
+    *e = (edit){ .d = d,
+                 .call = call,
+                 .id = message->id,
+                 .given = keep(message->spec),
+                 .before = ak_strdup(job->yaml),
+                 .committed = job->committed_step };
     rc = merge(e, job, &spec);
     if (rc == AKSSL_OK)
         rc = ak_checker_start(&e->check, d->checker, &spec, NULL, on_checked, e);

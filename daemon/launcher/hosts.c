@@ -10,6 +10,7 @@
 #include "daemon/daemon.h"
 #include "daemon/hosts.h"
 #include "daemon/launcher/mpirun.h"
+#include "proto/base/confine.h"
 
 static int64_t slots(const ak_daemon *d, int64_t threads)
 {
@@ -43,6 +44,10 @@ static akssl_status command(const ak_launch *l, ak_args *argv, ak_args *env)
     for (size_t i = 0; i < sizeof handed_on / sizeof *handed_on; i++) {
         ak_args_add(argv, "-x");
         ak_args_add(argv, "%s", handed_on[i]);
+    }
+    if (l->config->data_root[0]) { // what ranks there may read, as ranks here
+        ak_args_add(argv, "-x");
+        ak_args_add(argv, "%s", AK_CONFINE_ROOTS);
     }
     ak_mpirun_worker(l, argv);
     ak_mpirun_environment(l, env);

@@ -10,6 +10,8 @@
 #include "proto/base/option.h"
 #include "proto/format/safetensors.h"
 
+#define FILE_MOST (AK_STATE_MAX_BYTES + ((size_t)1 << 20)) // with a header of 16 tensors
+
 static void set_number(ak_safetensors_writer *w, const char *name, const char *field, int64_t value)
 {
     char key[AK_STATE_MAX_NAME + 16], text[24];
@@ -99,7 +101,7 @@ akssl_status ak_state_read(ak_state **out, const char *path)
     ak_state *state;
     akssl_status rc;
 
-    rc = ak_safetensors_load(&file, path);
+    rc = ak_safetensors_load(&file, path, FILE_MOST);
     if (rc < 0)
         return rc;
     state = ak_state_new();

@@ -80,8 +80,10 @@ akssl_status ak_confine_open(int *fd, const char *path)
 
     record(file, path);
     errno = error;
-    if (file < 0)
-        return ak_fail_errno(errno, "open '%s'", path);
+    if (file < 0) {
+        rc = ak_fail_errno(errno, "open '%s'", path);
+        return rc == AKSSL_ERR_LIMIT ? ak_wrap(AKSSL_ERR_IO, "file") : rc; // no fault of the file's
+    }
     rc = roots ? check(file, path, roots) : AKSSL_OK;
     if (rc < 0)
         close(file);

@@ -23,7 +23,7 @@ struct ak_safetensors {
     char *path;
     const uint8_t *map; // NULL until there
     size_t map_size;
-    bool loaded; // map is memory of its own
+    size_t most; // of a file that is read into memory; 0: it is mapped
     const uint8_t *data;
     size_t data_size;
     json_t *header;                // names and metadata point into it
@@ -81,7 +81,10 @@ static akssl_status take_file(ak_safetensors *f, int fd)
 {
     void *map;
 
-    if (f->loaded) {
+    if (f->most && f->map_size > f->most)
+        return ak_fail(AKSSL_ERR_CORRUPT, "'%s' has %zu bytes: at most %zu are taken", f->path,
+                       f->map_size, f->most);
+    if (f->most) {
         f->map = map = ak_try_alloc(f->map_size, 1);
         return map ? read_all(f, map, fd) : ak_wrap(AKSSL_ERR_NO_MEMORY, "read '%s'", f->path);
     }
@@ -278,13 +281,13 @@ static akssl_status index_entries(ak_safetensors *f)
     return check_cover(f);
 }
 
-static akssl_status begin(ak_safetensors **out, const char *path, bool loaded)
+static akssl_status begin(ak_safetensors **out, const char *path, size_t most)
 {
     ak_safetensors *f = ak_alloc(1, sizeof *f);
     akssl_status rc;
 
     f->path = ak_strdup(path);
-    f->loaded = loaded;
+    f->most = most;
     rc = open_file(f);
     if (rc == AKSSL_OK)
         rc = parse_header(f);
@@ -300,19 +303,19 @@ static akssl_status begin(ak_safetensors **out, const char *path, bool loaded)
 
 akssl_status ak_safetensors_open(ak_safetensors **out, const char *path)
 {
-    return begin(out, path, false);
+    return begin(out, path, 0);
 }
 
-akssl_status ak_safetensors_load(ak_safetensors **out, const char *path)
+akssl_status ak_safetensors_load(ak_safetensors **out, const char *path, size_t most)
 {
-    return begin(out, path, true);
+    return begin(out, path, most);
 }
 
 void ak_safetensors_close(ak_safetensors *f)
 {
     if (!f)
         return;
-    if (f->loaded)
+    if (f->most)
         free((void *)f->map);
     else if (f->map)
         munmap((void *)f->map, f->map_size);

@@ -152,8 +152,14 @@ def use_health(channel):
         same(next(stream).status, status)
         assert stream.is_active(), "the watch ended"
         stream.cancel()
-    # Nobody vouches for who watches: there is a bound, which leaves all other calls their room.
-    streams = [watch(request(""), timeout=TIMEOUT) for _ in range(300)]
+
+
+# Nobody vouches for who watches: there is a bound, which leaves all other calls their room.
+def crowd_health(address):
+    request = known.message("grpc.health.v1.HealthCheckRequest", service="")
+    own = [("grpc.use_local_subchannel_pool", 1)]  # a connection each, which has 256 calls at most
+    channels = [grpc.insecure_channel(address, options=own) for _ in range(3)]
+    streams = [known.call(channels[i % 2], "grpc.health.v1.Health/Watch")(request, timeout=TIMEOUT) for i in range(300)]
     ends = []
     for stream in streams:
         try:
@@ -161,9 +167,9 @@ def use_health(channel):
         except grpc.RpcError as error:
             ends.append(error.code())
     same((ends.count(1), ends.count(grpc.StatusCode.RESOURCE_EXHAUSTED)), (256, 44))
-    same(check(request(""), timeout=TIMEOUT).status, 1)
-    for stream in streams:
-        stream.cancel()
+    same(known.call(channels[2], "grpc.health.v1.Health/Check")(request, timeout=TIMEOUT).status, 1)
+    for channel in channels:
+        channel.close()
 
 
 with open(schema, "rb") as f:
@@ -171,7 +177,9 @@ with open(schema, "rb") as f:
 known = Schema(files)
 
 with grpc.insecure_channel(socket) as channel:
-    if len(sys.argv) == 3:
+    if len(sys.argv) > 3:
+        crowd_health(socket)
+    else:
         watch = known.call(channel, "grpc.health.v1.Health/Watch")
         stream = watch(known.message("grpc.health.v1.HealthCheckRequest"), timeout=TIMEOUT)
         same(next(stream).status, 1)

@@ -81,6 +81,17 @@ client edit "$second" --priority 3 -t 1:00:00 >/dev/null || fail "edit failed"
 client --json show "$second" | jq -e '.spec.priority == 3 and .spec.time == "1:00:00"' >/dev/null ||
     fail "the edit is not to be seen"
 grep -q "priority: 3" "$state/jobs/$second/spec.yaml" || fail "spec.yaml does not have the edit"
+# What was settled at submit by the old values is settled anew.
+client edit "$second" --limit-images 192 --optimizer lars >/dev/null || fail "other images are refused"
+client --json show "$second" | jq -e '.spec.limit_images == 192 and .spec.exclude_1d == "yes"' >/dev/null ||
+    fail "lars without its exclusion: $(client --json show "$second" | jq -c .spec)"
+client edit "$second" --limit-images 256 --optimizer adam >/dev/null || fail "the same images are refused"
+# Of two edits at once the slower one has to look again.
+client edit "$second" --time 2:00:00 >/dev/null 2>"$dir/slow" &
+slow=$!
+wait_for 10 pgrep -f "akssl-worker check" && client edit "$second" --time 1:00:00 >/dev/null 2>"$dir/quick"
+wait "$slow" || has "changed meanwhile" <"$dir/slow" || fail "two edits at once: $(cat "$dir/slow")"
+client edit "$second" --time 1:00:00 >/dev/null || fail "edit failed"
 client diff "$first" "$second" >"$dir/diff" && fail "diff ends with 0"
 grep -q "^priority *0 *3" "$dir/diff" || fail "diff says: $(cat "$dir/diff")"
 client cancel "$first" >/dev/null

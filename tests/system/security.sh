@@ -151,6 +151,7 @@ denied "$dir/data/inside/link"
 denied "$dir/data/inside/files"
 denied "$tls"
 denied "$dir/nowhere"
+denied "$dir/data/nowhere/../../nowhere"
 refused 2 'absolute' "$dir/as" alice submit --dataset idx:data "${within[@]}"
 refused 1 'outside the folders' "$dir/as" alice submit "${small[@]}" --method simclr --init-backbone "$dir/outside/set/x"
 refused 1 'outside the folders' "$bin/akssl-client" --server "$unix" submit --dataset "idx:$dir/outside/set" "${within[@]}"
@@ -159,6 +160,17 @@ stop_daemon
 serve
 token alice alice
 refused 1 'without --data-root' "$dir/as" alice submit --dataset "idx:$dir/data/inside/set" "${within[@]}"
+# Nor by way of a folder that all may read: a pattern, a file to be made, a path that goes up.
+mkdir -p "$state/jobs/77/commits"
+tar -C "$dir/outside" -cf "$dir/outside/faces.tar" set
+for place in "tar:$state/jobs/{../../../outside/faces}.tar" "packed:$state/jobs/77/commits/step-9,from=fashion-mnist"; do
+    refused 1 'without --data-root' "$dir/as" alice submit --dataset "$place" "${within[@]}"
+done
+[ ! -e "$state/jobs/77/commits/step-9" ] || fail "a file was made in another job's folder"
+for name in faces.tar none.tar; do # whether it is there is not told
+    refused 1 'without --data-root' "$dir/as" alice submit --dataset "tar:$state/jobs/../../outside/$name" "${within[@]}"
+done
+rm -r "$state/jobs/77"
 stop_daemon
 
 # ---- how often: a second's worth at --rate 1 is one call, and four may come at once

@@ -109,8 +109,6 @@ static akssl_status load(const void *self, int64_t index, ak_stored *out)
     if (file->offset < 0)
         ak_str_format(&path, "/%s", file->name);
     rc = ak_confine_open(&fd, path.text);
-    if (rc == AKSSL_ERR_LIMIT) // of descriptors: no fault of the image's
-        rc = ak_wrap(AKSSL_ERR_IO, "image");
     if (rc == AKSSL_OK)
         rc = read_file(fd, file, path.text, out);
     if (fd >= 0)

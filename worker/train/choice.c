@@ -110,16 +110,12 @@ static bool leads(int64_t turn, int64_t last, int64_t *left)
 static void move(int64_t *labels, uint32_t *images, int64_t n, int64_t count, const int64_t *turn,
                  int64_t *label_of, uint32_t *image_of)
 {
-    int64_t last = -1, before = 0, in_turn = 0, left, front = 0, back = count;
+    int64_t *in_turn = label_of, last = 0, left = count, front = 0, back = count;
 
-    while (before + in_turn < count) { // until turns 0..last are enough
-        before += in_turn;
-        in_turn = 0;
-        last++;
-        for (int64_t i = 0; i < n; i++)
-            in_turn += turn[i] == last;
-    }
-    left = count - before;
+    for (int64_t i = 0; i < n; i++) // label_of is zero so far
+        in_turn[turn[i]]++;
+    while (left > in_turn[last]) // until turns 0..last are enough
+        left -= in_turn[last++];
     for (int64_t i = 0; i < n; i++) {
         int64_t at = leads(turn[i], last, &left) ? front++ : back++;
 

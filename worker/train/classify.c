@@ -11,6 +11,7 @@
 #include "worker/eval/judge.h"
 #include "worker/method/classifier.h"
 #include "worker/tensor/gemm.h"
+#include "worker/train/agree.h"
 #include "worker/train/choice.h"
 #include "worker/train/data.h"
 #include "worker/train/evaluate.h"
@@ -179,8 +180,8 @@ static akssl_status open_networks(classify *c)
     const ak_session *s = c->loop.session;
     akssl_status rc = AKSSL_OK;
 
-    if (c->linear)
-        rc = ak_frozen_open(&c->frozen, c->spec, s->comm);
+    if (c->linear) // what follows is collective
+        rc = ak_agree(s->comm, ak_frozen_open(&c->frozen, c->spec, s->comm));
     if (rc == AKSSL_OK)
         rc = ak_trainer_new_for(&c->loop.trainer, c->spec, s->comm,
                                 ak_classify_method(c->spec->kind), c->classes);

@@ -14,6 +14,7 @@
 #include "worker/train/machine.h"
 
 static const char results_key[] = "results"; // name=value;name=value
+static const char watch_key[] = "watch";     // watch.h
 static const char *const names[AK_COMMIT_FILES] = { "model.safetensors", "optimizer.safetensors" };
 
 // Rank 0's outcome becomes everybody's.
@@ -62,6 +63,8 @@ static akssl_status write_model(ak_trainer *t, const ak_results *results, const 
         ak_str_format(&text, "%s=%.17g;", results->row[i].name, results->row[i].value);
     if (results->count)
         ak_safetensors_set_meta(w, results_key, text.text);
+    if (t->watch.length)
+        ak_safetensors_set_meta(w, watch_key, t->watch.text);
     ak_str_fini(&text);
     ak_model_declare(&t->model, w, "");
     return ak_model_write(&t->model, w, "");
@@ -235,6 +238,13 @@ static void read_results(ak_results *results, const ak_safetensors *file)
     }
 }
 
+static const char *text_of(const ak_safetensors *file, const char *key)
+{
+    const char *text = ak_safetensors_meta(file, key);
+
+    return text ? text : "";
+}
+
 static akssl_status check_step(const ak_safetensors *file, int64_t step)
 {
     const char *text = ak_safetensors_meta(file, "step");
@@ -258,6 +268,8 @@ akssl_status ak_commit_read(ak_trainer *t, ak_results *results, const char *comm
         if (rc == AKSSL_OK)
             rc = ak_model_read(&t->model, file, true, "");
         read_results(results, file);
+        ak_str_clear(&t->watch);
+        ak_str_append(&t->watch, text_of(file, watch_key));
         ak_safetensors_close(file);
     }
     if (rc == AKSSL_OK) {

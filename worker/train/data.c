@@ -105,6 +105,5 @@ int64_t ak_data_count_bad(const ak_dataset *set, ak_comm *comm)
 
 bool ak_data_is_elsewhere(akssl_status rc)
 {
-    return rc == AKSSL_ERR_STATE || rc == AKSSL_ERR_IO || rc == AKSSL_ERR_NOT_FOUND ||
-           rc == AKSSL_ERR_PERMISSION || rc == AKSSL_ERR_LIMIT; // of descriptors
+    return rc == AKSSL_ERR_STATE || rc == AKSSL_ERR_NOT_FOUND || ak_is_unwritten(rc);
 }

@@ -177,6 +177,10 @@ static int look(ak_loop *l, double loss)
     if (l->healthy >= 0)
         snprintf(l->collapse, sizeof l->collapse, "%s; the last healthy commit is of step %" PRId64,
                  l->watch.sentence, l->healthy);
+    else if (l->session->resume_step)
+        snprintf(l->collapse, sizeof l->collapse,
+                 "%s; it began before step %" PRId64 ", from which the run went on",
+                 l->watch.sentence, l->session->resume_step);
     else
         snprintf(l->collapse, sizeof l->collapse, "%s; there is no commit from before",
                  l->watch.sentence);
@@ -258,6 +262,9 @@ static akssl_status begin_commit(ak_loop *l)
     rc = end_commit(l);
     if (rc < 0)
         return rc;
+    ak_str_clear(&l->trainer->watch);
+    if (link)
+        ak_watch_print(&l->watch, &l->trainer->watch);
     rc = ak_outcome_wrote(
         l->outcome, ak_commit_write(l->trainer, &l->outcome->results, l->session->folder, &draft));
     if (rc == AKSSL_OK)
@@ -372,6 +379,9 @@ akssl_status ak_loop_prepare(ak_loop *l, akssl_status rc)
     l->trainer->epoch_steps = l->epoch_steps;
     l->commit_every = s->spec->commit_every ? s->spec->commit_every : l->epoch_steps;
     l->committed = l->healthy = s->resume_step ? s->resume_step : -1;
+    if (s->resume_step &&
+        (!ak_watch_parse(&l->watch, l->trainer->watch.text) || ak_watch_suspects(&l->watch)))
+        l->healthy = -1;
     warn_of_long_rings(l);
     return s->resume_step ? restore_states(l) : ak_loop_agree(l, start_states(l));
 }

@@ -21,11 +21,12 @@
 struct ak_metrics {
     int fd; // -1: not open
     char *path;
+    int64_t last;
     ak_events *events;
 };
 
 // The offset behind the last whole line of a step up to resume_step; -1 with errno.
-static off_t keep_until(const char *path, int64_t resume_step)
+static off_t keep_until(const char *path, int64_t resume_step, int64_t *last)
 {
     FILE *file = fopen(path, "re");
     char *line = NULL;
@@ -41,6 +42,7 @@ static off_t keep_until(const char *path, int64_t resume_step)
             step > resume_step)
             break;
         keep = ftello(file);
+        *last = step;
     }
     if (ferror(file))
         keep = -1;
@@ -72,8 +74,9 @@ akssl_status ak_metrics_open(ak_metrics **out, const char *folder, const char *n
 
     ak_str_format(&path, "%s/%s", folder, name);
     m->path = ak_str_take(&path);
+    m->last = -1;
     m->fd = open(m->path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
-    keep = m->fd < 0 ? -1 : keep_until(m->path, resume_step);
+    keep = m->fd < 0 ? -1 : keep_until(m->path, resume_step, &m->last);
     if (keep < 0 || ftruncate(m->fd, keep) < 0)
         rc = ak_fail_errno(errno, "metrics '%s' cannot be written", m->path);
     else
@@ -150,6 +153,11 @@ akssl_status ak_metrics_write(ak_metrics *m, const ak_progress *p)
         ak_events_scalar(m->events, p->gauges[i].name, p->gauges[i].value);
     }
     return write_both(m, &line);
+}
+
+int64_t ak_metrics_last(const ak_metrics *m)
+{
+    return m->last;
 }
 
 akssl_status ak_metrics_sync(ak_metrics *m)

@@ -24,6 +24,7 @@ akssl_status ak_metrics_write(ak_metrics *metrics, const ak_progress *progress) 
 akssl_status ak_metrics_write_results(ak_metrics *metrics, int64_t step, double epoch,
                                       const char *prefix,
                                       const ak_results *results) AKSSL_MUST_CHECK;
+int64_t ak_metrics_last(const ak_metrics *metrics); // step of the last line at the open, -1: none
 akssl_status ak_metrics_sync(ak_metrics *metrics) AKSSL_MUST_CHECK; // durable
 void ak_metrics_close(ak_metrics *metrics);                         // NULL-safe
 

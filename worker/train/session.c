@@ -97,6 +97,17 @@ static akssl_status prepare(run *r)
     return ak_loop_prepare(&r->loop, rc);
 }
 
+// is_owed: a run that was stopped at a step of an evaluation has committed without it.
+static bool is_owed(const run *r)
+{
+    const ak_loop *l = &r->loop;
+    int64_t step = l->trainer->step;
+
+    return l->between && step > 0 && step < l->total && step % l->every == 0 &&
+           ak_comm_agree(l->session->comm,
+                         r->evaluations && ak_metrics_last(r->evaluations) < step);
+}
+
 static akssl_status pretrain(run *r)
 {
     const ak_session *s = r->loop.session;
@@ -105,6 +116,8 @@ static akssl_status pretrain(run *r)
 
     if (rc == AKSSL_OK && r->loop.trainer->step == 0)
         rc = evaluate(r, s->spec->eval, "before.");
+    if (rc == AKSSL_OK && is_owed(r))
+        rc = between(r);
     if (rc == AKSSL_OK)
         rc = ak_loop_train(&r->loop);
     if (rc < 0 || outcome->stopped)

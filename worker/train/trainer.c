@@ -146,8 +146,8 @@ static akssl_status build(ak_trainer *t, const ak_spec *spec, ak_comm *comm, int
         t->online = ak_alloc(1, sizeof *t->online);
         ak_online_build(t->online, &t->model, t->backbone->width, classes);
     }
-    if (rc == AKSSL_OK)
-        rc = ak_agree(comm, ak_model_allocate(&t->model)); // what follows is collective
+    rc = ak_agree(comm,
+                  rc == AKSSL_OK ? ak_model_allocate(&t->model) : rc); // then all is collective
     if (rc == AKSSL_OK) {
         t->exchange = ak_exchange_new(&t->world, &t->model);
         rc = ak_agree(comm, record(t, spec));
@@ -213,6 +213,7 @@ void ak_trainer_free(ak_trainer *t)
         ak_online_fini(t->online);
     free(t->online);
     ak_exchange_free(t->exchange);
+    ak_str_fini(&t->watch);
     free(t);
 }
 

@@ -6,6 +6,7 @@
 #ifndef AK_TRAIN_TRAINER_H
 #define AK_TRAIN_TRAINER_H
 
+#include "proto/base/str.h"
 #include "proto/spec/spec.h"
 #include "worker/method/method.h"
 #include "worker/train/exchange.h"
@@ -13,6 +14,7 @@
 #include "worker/train/update.h"
 
 typedef struct ak_trainer {
+    ak_str watch; // what its commits keep of the watch (watch.h); the loop's
     // Read by all, changed by the trainer alone.
     ak_world world;
     ak_model model;

@@ -2,6 +2,7 @@
 
 #include "worker/train/watch.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -115,7 +116,7 @@ int ak_watch_gauges(const ak_health *h, ak_gauge out[AK_METHOD_GAUGES], int coun
 // together at the start part later.
 enum { POINT, LINE, STUCK, ONE_PROTOTYPE, EVEN, SIGNS };
 
-enum { LINE_WIDTH = 8 };
+enum { LINE_WIDTH = 8, LINE_ROWS = 4 }; // two rows always lie on one line
 
 static const double point = 0.02; // of 1/sqrt(width)
 static const double line = 1.13;  // directions, of at least LINE_WIDTH; see below
@@ -138,7 +139,7 @@ static double value_of(const ak_gauge *gauges, int count, const char *name)
 // NAN where it tells nothing.
 static double rank_of(const ak_health *h, const ak_gauge *gauges, int count)
 {
-    bool tells = h->prototypes == 0 && h->width >= LINE_WIDTH;
+    bool tells = h->prototypes == 0 && h->width >= LINE_WIDTH && h->count >= LINE_ROWS;
 
     return tells ? value_of(gauges, count, "effective_rank") : (double)NAN;
 }
@@ -231,4 +232,40 @@ bool ak_watch_see(ak_watch *w, const ak_health *h, const ak_gauge *gauges, int c
         return true;
     }
     return false;
+}
+
+// ---- in a commit
+
+static const char told[] = "told";
+
+void ak_watch_print(const ak_watch *w, ak_str *text)
+{
+    if (w->noticed) {
+        ak_str_append(text, told);
+        return;
+    }
+    ak_str_format(text, "%" PRId64, w->seen);
+    for (int i = 0; i < SIGNS; i++)
+        ak_str_format(text, " %d", w->row[i]);
+    for (int i = 0; i < AK_WATCH_PATIENCE; i++)
+        ak_str_format(text, " %a", w->ranks[i]);
+}
+
+bool ak_watch_parse(ak_watch *w, const char *text)
+{
+    const char *at = text ? text : "";
+    ak_watch read = { 0 };
+    int used = 0;
+    bool whole = sscanf(at, "%" SCNd64 "%n", &read.seen, &used) == 1 && read.seen >= 0;
+
+    for (int i = 0; i < SIGNS && whole; i++) {
+        at += used;
+        whole = sscanf(at, "%d%n", &read.row[i], &used) == 1;
+    }
+    for (int i = 0; i < AK_WATCH_PATIENCE && whole; i++) {
+        at += used;
+        whole = sscanf(at, "%la%n", &read.ranks[i], &used) == 1;
+    }
+    *w = whole ? read : (ak_watch){ 0 };
+    return !text || strcmp(text, told) != 0;
 }

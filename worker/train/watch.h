@@ -8,6 +8,7 @@
 #ifndef AK_TRAIN_WATCH_H
 #define AK_TRAIN_WATCH_H
 
+#include "proto/base/str.h"
 #include "worker/method/method.h"
 
 enum {
@@ -29,6 +30,14 @@ typedef struct ak_watch {
 // effective_rank (Roy & Vetterli 2007: exp of the entropy of the normalised eigenvalues of their
 // covariance), teacher_entropy, prototype_usage.  Returns the new count.
 int ak_watch_gauges(const ak_health *health, ak_gauge out[AK_METHOD_GAUGES], int count);
+
+// ak_watch_print appends what a commit keeps of the watch, so that a run that resumes judges as one
+// that was never cut off; after a collapse was told, only that.
+void ak_watch_print(const ak_watch *watch, ak_str *text);
+
+// ak_watch_parse takes that up: false when it was said after a collapse, and the watch begins anew,
+// as it does with text of another version, or NULL.
+bool ak_watch_parse(ak_watch *watch, const char *text);
 
 // ak_watch_suspects says that the last step showed a sign of collapse, certain or not.
 bool ak_watch_suspects(const ak_watch *watch);

@@ -243,7 +243,7 @@ START_TEST(committed_alone_on_a_bad_day)
     expect(&l, late, "RUNNING", kept);
     leave(&l);
     start(&l);
-    for (int i = 0; i < 100; i++) { // its reason is not stored
+    for (int i = 0; i < 100; i++) { // until it has looked, it says nothing new
         job = show(&l, late);
         if (job->reason && strstr(job->reason, kept))
             break;

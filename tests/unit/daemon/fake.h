@@ -383,26 +383,30 @@ static inline void fake_commit(fake *f)
     fake_call(f, AK_RPC_commit, &request.base, "commit");
 }
 
-// fake_commit_ahead asks once for the commit of a step that is to come.
-static inline akssl_status fake_commit_ahead(const fake *f, int64_t steps)
-{
+// The commit of a step that is to come.
+typedef struct fake_ahead {
+    fake f;
     Akssl__V1__CommitRequest request;
-    ProtobufCMessage *reply = NULL;
-    fake ahead = *f;
-    fake_files w;
+    fake_files files;
     akssl_status rc;
+} fake_ahead;
 
-    ahead.step += steps;
-    fake_form(&ahead, &request, &w);
-    rc = ak_channel_call(f->channel, AK_RPC_commit, &request.base, 20000, &reply);
-    if (rc == AKSSL_OK)
-        protobuf_c_message_free_unpacked(reply, NULL);
-    return rc;
+static inline void fake_prepare(fake_ahead *a, const fake *f, int64_t steps)
+{
+    a->f = *f;
+    a->f.step += steps;
+    fake_form(&a->f, &a->request, &a->files);
 }
 
-static inline void *fake_next(void *f)
+static inline void *fake_ask_ahead(void *arg)
 {
-    return (void *)(intptr_t)fake_commit_ahead(f, 1);
+    fake_ahead *a = arg;
+    ProtobufCMessage *reply = NULL;
+
+    a->rc = ak_channel_call(a->f.channel, AK_RPC_commit, &a->request.base, 20000, &reply);
+    if (a->rc == AKSSL_OK)
+        protobuf_c_message_free_unpacked(reply, NULL);
+    return NULL;
 }
 
 // fake_leave commits without the daemon.
@@ -520,18 +524,20 @@ static inline void fake_crash(fake *f)
 // While one commit waits for its step, another is refused as what passes.
 static inline void fake_commit_twice(fake *f)
 {
-    fake before = *f;
+    fake_ahead first, second;
     pthread_t other;
-    void *rc;
 
-    pthread_create(&other, NULL, fake_next, &before);
-    fake_sleep(300);
-    if (fake_commit_ahead(f, 2) != AKSSL_ERR_UNAVAILABLE)
+    fake_prepare(&first, f, 1);
+    fake_prepare(&second, f, 2);
+    pthread_create(&other, NULL, fake_ask_ahead, &first);
+    fake_sleep(500);
+    fake_ask_ahead(&second);
+    if (second.rc != AKSSL_ERR_UNAVAILABLE)
         fake_die("a second commit");
     f->step++;
     fake_push(f, f->step);
-    pthread_join(other, &rc);
-    if (rc)
+    pthread_join(other, NULL);
+    if (first.rc < 0)
         fake_die("the first commit");
 }
 

@@ -178,7 +178,35 @@ START_TEST(a_loss_at_ln_k_is_a_collapse)
 }
 END_TEST
 
-AK_TEST_MAIN(AK_CASE(figures_of_random_rows), AK_CASE(effective_rank_counts_directions),
-             AK_CASE(one_point_is_a_collapse), AK_CASE(a_sign_must_stand),
-             AK_CASE(one_line_is_a_collapse), AK_CASE(nearly_one_line_is_a_start),
-             AK_CASE(one_prototype_is_a_collapse), AK_CASE(a_loss_at_ln_k_is_a_collapse))
+// A watch that was put down and taken up judges as one that was not.
+START_TEST(what_a_commit_keeps)
+{
+    ak_watch w = { .seen = 31, .row = { 0, 3, 0, 19, 2 } }, read = { .seen = 5 };
+    ak_str text = AK_STR_INIT;
+
+    for (int i = 0; i < AK_WATCH_PATIENCE; i++)
+        w.ranks[i] = i == 4 ? (double)NAN : 1.0 / (i + 3);
+    ak_watch_print(&w, &text);
+    ck_assert(ak_watch_parse(&read, text.text));
+    ck_assert(read.seen == 31 && memcmp(read.row, w.row, sizeof w.row) == 0);
+    for (int i = 0; i < AK_WATCH_PATIENCE; i++)
+        ck_assert(i == 4 ? isnan(read.ranks[i]) : read.ranks[i] == w.ranks[i]);
+    text.text[text.length - 3] = 'x'; // of another version
+    text.text[12] = '\0';
+    ck_assert(ak_watch_parse(&read, text.text));
+    ck_assert(read.seen == 0 && read.row[3] == 0);
+    ck_assert(ak_watch_parse(&read, NULL));
+    w.noticed = true;
+    ak_str_clear(&text);
+    ak_watch_print(&w, &text);
+    read.seen = 7;
+    ck_assert(!ak_watch_parse(&read, text.text) && read.seen == 0 && !read.noticed);
+    ak_str_fini(&text);
+}
+END_TEST
+
+AK_TEST_MAIN(AK_CASE(what_a_commit_keeps), AK_CASE(figures_of_random_rows),
+             AK_CASE(effective_rank_counts_directions), AK_CASE(one_point_is_a_collapse),
+             AK_CASE(a_sign_must_stand), AK_CASE(one_line_is_a_collapse),
+             AK_CASE(nearly_one_line_is_a_start), AK_CASE(one_prototype_is_a_collapse),
+             AK_CASE(a_loss_at_ln_k_is_a_collapse))
