@@ -3,8 +3,8 @@
 // Two locks on one door: here, where the one who submits is told; and in the workers, which look at
 // each file that they have opened (proto/base/confine.h), since a link may be put there later.
 // With roots, everybody keeps to them.  Without, an administrator may name any file, and others
-// none: only data sets that have a place of their own.  Files of jobs may always be read, and jobs
-// write to their own folder alone.
+// none: only data sets that have a place of their own, and neither patterns nor files to be made.
+// Files of jobs may always be read, and jobs write to their own folder alone.
 
 #ifndef AK_DAEMON_AUTH_ROOTS_H
 #define AK_DAEMON_AUTH_ROOTS_H

@@ -53,6 +53,17 @@ finish "$id"
 same_run "$reference" "$job"
 diff <(jq -S .results "$reference/result.json") <(jq -S .results "$job/result.json") || fail "the results differ"
 
+# An evaluation whose step a pause has met is made when the job goes on.
+submit "${small[@]}" --dataset "idx:$dir/set" --limit-images 64 --epochs 80 --probe 1
+wait_for 100 test -s "$job/evaluations.jsonl" || fail "job $id evaluates nothing"
+client pause "$id" >/dev/null
+wait_for 60 is PAUSED || fail "job $id does not pause: $(field "$id" reason)"
+at=$(field "$id" committed_step)
+[ "$at" -lt 80 ] || fail "job $id was over"
+client resume "$id" >/dev/null || fail "resume"
+finish "$id"
+diff <(jq .step "$job/evaluations.jsonl") <(seq 1 79) || fail "an evaluation is missing; the pause was at step $at"
+
 # Evaluations alone: the same.
 for kind in "knn" "embed" "linear --augment recipe=none --epochs 2"; do
     # shellcheck disable=SC2086 # a list

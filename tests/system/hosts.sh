@@ -9,7 +9,8 @@
 
 refused 1 'cannot reach.*--uplink' ip netns exec "$here" "$bin/akssld" --state-dir "$state" --hosts 10.77.0.2
 refused 1 'hosts.*say NAME:SLOTS' "$bin/akssld" --state-dir "$state" --hosts 'a:b:c'
-serve --uplink 10.77.0.1:7443
+mkdir "$dir/sets"
+serve --uplink 10.77.0.1:7443 --data-root "$dir/sets"
 
 says() { [[ $(field "$id" reason) == *"$1"* ]]; }
 is_on() { [ "$(cat "$job"/run/*.hosts)" = "$1" ]; }
@@ -38,6 +39,12 @@ submit "${run[@]}"
 wait_for 60 committed "$id" 2 || fail "job $id does not start on two hosts"
 is_on 10.77.0.1:2,10.77.0.2:2 || fail "its ranks are on $(cat "$job"/run/*.hosts)"
 there || fail "no rank runs on the other host"
+confined=0
+for pid in $(ip netns pids "$there"); do
+    [ "$(cat "/proc/$pid/comm" 2>/dev/null)" = akssl-worker ] || continue
+    tr '\0' '\n' <"/proc/$pid/environ" | has "^AKSSL_DATA_ROOTS=$dir/sets" && confined=$((confined + 1))
+done
+[ "$confined" = 2 ] || fail "$confined ranks on the other host keep to --data-root"
 link down
 wait_for 30 says "akssld has 2 cores" || fail "job $id does not go on without the lost host: $(field "$id" reason)"
 wait_for 20 is_on 10.77.0.1:2 || fail "its ranks are on $(cat "$job"/run/*.hosts)"

@@ -9,12 +9,13 @@ command -v setpriv unshare >/dev/null || skip "needs util-linux"
 two_hosts
 link() { ip -n "$there" link set "v$there" "$1"; }
 
-# A remote shell of the site's own.  Without a link it waits, as ssh does.
+# A remote shell of the site's own.  Without a link it waits, as ssh does, and as ssh it takes no environment along.
 cat >"$dir/agent" <<END
 #!/bin/sh
 [ "\$1" = 10.77.0.2 ] || { echo "agent: no host '\$1'" >&2; exit 255; }
 shift
 [ "\$(cat /sys/class/net/v$here/carrier)" = 1 ] || sleep 1000
+unset AKSSL_DATA_ROOTS
 exec ip netns exec $there unshare --uts sh -c 'hostname $there; exec setpriv --reuid 65534 --regid 65534 \\
     --clear-groups --inh-caps +dac_override --ambient-caps +dac_override sh -c "\$*"' agent "\$@"
 END
