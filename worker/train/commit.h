@@ -36,7 +36,8 @@ typedef struct ak_commit_draft {
 } ak_commit_draft;
 
 // ak_commit_write writes model and optimizer of trainer->step for folder/commits/step-N.  results
-// so far are kept as the model's metadata.  draft is filled on rank 0, also when that fails.
+// so far and trainer->watch are kept as the model's metadata.  draft is filled on rank 0, also when
+// that fails.
 akssl_status ak_commit_write(ak_trainer *trainer, const ak_results *results, const char *folder,
                              ak_commit_draft *draft) AKSSL_MUST_CHECK;
 

@@ -248,7 +248,7 @@ void ak_watch_print(const ak_watch *w, ak_str *text)
     for (int i = 0; i < SIGNS; i++)
         ak_str_format(text, " %d", w->row[i]);
     for (int i = 0; i < AK_WATCH_PATIENCE; i++)
-        ak_str_format(text, " %a", w->ranks[i]);
+        ak_str_format(text, " %.6g", w->ranks[i]); // not those digits that CPUs differ in
 }
 
 bool ak_watch_parse(ak_watch *w, const char *text)
@@ -264,7 +264,7 @@ bool ak_watch_parse(ak_watch *w, const char *text)
     }
     for (int i = 0; i < AK_WATCH_PATIENCE && whole; i++) {
         at += used;
-        whole = sscanf(at, "%la%n", &read.ranks[i], &used) == 1;
+        whole = sscanf(at, "%lf%n", &read.ranks[i], &used) == 1;
     }
     *w = whole ? read : (ak_watch){ 0 };
     return !text || strcmp(text, told) != 0;
