@@ -29,8 +29,10 @@ static bool has(const ak_args *args, const char *text)
 START_TEST(every_launcher_names_run_and_secret)
 {
     char worker[] = "/opt/akssl-worker", uplink[] = "unix:/run/s.sock", agent[] = "ssh",
-         self[] = "/bin/true";
-    ak_config config = { .worker = worker, .uplink = uplink, .host_agent = agent, .self = self };
+         self[] = "/bin/true", root[] = "/data";
+    ak_config config = {
+        .worker = worker, .uplink = uplink, .host_agent = agent, .self = self, .data_root = root
+    };
     const ak_launcher *l;
     ak_spec spec;
     ak_job *job;
@@ -60,6 +62,8 @@ START_TEST(every_launcher_names_run_and_secret)
         ck_assert(has(&env, "OMP_NUM_THREADS=3") && has(&env, "OPENBLAS_NUM_THREADS=3") &&
                   has(&env, "AKSSL_RUN=runid") && has(&env, "HOME=/h"));
         ck_assert(!has(&env, "OMP_NUM_THREADS=99"));
+        if (strcmp(l->name, "hosts") == 0) // ssh takes no environment along
+            ck_assert(has(&argv, "AKSSL_DATA_ROOTS"));
         ck_assert_ptr_null(argv.at[argv.count]);
         ak_args_fini(&argv);
         ak_args_fini(&env);
