@@ -47,6 +47,7 @@ static void end(ak_trainer *t)
     for (int slot = 0; slot < AK_OPTIM_SLOTS; slot++)
         free(t->slots[slot]);
     ak_model_fini(&t->model);
+    ak_str_fini(&t->watch);
 }
 
 static void read_one(ak_trainer *t, const char *path)
