@@ -76,7 +76,7 @@ static void on_lease_over(uv_timer_t *timer)
 
 void ak_adopt_lease(ak_run *run)
 {
-    uv_timer_start(&run->timer, on_lease_over, (uint64_t)run->d->config->adopt_timeout * 1000, 0);
+    ak_run_deadline(run, (uint64_t)run->d->config->adopt_timeout * 1000, on_lease_over);
 }
 
 // ---- a command that has died, while what it follows goes on

@@ -56,11 +56,12 @@ static void write_result(ak_daemon *d, ak_job *job)
 {
     char *folder = ak_control_folder(d, job->id);
     akssl_status rc = ak_result_write(job, folder);
+    bool again = rc < 0 && rc != AKSSL_ERR_NOT_FOUND && ak_run_passes(rc); // else it has no folder
 
     if (rc < 0 && !job->unwritten)
         ak_log_write(d->log, AK_LOG_ERROR, "job %" PRId64 ": %s%s", job->id, ak_error_text(),
-                     ak_run_passes(rc) ? "; it is tried again" : "");
-    job->unwritten = rc < 0 && ak_run_passes(rc);
+                     again ? "; it is tried again" : "");
+    job->unwritten = again;
     free(folder);
 }
 
@@ -374,13 +375,18 @@ static akssl_status queue_again(ak_daemon *d, ak_job *job)
 {
     char *reason = ak_path("%s", job->reason);
     ak_job_state from = job->state;
+    int64_t ended_ms = job->ended_ms, elapsed_ms = job->elapsed_ms;
     akssl_status rc = ak_job_move(job, AK_JOB_RESUME, NULL);
+    ak_job_event back = from == AK_JOB_TIMEOUT ? AK_JOB_TIME_OUT : AK_JOB_PAUSE;
 
     if (rc == AKSSL_OK)
         rc = ak_control_save(d, job);
-    if (rc < 0 && from == AK_JOB_PAUSED && ak_job_move(job, AK_JOB_PAUSE, reason) == AKSSL_OK)
-        ak_log_write(d->log, AK_LOG_WARN, "job %" PRId64 " stays PAUSED: %s", job->id,
-                     ak_error_text());
+    if (rc < 0 && job->state != from && ak_job_move(job, back, reason) == AKSSL_OK) {
+        job->ended_ms = ended_ms;
+        job->elapsed_ms = elapsed_ms;
+        ak_log_write(d->log, AK_LOG_WARN, "job %" PRId64 " stays %s: %s", job->id,
+                     ak_job_state_text(from), ak_error_text());
+    }
     free(reason);
     return rc;
 }

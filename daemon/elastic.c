@@ -4,6 +4,7 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "daemon/control.h"
 #include "daemon/files.h"
@@ -144,12 +145,27 @@ static void look(ak_daemon *d, ak_job *job)
     }
 }
 
+// trains says whether its run has steps to do: an evaluation, or a job that is nothing else, would
+// begin again.
+static bool trains(const ak_job *job)
+{
+    static const char *const evaluations[] = { "knn", "probe", "embed", NULL };
+    const Akssl__V1__ReportRequest *report = job->figures.report;
+    const Akssl__V1__Progress *at = report ? report->progress : NULL;
+
+    for (const char *const *kind = evaluations; *kind; kind++)
+        if (strcmp(job->spec.kind, *kind) == 0)
+            return false;
+    return !at || !at->has_total_steps || at->step < at->total_steps;
+}
+
 void ak_elastic_tick(ak_daemon *d)
 {
     for (size_t i = 0; i < d->jobs.count && !d->stopping; i++) {
         ak_job *job = d->jobs.at[i];
 
-        if (runs_on(job) && job->run->phase == AK_RUN_JOINED && !job->run->lost && !job->resize)
+        if (runs_on(job) && job->run->phase == AK_RUN_JOINED && !job->run->lost && !job->resize &&
+            trains(job))
             look(d, job);
     }
 }

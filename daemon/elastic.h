@@ -9,9 +9,9 @@
 //
 // A run that takes more cores than there are (akssld was started again with fewer --slots) is made
 // smaller at once, unless it has places on hosts, which it keeps; one that was given fewer than it
-// asked for gets them when they have been free, with nobody waiting, for AK_ELASTIC_GROW_MS, and
-// twice as long each time it has grown before: cores that come and go do not keep a job from
-// working.  Loop thread only.
+// asked for, and has steps left, gets them when they have been free, with nobody waiting, for
+// AK_ELASTIC_GROW_MS, and twice as long each time it has grown before: cores that come and go do
+// not keep a job from working.  Loop thread only.
 
 #ifndef AK_DAEMON_ELASTIC_H
 #define AK_DAEMON_ELASTIC_H

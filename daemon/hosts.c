@@ -25,12 +25,14 @@ typedef struct ak_host {
     const ak_hostlist_row *row;
     bool here; // need not be asked
     bool up;
-    bool told;      // that it is lost
-    bool failed;    // it was asked since it has answered last, and did not
-    char *why;      // what is wrong with it; "" when nothing is known
-    int64_t silent; // seconds in which we would have heard it, since it has answered last
-    int64_t due_ns; // when it is to be asked next
-    ak_tool *tool;  // while it is asked
+    bool told;        // that it is lost
+    bool failed;      // it was asked since it has answered last, and did not
+    char *why;        // what is wrong with it; "" when nothing is known
+    int64_t silent;   // seconds in which we would have heard it, since it has answered last
+    int64_t due_ns;   // when it is to be asked next
+    int64_t asked_ns; // when it was asked last
+    int64_t doubt_ns; // when a run with ranks on it has ended unheard; 0: it has answered since
+    ak_tool *tool;    // while it is asked
 } ak_host;
 
 struct ak_hosts {
@@ -201,19 +203,29 @@ static void note(ak_host *host, const char *why)
     ak_text_set(&host->why, why);
 }
 
+static bool is_usable(const ak_host *host)
+{
+    return host->up && !host->doubt_ns;
+}
+
 static void answered(ak_host *host)
 {
     ak_hosts *h = host->hosts;
+    bool usable = is_usable(host);
 
     host->silent = 0;
     note(host, "");
     host->failed = host->told = false;
-    if (host->up)
-        return;
+    if (host->asked_ns < host->doubt_ns)
+        host->due_ns = host->doubt_ns; // it was asked before what is in doubt
+    else
+        host->doubt_ns = 0;
+    if (!host->up)
+        ak_log_write(h->d->log, AK_LOG_INFO, "host '%s' answers: %" PRId64 " slots",
+                     host->row->name, host->row->slots);
     host->up = true;
-    ak_log_write(h->d->log, AK_LOG_INFO, "host '%s' answers: %" PRId64 " slots", host->row->name,
-                 host->row->slots);
-    ak_control_schedule(h->d);
+    if (is_usable(host) && !usable)
+        ak_control_schedule(h->d);
 }
 
 static void on_answer(void *ctx, ak_tool_result *result)
@@ -253,7 +265,8 @@ static void ask(ak_host *host)
     ak_args_add_words(&argv, "test -x");
     ak_args_quote(&worker, h->d->config->worker);
     ak_args_add(&argv, "%s", worker.text);
-    host->due_ns = ak_clock_ns() + h->d->config->host_timeout * INT64_C(250000000);
+    host->asked_ns = ak_clock_ns();
+    host->due_ns = host->asked_ns + h->d->config->host_timeout * INT64_C(250000000);
     if (ak_tool_start(&host->tool, &h->d->loop, argv.at, (uint64_t)wait_ms, on_answer, host) < 0) {
         note(host, ak_error_text()); // nobody was asked
     } else {
@@ -324,6 +337,37 @@ void ak_hosts_tick(ak_hosts *h)
             look(&h->at[i]);
 }
 
+// ---- after a run that has ended unheard
+
+void ak_hosts_doubt(ak_hosts *h, const ak_hostlist *places)
+{
+    int64_t now = ak_clock_ns();
+
+    for (size_t i = 0; h && i < h->list.count; i++)
+        if (!h->at[i].here && ak_hostlist_slots(places, h->list.at[i].name))
+            h->at[i].doubt_ns = h->at[i].due_ns = now;
+}
+
+bool ak_hosts_settled(const ak_hosts *h, const ak_hostlist *places, char **why)
+{
+    bool settled = true;
+
+    *why = NULL;
+    for (size_t i = 0; h && i < h->list.count; i++) {
+        const ak_host *host = &h->at[i];
+
+        if (!host->doubt_ns || !ak_hostlist_slots(places, host->row->name))
+            continue;
+        if (host->failed) {
+            *why = ak_path("host '%s' does not answer: %s", host->row->name, host->why);
+            return true;
+        }
+        settled &=
+            ak_clock_ns() - host->doubt_ns > h->d->config->host_timeout * INT64_C(1000000000);
+    }
+    return settled;
+}
+
 // ---- what there is on them
 
 int64_t ak_hosts_slots(const ak_hosts *h, int64_t threads)
@@ -331,7 +375,7 @@ int64_t ak_hosts_slots(const ak_hosts *h, int64_t threads)
     int64_t sum = 0, largest = 0;
 
     for (size_t i = 0; h && i < h->list.count; i++) {
-        int64_t slots = h->at[i].up ? h->list.at[i].slots : 0;
+        int64_t slots = is_usable(&h->at[i]) ? h->list.at[i].slots : 0;
 
         sum += slots / threads * threads;
         largest = slots > largest ? slots : largest;
@@ -380,7 +424,8 @@ bool ak_hosts_place(const ak_daemon *d, int64_t threads, int64_t *ranks, ak_host
     int64_t slots = ak_hosts_slots(h, threads), need = threads < slots ? threads : slots;
 
     for (size_t i = 0; i < count; i++)
-        free_cores[i] = h->at[i].up ? h->list.at[i].slots - used_on(d, h->list.at[i].name) : 0;
+        free_cores[i] =
+            is_usable(&h->at[i]) ? h->list.at[i].slots - used_on(d, h->list.at[i].name) : 0;
     while (need > 0 && *ranks > 0 &&
            ak_hostlist_place(free_cores, count, *ranks, need, got) < *ranks)
         *ranks /= 2;

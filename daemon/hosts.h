@@ -7,6 +7,8 @@
 //                 on it are ended: mpirun and ranks would wait for it without end.  Their jobs go
 //                 back to the queue, which is no restart by their count, and start again on what
 //                 is left
+//     a run       with ranks on it ended without a word (it was switched off, say): it is asked at
+//                 once, and gets nothing until it answers.  If it does not, that was no crash
 //     answers     again: it is used again; elastic.h makes runs larger
 //
 // Only what was asked is lost, and only the seconds count in which akssld would have heard.  A host
@@ -31,6 +33,12 @@ void ak_hosts_close(ak_hosts *hosts); // NULL-safe
 
 // ak_hosts_tick asks those whose turn it is, and ends runs on those that are lost; every second.
 void ak_hosts_tick(ak_hosts *hosts); // NULL-safe
+
+// ak_hosts_doubt gives nothing to the hosts of a run that ended unheard until they answer.
+// ak_hosts_settled is true when they have, or have had their time; and when one does not answer:
+// *why then says so (yours), else it is NULL.  NULL-safe.
+void ak_hosts_doubt(ak_hosts *hosts, const ak_hostlist *places);
+bool ak_hosts_settled(const ak_hosts *hosts, const ak_hostlist *places, char **why);
 
 // ak_hosts_slots is what jobs with so many threads a shard find on the hosts that answer: a rank's
 // threads are on one host.  ak_hosts_lost is how many do not answer.  NULL-safe.

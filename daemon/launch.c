@@ -35,6 +35,7 @@ typedef struct job_work {
     int count;
     int chosen;               // the one to resume from
     ak_str wrong;             // with those before it
+    ak_str stays;             // why an old commit could not be removed; "": they are
     const char *state_digest; // of the state to start from; NULL: none
 } job_work;
 
@@ -81,18 +82,23 @@ static akssl_status prepare(void *ctx)
         w->state = ak_state_new();
     if (w->state_digest && rc == AKSSL_OK)
         rc = ak_seed_read(&w->seed, w->run->folder, w->state_digest);
-    return rc < 0 ? rc : sweep(w);
+    if (rc == AKSSL_OK && sweep(w) < 0) // what is too much is in nobody's way
+        ak_str_format(&w->stays, "%s", ak_error_text());
+    return rc;
 }
 
 static akssl_status tidy(void *ctx)
 {
     job_work *w = ctx;
     char *folder = ak_path("%s/run", w->run->folder);
-    akssl_status rc = ak_files_remove(folder);
+    akssl_status rc;
 
+    if (sweep(w) < 0)
+        ak_str_format(&w->stays, "%s", ak_error_text());
+    rc = ak_files_remove(folder);
     free(folder);
     ak_guard_clean(w->run->id);
-    return rc < 0 ? rc : sweep(w);
+    return rc;
 }
 
 static void on_done(void *ctx, akssl_status rc, const char *error)
@@ -105,6 +111,9 @@ static void on_done(void *ctx, akssl_status rc, const char *error)
         rc = ak_fallback_take(run, w->commits, w->chosen, w->wrong.text);
         error = ak_error_text();
     }
+    if (w->stays.length)
+        ak_log_write(run->d->log, AK_LOG_WARN, "job %" PRId64 ": an old commit stays: %s",
+                     run->job->id, w->stays.text);
     if (w->state && run->state)
         ak_state_free(w->state);
     else if (w->state)
@@ -113,6 +122,7 @@ static void on_done(void *ctx, akssl_status rc, const char *error)
         run->seed = w->seed;
     free(w->commits);
     ak_str_fini(&w->wrong);
+    ak_str_fini(&w->stays);
     free(w);
     done(run, rc, error);
     ak_run_work_done(run);

@@ -17,6 +17,9 @@
 
 enum { EXIT_USAGE = 2 };
 
+// Long reads (a verification, a backup) must not keep a commit from a thread; libuv has 4.
+#define THREADS "16"
+
 static int init_tls(const ak_config *config)
 {
     char *folder = ak_path("%s/tls", config->state_dir);
@@ -54,6 +57,7 @@ static int serve(ak_config *config)
     akssl_status rc;
 
     umask(077);
+    setenv("UV_THREADPOOL_SIZE", THREADS, 0);
     if (config->deny_code && !ak_harden())
         ak_log_write(&log, AK_LOG_DEBUG, "this kernel cannot deny akssld alone to make code");
     if (config->init_tls)

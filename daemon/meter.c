@@ -20,7 +20,7 @@ akssl_status ak_meter_open(ak_daemon *d)
     akssl_status rc;
 
     d->metered_ns = d->usage_stored_ns = ak_clock_ns();
-    rc = ak_store_read_usage(d->store, &d->usage, ak_clock_wall_ms(), half_life(d));
+    rc = ak_store_read_usage(d->store, &d->usage);
     return rc < 0 ? rc : ak_store_read_lately(d->store, &d->usage);
 }
 

@@ -45,11 +45,14 @@ static akssl_status remove_old(const restore *r, const char *name)
     return rc;
 }
 
-// make_room removes what an earlier restore has left.
+// make_room removes what an earlier restore has left, and the log of a database that was moved
+// away: SQLite would play it into the restored one.
 static akssl_status make_room(const restore *r)
 {
-    static const char *const names[] = { "jobs", "audit.jsonl", AK_RESTORE_MARK "-wal",
-                                         AK_RESTORE_MARK "-shm" };
+    static const char *const names[] = {
+        "jobs",          "audit.jsonl",  AK_RESTORE_MARK "-wal", AK_RESTORE_MARK "-shm",
+        "akssld.db-wal", "akssld.db-shm"
+    };
     akssl_status rc = AKSSL_OK;
 
     if (there_is(r, "akssld.db") || (there_is(r, "jobs") && !there_is(r, AK_RESTORE_MARK)))

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "daemon/adopt.h"
+#include "daemon/after.h"
 #include "daemon/committer.h"
 #include "daemon/control.h"
 #include "daemon/files.h"
@@ -14,6 +15,7 @@
 #include "daemon/meter.h"
 #include "daemon/uplink.h"
 #include "proto/base/alloc.h"
+#include "proto/base/clock.h"
 #include "proto/base/error.h"
 
 enum {
@@ -88,11 +90,50 @@ akssl_status ak_run_find(ak_daemon *d, int64_t job, const char *id, const char *
     return AKSSL_OK;
 }
 
+void ak_run_deadline(ak_run *run, uint64_t ms, uv_timer_cb over)
+{
+    uv_update_time(&run->d->loop); // it may have stood still for longer than that
+    uv_timer_start(&run->timer, over, ms, 0);
+}
+
+// is_held_back says whether its launcher's queue has stopped a run that had begun there.
+static bool is_held_back(const ak_run *run)
+{
+    bool runs = true;
+
+    if (ak_launcher_of(run->job)->follow)
+        free(ak_launch_look(run, &runs));
+    return !runs;
+}
+
+// out_of_reach ends a run whose ranks, on other machines, are not heard.  That is no crash of the
+// job's, until it has been so for as long as a run would bear it.
+static void out_of_reach(ak_run *run, const char *why)
+{
+    const ak_launcher *launcher = ak_launcher_of(run->job);
+    ak_job *job = run->job;
+    int64_t now = ak_clock_ns();
+
+    if (launcher->place || launcher->follow) {
+        if (!job->unheard_ns)
+            job->unheard_ns = now;
+        run->not_counted =
+            now - job->unheard_ns < run->d->config->orphan_timeout * INT64_C(1000000000);
+        run->pause_ms = GONE_PAUSE_MS;
+    }
+    ak_run_end(run, why);
+}
+
 // ---- start
 
 static void on_join_late(uv_timer_t *timer)
 {
-    ak_run_end(timer->data, "rank 0 did not join within 60 s");
+    ak_run *run = timer->data;
+
+    if (is_held_back(run))
+        ak_run_deadline(run, AK_RUN_JOIN_MS, on_join_late);
+    else
+        out_of_reach(run, "rank 0 did not join within 60 s");
 }
 
 void ak_run_follow(ak_run *run)
@@ -107,11 +148,11 @@ void ak_run_follow(ak_run *run)
     if (!text)
         return;
     if (run->waits && runs && run->phase == AK_RUN_LAUNCHED)
-        uv_timer_start(&run->timer, on_join_late, AK_RUN_JOIN_MS, 0);
+        ak_run_deadline(run, AK_RUN_JOIN_MS, on_join_late);
     else if (run->waits && runs && !run->preparing)
         ak_adopt_lease(run);
     run->waits = !runs;
-    if (!job->outcome && strcmp(job->reason, text) != 0) {
+    if (!job->outcome && !run->pausing && strcmp(job->reason, text) != 0) {
         ak_text_set(&job->reason, text);
         ak_watches_changed(run->d->watches, job, true);
     }
@@ -123,8 +164,8 @@ static void note_word(ak_run *run)
 {
     int code = run->exit_code;
 
-    if (code < AK_LAUNCHER_GONE || code > AK_LAUNCHER_LATE || !ak_launcher_of(run->job)->follow ||
-        run->why[0])
+    if (code < AK_LAUNCHER_GONE || code > AK_LAUNCHER_REFUSED ||
+        !ak_launcher_of(run->job)->follow || run->why[0])
         return;
     free(run->why);
     run->why = ak_launch_last_words(run);
@@ -134,19 +175,8 @@ static void note_word(ak_run *run)
         run->ended_there = AK_JOB_CANCEL;
     else if (code == AK_LAUNCHER_LATE)
         run->ended_there = AK_JOB_TIME_OUT;
-}
-
-// end_as_there ends a job that its launcher's queue has ended, as one of ours would be.
-static void end_as_there(ak_daemon *d, ak_job *job, const ak_run *run)
-{
-    char *reason = NULL;
-
-    if (run->ended_there == AK_JOB_TIME_OUT)
-        reason = ak_path("TimeLimit: %s: `akssl-client resume %" PRId64 "` lets it %s", run->why,
-                         job->id,
-                         job->committed_step >= 0 ? "go on from its last commit" : "begin again");
-    ak_control_move(d, job, run->ended_there, reason ? reason : run->why);
-    free(reason);
+    else if (code == AK_LAUNCHER_REFUSED)
+        ak_run_hold(run, run->why);
 }
 
 void ak_run_gone(ak_run *run, int code, int signal)
@@ -172,22 +202,20 @@ static void on_prepared(ak_run *run, akssl_status rc, const char *error)
         begin_sweep(run);
         return;
     }
-    if (rc == AKSSL_OK) {
-        rc = ak_launch_spawn(run, on_exit_);
-        error = ak_error_text();
-    }
-    if (rc < 0) {
-        if (ak_run_passes(rc))
-            ak_run_hold(run, error);
-        else
-            ak_run_fail(run, error);
+    if (rc < 0 && !ak_run_passes(rc))
+        ak_run_fail(run, error);
+    else if (rc < 0)
+        ak_run_hold(run, error);
+    else if (ak_launch_spawn(run, on_exit_) < 0) // the machine's fault, not the job's
+        ak_run_hold(run, ak_error_text());
+    if (run->phase != AK_RUN_PREPARING) {
         begin_sweep(run);
         return;
     }
     run->phase = AK_RUN_LAUNCHED;
     run->waits = ak_launcher_of(run->job)->follow != NULL;
     if (!run->waits)
-        uv_timer_start(&run->timer, on_join_late, AK_RUN_JOIN_MS, 0);
+        ak_run_deadline(run, AK_RUN_JOIN_MS, on_join_late);
     ak_log_write(
         run->d->log, AK_LOG_INFO,
         "job %" PRId64 " run %s: %" PRId64 " ranks on %" PRId64 " cores from step %" PRId64,
@@ -280,6 +308,7 @@ void ak_run_joined(ak_run *run)
 {
     run->phase = AK_RUN_JOINED;
     run->lost = run->waits = false;
+    run->job->unheard_ns = 0;
     uv_timer_stop(&run->timer);
     if (run->job->state == AK_JOB_STARTING)
         move_on(run->d, run->job, AK_JOB_JOIN, run->note);
@@ -343,9 +372,19 @@ void ak_run_finished(ak_run *run, ak_job_state outcome, const char *reason)
     uv_timer_start(&run->timer, on_exit_late, AK_RUN_EXIT_MS, 0);
 }
 
+static uint64_t adopt_ms(const ak_run *run)
+{
+    return (uint64_t)run->d->config->adopt_timeout * 1000;
+}
+
 static void on_lost_long(uv_timer_t *timer)
 {
-    ak_run_end(timer->data, "rank 0 lost its stream and did not come back");
+    ak_run *run = timer->data;
+
+    if (is_held_back(run))
+        ak_run_deadline(run, adopt_ms(run), on_lost_long);
+    else
+        out_of_reach(run, "rank 0 lost its stream and did not come back");
 }
 
 void ak_run_lost(ak_run *run)
@@ -353,7 +392,7 @@ void ak_run_lost(ak_run *run)
     if (run->phase != AK_RUN_JOINED || run->lost)
         return;
     run->lost = true;
-    uv_timer_start(&run->timer, on_lost_long, (uint64_t)run->d->config->adopt_timeout * 1000, 0);
+    ak_run_deadline(run, adopt_ms(run), on_lost_long);
 }
 
 // ---- the end
@@ -407,8 +446,8 @@ void ak_run_hold(ak_run *run, const char *why)
 
 bool ak_run_passes(akssl_status rc)
 {
-    return ak_is_unwritten(rc) || rc == AKSSL_ERR_CORRUPT || rc == AKSSL_ERR_LIMIT ||
-           rc == AKSSL_ERR_NO_MEMORY;
+    return ak_is_unwritten(rc) || rc == AKSSL_ERR_CORRUPT || rc == AKSSL_ERR_NOT_FOUND ||
+           rc == AKSSL_ERR_LIMIT || rc == AKSSL_ERR_NO_MEMORY;
 }
 
 void ak_run_kill(ak_run *run)
@@ -424,7 +463,8 @@ void ak_run_stop(ak_run *run, const char *why)
 {
     if (run->phase == AK_RUN_JOINED)
         ak_uplink_stop(run, why);
-    else if (run->phase == AK_RUN_PREPARING || run->phase == AK_RUN_LAUNCHED)
+    else if (run->phase == AK_RUN_PREPARING || run->phase == AK_RUN_LAUNCHED ||
+             (run->phase == AK_RUN_ADOPTING && run->waits && !run->preparing))
         ak_run_end(run, why);
 }
 
@@ -528,8 +568,8 @@ static void on_sweep(uv_timer_t *timer)
         return;
     ak_uplink_drop(run);
     ak_committer_drop(run);
-    if (run->works)
-        return; // a commit
+    if (run->works || !ak_after_settled(run))
+        return; // a commit; an answer
     uv_timer_stop(timer);
     if (!run->collected) {
         ak_adopt_collect(run, on_collected);
@@ -573,84 +613,6 @@ static void on_closed(uv_handle_t *handle)
     free(run);
 }
 
-// How a crash is told: "a rank crashed (mpirun ended with code 137): last error line".
-static char *crash_text(const ak_run *run)
-{
-    char *words = ak_launch_last_words(run);
-    char *how = NULL;
-    char *text;
-
-    if (run->why[0])
-        how = ak_path("%s", run->why);
-    else if (run->exit_signal)
-        how = ak_path("mpirun was ended by signal %d", run->exit_signal);
-    else
-        how = ak_path("the ranks ended without Finish (mpirun's exit code %d)", run->exit_code);
-    text = ak_path("%s%s%s", how, words[0] ? ": " : "", words);
-    free(how);
-    free(words);
-    return text;
-}
-
-static void crash(ak_daemon *d, ak_job *job, const char *text)
-{
-    int64_t pause_ms = 0;
-    char *reason;
-
-    if (job->restarts_since_commit >= job->spec.max_restarts) {
-        reason = ak_path("%s (restarted %" PRId64 " times without a new commit)", text,
-                         job->restarts_since_commit);
-        ak_control_move(d, job, AK_JOB_FAIL, reason);
-    } else {
-        job->restarts++;
-        job->restarts_since_commit++;
-        for (int64_t i = 1; i < job->restarts_since_commit && pause_ms < 8000; i++)
-            pause_ms = pause_ms ? pause_ms * 2 : 1000;
-        reason = ak_path("is restarted after a crash: %s", text);
-        ak_control_requeue(d, job, reason, pause_ms);
-    }
-    free(reason);
-}
-
-// next moves the job on, now that nothing of its run is left.
-static void next(ak_daemon *d, ak_job *job, const ak_run *run, const char *text)
-{
-    if (job->outcome == AK_JOB_SUCCEEDED) {
-        ak_control_move(d, job, AK_JOB_SUCCEED, NULL);
-    } else if (job->cancel) {
-        ak_control_move(d, job, AK_JOB_CANCEL, "cancelled");
-    } else if (job->outcome == AK_JOB_FAILED) {
-        ak_control_move(d, job, AK_JOB_FAIL, job->reason);
-    } else if (job->outcome == AK_JOB_PAUSED) {
-        ak_control_move(d, job, AK_JOB_PAUSE, job->reason);
-    } else if (job->pause) {
-        ak_control_move(d, job, AK_JOB_PAUSE, "paused by request");
-    } else if (d->stopping) {
-        ak_control_requeue(d, job, "akssld was stopped; goes on when it is started again", 0);
-    } else if (ak_job_late(job)) {
-        ak_meter_time_out(d, job);
-    } else if (job->requeue) {
-        ak_control_requeue(d, job, "queued again by request", 0);
-    } else if (run->preempted_by) {
-        char *reason = ak_path("made way for job %" PRId64, run->preempted_by);
-
-        ak_control_requeue(d, job, reason, 0);
-        free(reason);
-    } else if (job->resize) {
-        ak_control_requeue(d, job, "goes on with another number of ranks", 0);
-    } else if (run->committed_alone) {
-        ak_control_requeue(d, job, "its run was without akssld for too long, and has committed", 0);
-    } else if (run->ended_there) {
-        end_as_there(d, job, run);
-    } else if (run->stopped) {
-        ak_control_requeue(d, job, text, 0);
-    } else if (run->not_counted) {
-        ak_control_requeue(d, job, text, run->pause_ms);
-    } else {
-        crash(d, job, text);
-    }
-}
-
 static void release(ak_run *run)
 {
     ak_state_free(run->state);
@@ -669,7 +631,7 @@ static void conclude(ak_run *run)
 {
     ak_daemon *d = run->d;
     ak_job *job = run->job;
-    char *text = run->not_counted ? ak_path("%s", run->why) : crash_text(run);
+    char *text = run->not_counted ? ak_path("%s", run->why) : ak_after_text(run);
 
     if (run->pausing && job->state == AK_JOB_RUNNING && !run->stopped && !job->outcome)
         ak_log_write(d->log, AK_LOG_WARN,
@@ -677,7 +639,7 @@ static void conclude(ak_run *run)
                      ": its run did not stop by itself (%s): it is left at its last commit",
                      job->id, text);
     release(run);
-    next(d, job, run, text); // run lives until its handles are closed
+    ak_after_move(d, job, run, text); // run lives until its handles are closed
     free(text);
     ak_daemon_run_over(d);
 }

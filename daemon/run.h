@@ -67,6 +67,7 @@ typedef struct ak_run {
     bool alive, swept;                     // mpirun; no process is left
     bool adopted;                          // an earlier daemon has started it
     bool not_counted;                      // it failed for a reason that is no crash
+    bool doubted;                          // its hosts were asked whether they are there
     int64_t pause_ms;                      // then, before the next launch
     ak_job_event ended_there;        // CANCEL, TIME_OUT: by its launcher's queue; 0: it was not
     ak_hostlist places;              // ranks on each host; empty: nobody has said
@@ -133,6 +134,10 @@ void ak_run_joined(ak_run *run);
 // ak_run_finished records what rank 0's Finish said: SUCCEEDED, FAILED, PAUSED, or 0 for stopped. A
 // failure of a run that is being ended already is not the job's: it counts for nothing.
 void ak_run_finished(ak_run *run, ak_job_state outcome, const char *reason);
+
+// ak_run_deadline calls over in so long from now, unless its timer is used for something else
+// before.
+void ak_run_deadline(ak_run *run, uint64_t ms, uv_timer_cb over);
 
 // ak_run_end ends the processes; why is kept for the log and the job's reason.  May be repeated.
 void ak_run_end(ak_run *run, const char *why);

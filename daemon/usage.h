@@ -2,7 +2,7 @@
 //
 // Core-seconds that lose half of their weight in every half-life: who has had much lately waits
 // behind who has had little (scheduler.h).  And how long jobs take, which is what one will.  Kept
-// in memory; meter.c adds to it and stores it. Loop thread only.
+// in memory; meter.c adds to it, fades it while akssld runs, and stores it.  Loop thread only.
 
 #ifndef AK_DAEMON_USAGE_H
 #define AK_DAEMON_USAGE_H

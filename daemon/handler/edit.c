@@ -131,6 +131,19 @@ static akssl_status merge(const edit *e, const ak_job *job, ak_spec *spec)
     return rc;
 }
 
+// store_ranks forgets what a resize has asked for, which goes before the spec's number.
+static akssl_status store_ranks(ak_daemon *d, ak_job *job)
+{
+    int64_t asked = job->asked_ranks;
+    akssl_status rc;
+
+    job->asked_ranks = -1;
+    rc = ak_control_save(d, job);
+    if (rc < 0)
+        job->asked_ranks = asked;
+    return rc;
+}
+
 static akssl_status store(ak_daemon *d, ak_job *job, const ak_check_result *result)
 {
     char *folder = ak_control_folder(d, job->id);
@@ -176,6 +189,8 @@ static void on_checked(void *ctx, const ak_check_result *result)
                          (long long)e->id);
         if (rc == AKSSL_OK)
             rc = store(e->d, job, result);
+        if (rc == AKSSL_OK && e->given->has_ranks)
+            rc = store_ranks(e->d, job);
         sentence = ak_error_text();
     }
     if (rc < 0) {

@@ -19,10 +19,11 @@ enum {
 #undef AK_LAUNCHER
     ,
     // Exit codes of a command that follows, which are no crash: the cores were taken away; somebody
-    // has ended the job there; the time that it had there is over.
+    // has ended the job there; the time that it had there is over; the queue refuses the job.
     AK_LAUNCHER_GONE = 75,
     AK_LAUNCHER_CANCELLED = 76,
     AK_LAUNCHER_LATE = 77,
+    AK_LAUNCHER_REFUSED = 78,
 };
 
 struct ak_daemon;

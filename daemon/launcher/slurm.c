@@ -105,6 +105,7 @@ typedef struct follower {
     bool again;    // somebody has submitted it before
     bool ending;   // it is to be cancelled
     bool submitted;
+    bool tried; // it may have been submitted: Slurm did not answer
     int misses;
     int64_t start_ns, leaves_ns; // leaves: since when it is COMPLETING
     ak_squeue_job job;           // as it was seen last; id 0: never
@@ -135,7 +136,9 @@ static const char *complaint(const follower *f)
 static void tell_away(follower *f)
 {
     const char *text = complaint(f);
-    char *line = ak_path("Slurm does not answer: %.*s", (int)strcspn(text, "\n"), text);
+    char *line =
+        ak_path("Slurm %s: %.*s", ak_squeue_is_full(text) ? "takes no job now" : "does not answer",
+                (int)strcspn(text, "\n"), text);
 
     tell(f, f->job.id && ak_squeue_phase_of(f->job.state) == AK_SQUEUE_RUNS, line);
     free(line);
@@ -188,7 +191,8 @@ static bool submit(follower *f)
     f->misses = 0;
     if (code == 0)
         return true;
-    if (ak_squeue_is_away(complaint(f))) {
+    if (ak_squeue_is_away(complaint(f)) || ak_squeue_is_full(complaint(f))) {
+        f->tried |= ak_squeue_is_away(complaint(f));
         tell_away(f);
         return true;
     }
@@ -276,12 +280,16 @@ static int watch(follower *f)
             if (is_over(f))
                 return end_code(f);
         } else if (seen == 0) {
-            if (f->ending && !f->submitted && !f->again)
-                return 0;
-            if (!f->submitted && !f->again && !submit(f))
-                return 1;
-            if (++f->misses >= MISSES && (f->submitted || f->again))
+            bool lost = ++f->misses >= MISSES; // else Slurm may still have what it was given
+
+            if (!f->submitted && !f->again && (!f->tried || lost)) {
+                if (f->ending)
+                    return 0;
+                if (!submit(f))
+                    return AK_LAUNCHER_REFUSED;
+            } else if (lost) {
                 return gone_code(f);
+            }
         }
         if (f->ending)
             cancel(f);

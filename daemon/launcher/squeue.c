@@ -10,19 +10,25 @@
 
 static const char capitals[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ_";
 
-// take copies a field of a line and steps over the '|' behind it; false when it is too long, or
-// when it is followed by what it should not be.
-static bool take(const char **at, char *to, size_t size, char end)
+// cut copies a field of a line, as much as there is room for, and steps over the '|' behind it;
+// false when it is followed by what it should not be.
+static bool cut(const char **at, char *to, size_t size, char end)
 {
-    size_t length = strcspn(*at, "|\n");
+    size_t length = strcspn(*at, "|\n"), copied = length < size ? length : size - 1;
 
-    if (length >= size || (end ? (*at)[length] != end : (*at)[length] == '|'))
+    if (end ? (*at)[length] != end : (*at)[length] == '|')
         return false;
-    for (size_t i = 0; i < length; i++)
+    for (size_t i = 0; i < copied; i++)
         to[i] = (*at)[i] >= ' ' && (*at)[i] <= '~' ? (*at)[i] : '?';
-    to[length] = '\0';
+    to[copied] = '\0';
     *at += length + ((*at)[length] == '|');
     return true;
+}
+
+// take does so with one that must be there whole.
+static bool take(const char **at, char *to, size_t size, char end)
+{
+    return strcspn(*at, "|\n") < size && cut(at, to, size, end);
 }
 
 static bool is_state(const char *text)
@@ -46,8 +52,8 @@ akssl_status ak_squeue_parse(const char *text, ak_squeue_job *job, bool *found)
     if (!text[strspn(text, " \n")])
         return AKSSL_OK;
     if (!take(&at, id, sizeof id, '|') || !take(&at, read.state, sizeof read.state, '|') ||
-        !take(&at, read.reason, sizeof read.reason, '|') ||
-        !take(&at, read.nodes, sizeof read.nodes, '\0') || !is_state(read.state))
+        !cut(&at, read.reason, sizeof read.reason, '|') ||
+        !cut(&at, read.nodes, sizeof read.nodes, '\0') || !is_state(read.state))
         return no_answer("squeue", text);
     read.id = strtoll(id, &end, 10);
     if (strspn(id, "0123456789") != strlen(id) || !id[0] || strlen(id) > 18 || read.id < 1)
@@ -88,10 +94,10 @@ static bool is_among(const char *state, const char *const *words)
 
 ak_squeue_phase ak_squeue_phase_of(const char *state)
 {
-    static const char *const waits[] = { "PENDING",       "CONFIGURING",
-                                         "REQUEUED",      "REQUEUE_FED",
-                                         "REQUEUE_HOLD",  "SPECIAL_EXIT",
-                                         "RESV_DEL_HOLD", NULL };
+    static const char *const waits[] = {
+        "PENDING",      "CONFIGURING",   "REQUEUED",  "REQUEUE_FED", "REQUEUE_HOLD",
+        "SPECIAL_EXIT", "RESV_DEL_HOLD", "SUSPENDED", "STOPPED",     NULL
+    };
     static const char *const over[] = { "COMPLETED", "FAILED",        "CANCELLED",     "TIMEOUT",
                                         "NODE_FAIL", "PREEMPTED",     "BOOT_FAIL",     "DEADLINE",
                                         "REVOKED",   "OUT_OF_MEMORY", "LAUNCH_FAILED", NULL };
@@ -111,6 +117,14 @@ bool ak_squeue_took_away(const char *state)
     return is_among(state, words);
 }
 
+static bool says_any(const char *complaint, const char *const *words)
+{
+    for (; *words; words++)
+        if (strcasestr(complaint, *words))
+            return true;
+    return false;
+}
+
 bool ak_squeue_is_away(const char *complaint)
 {
     static const char *const words[] = { "Unable to contact slurm",
@@ -124,8 +138,13 @@ bool ak_squeue_is_away(const char *complaint)
                                          "did not end within",
                                          NULL };
 
-    for (const char *const *word = words; *word; word++)
-        if (strcasestr(complaint, *word))
-            return true;
-    return false;
+    return says_any(complaint, words);
+}
+
+bool ak_squeue_is_full(const char *complaint)
+{
+    static const char *const words[] = { "submit limit", "MaxSubmit", "not available",
+                                         "temporarily", NULL };
+
+    return says_any(complaint, words);
 }

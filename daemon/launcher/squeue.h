@@ -16,7 +16,7 @@ enum { AK_SQUEUE_STATE = 24, AK_SQUEUE_WORDS = 128 };
 typedef struct ak_squeue_job {
     int64_t id;
     char state[AK_SQUEUE_STATE];                          // capital letters and '_'
-    char reason[AK_SQUEUE_WORDS], nodes[AK_SQUEUE_WORDS]; // what cannot be printed is '?'
+    char reason[AK_SQUEUE_WORDS], nodes[AK_SQUEUE_WORDS]; // cut; what cannot be printed is '?'
 } ak_squeue_job;
 
 typedef enum ak_squeue_phase {
@@ -42,7 +42,8 @@ akssl_status ak_squeue_parse_sacct(const char *text, ak_squeue_job *job,
                                    bool *found) AKSSL_MUST_CHECK;
 
 // ak_squeue_is_away says whether what a program of Slurm's complains of is that Slurm's daemons
-// cannot be reached, which passes.
+// cannot be reached, which passes; ak_squeue_is_full that it takes no more jobs at present.
 bool ak_squeue_is_away(const char *complaint);
+bool ak_squeue_is_full(const char *complaint);
 
 #endif

@@ -42,7 +42,7 @@ static const char *const texts[AK_QUERY_COUNT] = {
                       "AND (?1 = 0 OR (?1 >> state) & 1) AND (?4 = '' OR owner = ?4) "
                       "AND (?5 = '' OR instr(name, ?5)) ORDER BY id DESC LIMIT ?2) "
                       "ORDER BY id DESC",
-    [AK_QUERY_USAGE] = "SELECT user, core_s, at_ms FROM usage",
+    [AK_QUERY_USAGE] = "SELECT user, core_s FROM usage",
     [AK_QUERY_USAGE_CLEAR] = "DELETE FROM usage",
     [AK_QUERY_USAGE_ADD] = "INSERT INTO usage (user, core_s, at_ms) VALUES (?1, ?2, ?3)",
     [AK_QUERY_LATELY] = "SELECT elapsed_ms FROM jobs WHERE ended_ms > 0 AND elapsed_ms > 0 "

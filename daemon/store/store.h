@@ -63,10 +63,9 @@ typedef struct ak_filter {
 akssl_status ak_store_list(ak_store *store, const ak_filter *filter,
                            bool (*see)(void *ctx, const ak_job *job), void *ctx) AKSSL_MUST_CHECK;
 
-// ak_store_read_usage adds what was stored to usage, faded until now_ms; ak_store_write_usage
-// replaces it, in one transaction.
-akssl_status ak_store_read_usage(ak_store *store, ak_usage *usage, int64_t now_ms,
-                                 double half_life_s) AKSSL_MUST_CHECK;
+// ak_store_read_usage adds what was stored to usage; ak_store_write_usage replaces it, in one
+// transaction.  now_ms is for people who look.
+akssl_status ak_store_read_usage(ak_store *store, ak_usage *usage) AKSSL_MUST_CHECK;
 akssl_status ak_store_write_usage(ak_store *store, const ak_usage *usage,
                                   int64_t now_ms) AKSSL_MUST_CHECK;
 

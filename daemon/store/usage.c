@@ -4,8 +4,7 @@
 
 #include "daemon/store/sqlite.h"
 
-akssl_status ak_store_read_usage(ak_store *store, ak_usage *usage, int64_t now_ms,
-                                 double half_life_s)
+akssl_status ak_store_read_usage(ak_store *store, ak_usage *usage)
 {
     sqlite3_stmt *s = ak_store_query(store, AK_QUERY_USAGE);
     akssl_status rc = AKSSL_OK;
@@ -16,10 +15,9 @@ akssl_status ak_store_read_usage(ak_store *store, ak_usage *usage, int64_t now_m
     while ((step = sqlite3_step(s)) == SQLITE_ROW) {
         const char *user = (const char *)sqlite3_column_text(s, 0);
         double core_s = sqlite3_column_double(s, 1);
-        double age_s = (double)(now_ms - sqlite3_column_int64(s, 2)) / 1000;
 
-        if (user && isfinite(core_s) && core_s > 0) // a clock that went back fades nothing
-            ak_usage_add(usage, user, age_s > 0 ? core_s * exp2(-age_s / half_life_s) : core_s);
+        if (user && isfinite(core_s) && core_s > 0)
+            ak_usage_add(usage, user, core_s);
     }
     if (step != SQLITE_DONE)
         rc = ak_store_fail(store, "what people have used cannot be read");

@@ -101,6 +101,7 @@ says() { [[ $(field "$id" reason) == *"$1"* ]]; }
 slurm_state() { squeue -h -t all -n "akssl-$1" -o %T; }
 run_id() { basename "$job"/run/*.secret .secret; }
 no_slurm_job() { [ -z "$(squeue -h -t PENDING,RUNNING,COMPLETING)" ]; }
+is_paused() { [ "$(field "$id" state)" = PAUSED ]; }
 runs_on() { [ "$(field "$id" state)" = RUNNING ]; }
 unrestarted() { [ -z "$(field "$1" restarts)" ] || [ "$(field "$1" restarts)" = 0 ]; }
 
@@ -146,11 +147,36 @@ scontrol update PartitionName=main State=DOWN
 submit "${small[@]}" --method simclr --ranks 2
 wait_for 30 says "is PENDING: PartitionDown" || fail "job $id does not say why it waits: $(field "$id" reason)"
 say "a job that waits in Slurm: $(field "$id" reason)"
+leave_daemon
+start_daemon "${flags[@]}"
+client pause "$id" >/dev/null
+wait_for 30 is_paused || fail "job $id, which waits in Slurm, is not paused: $(field "$id" reason)"
+wait_for 30 no_slurm_job || fail "Slurm keeps a paused run: $(squeue)"
+client resume "$id" >/dev/null
+wait_for 30 says "is PENDING: PartitionDown" || fail "job $id does not wait again: $(field "$id" reason)"
 run=$(run_id)
 client cancel "$id" >/dev/null
 finish "$id" CANCELLED
 [ "$(slurm_state "$run")" = CANCELLED ] || fail "Slurm says '$(slurm_state "$run")' of a cancelled run"
+scontrol update PartitionName=main State=DRAIN
+submit "${small[@]}" --method simclr --ranks 2 --max-restarts 0
+wait_for 30 says "Slurm takes no job now" || fail "job $id does not say that Slurm takes none: $(field "$id" reason)"
 scontrol update PartitionName=main State=UP
+finish "$id"
+say "a job that Slurm took no job for, for a while, has ended"
+
+# One that sbatch refuses.
+leave_daemon
+start_daemon "${flags[@]}" --slurm-options "--partition nonesuch"
+submit "${small[@]}" --method simclr --ranks 2 --max-restarts 0
+wait_for 30 is_paused || fail "a job that sbatch refuses is $(field "$id" state): $(field "$id" reason)"
+says "nvalid partition" || fail "job $id does not say that it was refused: $(field "$id" reason)"
+leave_daemon
+start_daemon "${flags[@]}"
+client resume "$id" >/dev/null
+finish "$id"
+unrestarted "$id" || fail "job $id was restarted after sbatch refused it"
+say "a job that sbatch refused goes on when it is resumed"
 
 # What is ended in Slurm by others is ended, and no crash.
 submit "${spec[@]}" --epochs 1000 --commit-every 2

@@ -17,7 +17,8 @@
 #include "worker/train/session.h"
 #include "worker/uplink.h"
 
-enum { SECRET = 256, PATH = 4096, GRACE = 10, JOIN = 120 }; // bytes, bytes, seconds, seconds
+// Bytes, bytes, seconds, and the seconds in which rank 0 must find akssld, if not even longer.
+enum { SECRET = 256, PATH = 4096, GRACE = 10, JOIN = 120 };
 
 _Static_assert((int)AK_UPLINK_DIMS == (int)AK_SEED_DIMS, "seed() copies shapes");
 
@@ -191,6 +192,7 @@ static akssl_status read_secret(const char *path, char secret[SECRET])
 
 static akssl_status join(const run_flags *f, ak_comm *comm, ak_uplink **uplink, start *s)
 {
+    int64_t patience = f->orphan_timeout > JOIN ? f->orphan_timeout : JOIN;
     const ak_uplink_welcome *welcome;
     char secret[SECRET];
     akssl_status rc;
@@ -208,7 +210,7 @@ static akssl_status join(const run_flags *f, ak_comm *comm, ak_uplink **uplink, 
                                                          .run = f->run,
                                                          .job = f->job,
                                                          .ranks = ak_comm_size(comm),
-                                                         .join_ms = JOIN * 1000,
+                                                         .join_ms = patience * 1000,
                                                          .orphan_ms = f->orphan_timeout * 1000 });
     if (rc < 0)
         return rc;

@@ -139,7 +139,9 @@ START_TEST(there_and_back)
     check(copy, "jobs/1/run/x.secret", "(none)");
     check(copy, "tls/ca.key", "(none)");
     check(copy, "jobs/1/export/features.npy", "npy");
+    put(back, "akssld.db-wal", "of a database that was moved away");
     ck_assert_int_eq(ak_restore(copy, back, &done), 0);
+    check(back, "akssld.db-wal", "(none)");
     ck_assert_int_eq(done.files, 6);
     ck_assert_int_eq(done.commits, 1);
     ck_assert_int_eq(done.damaged, 0);

@@ -42,6 +42,26 @@ START_TEST(paused_by_request)
 }
 END_TEST
 
+START_TEST(without_mpirun_jobs_are_paused)
+{
+    lab l;
+    int64_t one, other;
+
+    setenv("AKSSL_MPIRUN", "no-such-mpirun", 1);
+    open_lab(&l);
+    unsetenv("AKSSL_MPIRUN");
+    one = submit(&l, "plain", 0, 1);
+    other = submit(&l, "plain", 0, 1);
+    expect(&l, one, "PAUSED", "'no-such-mpirun' cannot be run: install openmpi-bin");
+    expect(&l, other, "PAUSED", "then resume it");
+    stop(&l);
+    start(&l);
+    answered(&l, AK_RPC_resume, one, "QUEUED", "");
+    expect(&l, one, "SUCCEEDED", "");
+    close_lab(&l);
+}
+END_TEST
+
 START_TEST(a_pause_survives_what_comes_between)
 {
     lab l;
@@ -149,9 +169,13 @@ END_TEST
 int main(int argc, char **argv)
 {
     const ak_test_row rows[] = {
-        AK_CASE(paused_by_request),          AK_CASE(a_pause_survives_what_comes_between),
-        AK_CASE(paused_while_it_comes_back), AK_CASE(commits_at_once),
-        AK_CASE(paused_by_itself),           { NULL, NULL },
+        AK_CASE(paused_by_request),
+        AK_CASE(without_mpirun_jobs_are_paused),
+        AK_CASE(a_pause_survives_what_comes_between),
+        AK_CASE(paused_while_it_comes_back),
+        AK_CASE(commits_at_once),
+        AK_CASE(paused_by_itself),
+        { NULL, NULL },
     };
 
     return lab_main(rows, argc, argv);

@@ -23,6 +23,21 @@ static void resized(const lab *l, int64_t id, int64_t ranks, const char *state, 
     akssl__v1__job__free_unpacked(job, NULL);
 }
 
+static void edited(const lab *l, int64_t id, int64_t ranks)
+{
+    Akssl__V1__EditRequest request = AKSSL__V1__EDIT_REQUEST__INIT;
+    Akssl__V1__JobSpec spec = AKSSL__V1__JOB_SPEC__INIT;
+    Akssl__V1__Job *job;
+
+    request.has_id = spec.has_ranks = 1;
+    request.id = id;
+    request.spec = &spec;
+    spec.ranks = ranks;
+    job = (Akssl__V1__Job *)call(l, AK_RPC_edit, &request.base);
+    ck_assert_msg(job != NULL, "%s", ak_error_text());
+    akssl__v1__job__free_unpacked(job, NULL);
+}
+
 static void not_resized(const lab *l, int64_t id, int64_t ranks, const char *sentence)
 {
     ck_assert_ptr_null(resize(l, id, ranks));
@@ -105,6 +120,11 @@ START_TEST(a_resize_survives_what_comes_between)
     job = wait_ranks(&l, id, 2, 1);
     ck_assert(job->restarts == 0);
     akssl__v1__job__free_unpacked(job, NULL);
+    answered(&l, AK_RPC_pause, id, "RUNNING", "is being paused");
+    expect(&l, id, "PAUSED", "paused by request");
+    edited(&l, id, 1); // what was said last counts
+    answered(&l, AK_RPC_resume, id, "QUEUED", "");
+    akssl__v1__job__free_unpacked(wait_ranks(&l, id, 1, 1), NULL);
     akssl__v1__job__free_unpacked(cancel(&l, id), NULL);
     not_resized(&l, id, 1, "is being cancelled");
     expect(&l, id, "CANCELLED", "cancelled");

@@ -72,9 +72,9 @@ START_TEST(it_is_stored)
     ak_usage_add(&u, "", 8);
     ck_assert_int_eq(ak_store_write_usage(store, &u, 1000), 0);
     ck_assert_int_eq(ak_store_write_usage(store, &u, 1000), 0); // takes the old one's place
-    ck_assert_int_eq(ak_store_read_usage(store, &back, 61000, 60), 0);
-    ck_assert_double_eq_tol(of(&back, "al"), 20, 1e-9);
-    ck_assert_double_eq_tol(of(&back, ""), 4, 1e-9);
+    ck_assert_int_eq(ak_store_read_usage(store, &back), 0);
+    ck_assert(of(&back, "al") == 40); // whatever a clock says of the time between
+    ck_assert(of(&back, "") == 8);
     ak_store_close(store);
     ak_usage_fini(&u);
     ak_usage_fini(&back);

@@ -1,5 +1,6 @@
 // tests/unit/daemon/launcher/squeue.c -- tests daemon/launcher/squeue.c.
 
+#include <stdio.h>
 #include <string.h>
 
 #include "daemon/launcher/squeue.h"
@@ -26,6 +27,22 @@ START_TEST(an_answer_is_read)
     ck_assert(!found);
     ck_assert_int_eq(ak_squeue_parse("\n \n", &job, &found), 0);
     ck_assert(!found && job.id == 19);
+}
+END_TEST
+
+// Reasons name nodes, and scattered nodes have long names.
+START_TEST(long_words_are_cut)
+{
+    ak_squeue_job job = { 0 };
+    char text[1024], long_word[401] = "";
+    bool found = false;
+
+    memset(long_word, 'x', sizeof long_word - 1);
+    snprintf(text, sizeof text, "17|PENDING|%s|%s\n", long_word, long_word);
+    ck_assert_int_eq(ak_squeue_parse(text, &job, &found), 0);
+    ck_assert(found && job.id == 17);
+    ck_assert_int_eq(strlen(job.reason), AK_SQUEUE_WORDS - 1);
+    ck_assert_int_eq(strlen(job.nodes), AK_SQUEUE_WORDS - 1);
 }
 END_TEST
 
@@ -85,7 +102,7 @@ START_TEST(states_mean_something)
     ck_assert_int_eq(ak_squeue_phase_of("PENDING"), AK_SQUEUE_WAITS);
     ck_assert_int_eq(ak_squeue_phase_of("CONFIGURING"), AK_SQUEUE_WAITS);
     ck_assert_int_eq(ak_squeue_phase_of("RUNNING"), AK_SQUEUE_RUNS);
-    ck_assert_int_eq(ak_squeue_phase_of("SUSPENDED"), AK_SQUEUE_RUNS);
+    ck_assert_int_eq(ak_squeue_phase_of("SUSPENDED"), AK_SQUEUE_WAITS);
     ck_assert_int_eq(ak_squeue_phase_of("A_NEW_ONE"), AK_SQUEUE_RUNS);
     ck_assert_int_eq(ak_squeue_phase_of("COMPLETING"), AK_SQUEUE_LEAVES);
     ck_assert_int_eq(ak_squeue_phase_of("OUT_OF_MEMORY"), AK_SQUEUE_OVER);
@@ -94,9 +111,12 @@ START_TEST(states_mean_something)
     ck_assert(ak_squeue_is_away("Unable to contact slurm controller (connect failure)"));
     ck_assert(ak_squeue_is_away("sbatch did not end within 30 s"));
     ck_assert(!ak_squeue_is_away("invalid partition specified: x"));
+    ck_assert(!ak_squeue_is_full("invalid partition specified: x"));
+    ck_assert(ak_squeue_is_full("Batch job submission failed: Job violates accounting/QOS policy "
+                                "(job submit limit, user's size and/or time limits)"));
     ck_assert(!ak_squeue_is_away(""));
 }
 END_TEST
 
-AK_TEST_MAIN(AK_CASE(an_answer_is_read), AK_CASE(hostile_answers), AK_CASE(accounting_is_read),
-             AK_CASE(states_mean_something))
+AK_TEST_MAIN(AK_CASE(an_answer_is_read), AK_CASE(long_words_are_cut), AK_CASE(hostile_answers),
+             AK_CASE(accounting_is_read), AK_CASE(states_mean_something))
