@@ -21,6 +21,7 @@
 enum {
     LOOK_MS = 250,
     LOOK_AT_PROCESSES = 8, // looks from one search of /proc to the next
+    SETTLE_MS = 1000,      // that a new command has until it takes signals
 };
 
 // ---- its processes
@@ -110,20 +111,27 @@ static void on_exit_late(uv_timer_t *timer)
     ak_run_end(timer->data, "its processes did not end after Finish");
 }
 
+static void on_settled(uv_timer_t *timer)
+{
+    ak_run_end(timer->data, "cancelled");
+}
+
 void ak_adopt(ak_daemon *d, ak_job *job)
 {
     ak_run *run = ak_run_take_up(d, job);
     int left = ak_process_signal(run->id, 0);
     akssl_status rc = ak_launch_read(run);
+    bool again = rc == AKSSL_OK && follow_again(run);
 
-    if (rc == AKSSL_OK)
-        left += follow_again(run);
+    left += again;
     uv_timer_start(&run->watch, on_look, 0, LOOK_MS);
     if (!left)
         return; // the first look concludes
     ak_log_write(d->log, AK_LOG_INFO, "job %" PRId64 " run %s: %d processes are there", job->id,
                  run->id, left);
-    if (job->cancel) {
+    if (job->cancel && again) {
+        ak_run_deadline(run, SETTLE_MS, on_settled);
+    } else if (job->cancel) {
         ak_run_end(run, "cancelled");
     } else if (job->outcome) {
         run->phase = AK_RUN_FINISHED;

@@ -28,9 +28,9 @@ enum {
     QUICK_MS = 1000, // between looks, for the first QUICK_S
     SLOW_MS = 5000,
     QUICK_S = 30,
-    LEAVE_S = 60, // that a job may be COMPLETING until it counts as over
-    MISSES = 3,   // looks that find nothing until a job is gone
-    GRACE_S = 45,
+    LEAVE_S = 60,  // that a job may be COMPLETING until it counts as over
+    MISSES = 3,    // looks that find nothing until a job is gone
+    GRACE_S = 600, // what it has not cancelled then stays in Slurm's queue
 };
 
 static int64_t slots(const ak_daemon *d, int64_t threads)
