@@ -19,7 +19,7 @@ akssl_status ak_wrap(akssl_status code, const char *format, ...)
 
 // ak_fail_errno is ak_fail with ": <text of errno>" behind it; the code follows from errno
 // (ENOENT: NOT_FOUND, ENOSPC and EDQUOT: NO_SPACE, EACCES and EPERM: PERMISSION, EEXIST: EXISTS,
-// ENOMEM: NO_MEMORY, EMFILE and ENFILE: LIMIT, else IO).
+// ENOMEM: NO_MEMORY, EMFILE and ENFILE: LIMIT, EROFS and else: IO).
 akssl_status ak_fail_errno(int error, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 

@@ -6,14 +6,14 @@
 # of it gets which fault; then what died is started again, what was paused resumed, and what is
 # there is looked at.  In the end the job has the bytes of a twin without faults.  KIND is kill
 # (before the call), after, torn (half of a write, then dead), power (dead, and what was not flushed
-# is gone), short (half of a write), enospc, eio.  By default every STRIDE-th call, with AKSSL_LONG=1
-# each.
+# is gone), short (half of a write), enospc, eio, erofs.  By default every STRIDE-th call, with
+# AKSSL_LONG=1 each.
 
 # shellcheck source=tests/system/lib.sh
 . "$(dirname "$0")/../system/lib.sh"
 
 what=("$@")
-[ $# -gt 0 ] || what=({worker,daemon}:{kill,after,torn,power,short,enospc,eio})
+[ $# -gt 0 ] || what=({worker,daemon}:{kill,after,torn,power,short,enospc,eio,erofs})
 stride=61
 [ -n "${AKSSL_LONG:-}" ] && stride=1
 part train 64

@@ -25,14 +25,16 @@
 
 enum { MAX_UNFLUSHED = 256, LINE = 2 * PATH_MAX };
 
-typedef enum kind { NONE, KILL, AFTER, TORN, POWER, SHORT, FAIL_ENOSPC, FAIL_EIO } kind;
+typedef enum kind { NONE, KILL, AFTER, TORN, POWER, SHORT, FAIL } kind;
 
 static const struct {
     const char *name;
     kind kind;
+    int error;
 } kinds[] = {
-    { "none", NONE },   { "kill", KILL },   { "after", AFTER },        { "torn", TORN },
-    { "power", POWER }, { "short", SHORT }, { "enospc", FAIL_ENOSPC }, { "eio", FAIL_EIO },
+    { "none", NONE, 0 },        { "kill", KILL, 0 },   { "after", AFTER, 0 },
+    { "torn", TORN, 0 },        { "power", POWER, 0 }, { "short", SHORT, 0 },
+    { "enospc", FAIL, ENOSPC }, { "eio", FAIL, EIO },  { "erofs", FAIL, EROFS },
 };
 
 // What a power cut takes back.
@@ -50,6 +52,7 @@ static struct {
     pthread_mutex_t lock;
     bool counting;
     kind kind;
+    int error; // of FAIL
     int at, count;
     unflushed list[MAX_UNFLUSHED];
     int unflushed_count;
@@ -91,8 +94,10 @@ static bool take(void)
     here.at = 0;
     if (sscanf(text, "%15s %d", word, &here.at) == 2)
         for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
-            if (strcmp(word, kinds[i].name) == 0)
+            if (strcmp(word, kinds[i].name) == 0) {
                 here.kind = kinds[i].kind;
+                here.error = kinds[i].error;
+            }
     return true;
 }
 
@@ -249,8 +254,8 @@ static long change(const char *call, const char *path, long number, const long a
     kind fault = next(call, path);
     long third = arg[2], result;
 
-    if (fault == FAIL_ENOSPC || fault == FAIL_EIO) {
-        errno = fault == FAIL_EIO ? EIO : ENOSPC;
+    if (fault == FAIL) {
+        errno = here.error;
         return -1;
     }
     if (fault == KILL || fault == POWER)
