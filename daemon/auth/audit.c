@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -44,18 +45,46 @@ void ak_audit_free(ak_audit *audit)
     free(audit);
 }
 
-// One write to the end of the file: lines do not mix.
-static akssl_status append(const char *path, const char *line, size_t length)
+// is_torn: the file ends within a line, after a crash or a write whose half could not be taken
+// back.
+static bool is_torn(int fd, off_t size)
 {
-    int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-    akssl_status rc = AKSSL_OK;
+    char last;
+
+    return size > 0 && pread(fd, &last, 1, size - 1) == 1 && last != '\n';
+}
+
+// One write to the end of the file: lines do not mix.  Half of one is taken back.
+static akssl_status put(int fd, const char *path, const char *line)
+{
+    size_t length = strlen(line);
+    struct stat st;
     ssize_t n;
+    akssl_status rc;
+
+    if (fstat(fd, &st) < 0)
+        return ak_fail_errno(errno, "audit log '%s' cannot be looked at", path);
+    if (!is_torn(fd, st.st_size)) { // else it begins with the newline that is missing
+        line++;
+        length--;
+    }
+    n = write(fd, line, length);
+    if (n == (ssize_t)length)
+        return AKSSL_OK;
+    rc = ak_fail_errno(n < 0 ? errno : ENOSPC, "audit log '%s' cannot be written", path);
+    if (n > 0)
+        (void)!ftruncate(fd, st.st_size); // what stays is torn, and the next line is told apart
+    return rc;
+}
+
+static akssl_status append(const char *path, const char *line)
+{
+    int fd = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    akssl_status rc;
 
     if (fd < 0)
         return ak_fail_errno(errno, "audit log '%s' cannot be opened", path);
-    n = write(fd, line, length);
-    if (n != (ssize_t)length)
-        rc = ak_fail_errno(n < 0 ? errno : ENOSPC, "audit log '%s' cannot be written", path);
+    rc = put(fd, path, line);
     close(fd);
     return rc;
 }
@@ -63,8 +92,8 @@ static akssl_status append(const char *path, const char *line, size_t length)
 static void write_line(ak_audit *a, json_t *object)
 {
     char *text = json_dumps(object, JSON_COMPACT);
-    char *line = text ? ak_path("%s\n", text) : NULL;
-    akssl_status rc = line ? append(a->path, line, strlen(line)) : AKSSL_OK;
+    char *line = text ? ak_path("\n%s\n", text) : NULL;
+    akssl_status rc = line ? append(a->path, line) : AKSSL_OK;
 
     if (rc < 0 && !a->failing)
         ak_log_write(a->log, AK_LOG_ERROR, "%s; calls go on without it", ak_error_text());

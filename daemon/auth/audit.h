@@ -7,8 +7,10 @@
 //      "certificate":"","call":"/akssl.v1.Lab/Cancel","job":7,"outcome":"ok"}
 //
 // No request and no secret is in it.  The file is opened anew for each line, to be appended to, so
-// that logrotate may move it away.  Of refusals of strangers at most AK_AUDIT_STRANGERS a second
-// are written, and then how many there were.  Loop thread only.
+// that logrotate may move it away.  A line that finds no room is taken back whole; one that comes
+// after a torn end (a crash) begins with a newline, so that half a line never joins a whole one.
+// Of refusals of strangers at most AK_AUDIT_STRANGERS a second are written, and then how many there
+// were.  Loop thread only.
 
 #ifndef AK_DAEMON_AUTH_AUDIT_H
 #define AK_DAEMON_AUTH_AUDIT_H
