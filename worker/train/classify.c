@@ -208,7 +208,8 @@ static akssl_status prepare(classify *c)
         rc = compute_cache(c);
     if (rc == AKSSL_OK) {
         c->loop.epoch_steps = ak_loader_steps(c->loader);
-        ak_pictures_views(c->loop.session, ak_loader_set(c->loader), c->loop.trainer);
+        rc = ak_pictures_views(c->loop.session, ak_loader_set(c->loader), c->loop.trainer,
+                               c->loop.outcome);
     }
     c->loop.fill = fill;
     c->loop.ctx = c;

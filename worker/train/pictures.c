@@ -52,11 +52,22 @@ static int64_t least_of(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
-static void tell(const ak_session *session, const char *what, akssl_status rc)
+// wrote is ak_outcome_wrote for pictures, one of which may also be too large.
+static akssl_status wrote(ak_outcome *outcome, akssl_status rc)
 {
+    return ak_is_unwritten(rc) ? ak_outcome_wrote(outcome, rc) : rc;
+}
+
+// left gives the failure that a write had; another one is told, and the job goes on.
+static akssl_status left(const ak_session *session, const ak_outcome *outcome, const char *what,
+                         akssl_status rc)
+{
+    if (rc < 0 && outcome->unwritten)
+        return rc;
     if (rc < 0 && ak_comm_rank(session->comm) == 0)
         fprintf(stderr, "akssl-worker: %s is not drawn, and the job goes on without: %s\n", what,
                 ak_error_text());
+    return AKSSL_OK;
 }
 
 // ---- TensorBoard's
@@ -132,16 +143,21 @@ static akssl_status draw_views(const ak_session *session, const ak_dataset *set,
     return rc;
 }
 
-void ak_pictures_views(const ak_session *session, const ak_dataset *set, const ak_trainer *trainer)
+// An image that cannot be read for it would not be for training either.
+akssl_status ak_pictures_views(const ak_session *session, const ak_dataset *set,
+                               const ak_trainer *trainer, ak_outcome *outcome)
 {
-    if (ak_comm_rank(session->comm) == 0)
-        tell(session, "a sheet of views", draw_views(session, set, trainer));
+    if (ak_comm_rank(session->comm) > 0)
+        return AKSSL_OK;
+    return left(session, outcome, "a sheet of views",
+                wrote(outcome, draw_views(session, set, trainer)));
 }
 
 // ---- thumbnails.png and map.json
 
 typedef struct atlas {
     const ak_session *session;
+    ak_outcome *outcome;
     ak_spec spec; // the session's, with weights
     ak_dataset *set;
     ak_recipe *recipe;
@@ -181,7 +197,7 @@ static akssl_status draw_thumbnails(const atlas *a, const char *path)
     for (int64_t i = 0; rc == AKSSL_OK && i < a->count; i++)
         rc = draw_thumbnail(a, i, &reading, scratch, view, sheet);
     if (rc == AKSSL_OK)
-        rc = ak_png_write(path, sheet, rows * side, COLUMNS * side);
+        rc = wrote(a->outcome, ak_png_write(path, sheet, rows * side, COLUMNS * side));
     ak_reading_fini(&reading);
     ak_scratch_free(scratch);
     free(view);
@@ -304,17 +320,17 @@ static akssl_status draw_map(const atlas *a)
                      AK_PICTURES_NEIGHBOURS);
     ak_gemm_threads(a->frozen.world.threads);
     if (rc == AKSSL_OK)
-        rc = path_of(a->session, "thumbnails.png", &thumbnails);
+        rc = wrote(a->outcome, path_of(a->session, "thumbnails.png", &thumbnails));
     if (rc == AKSSL_OK)
         rc = draw_thumbnails(a, thumbnails.text);
     if (rc == AKSSL_OK)
         rc = path_of(a->session, "map.json", &path);
     if (rc == AKSSL_OK) {
         tell_map(a, &map, &json);
-        rc = ak_draft_put(path.text, json.text, json.length);
+        rc = wrote(a->outcome, ak_draft_put(path.text, json.text, json.length));
     }
     if (rc == AKSSL_OK)
-        rc = project(a, thumbnails.text);
+        rc = wrote(a->outcome, project(a, thumbnails.text));
     ak_map_fini(&map);
     ak_str_fini(&json);
     ak_str_fini(&thumbnails);
@@ -339,9 +355,9 @@ static akssl_status prepare_map(atlas *a)
     return ak_agree(comm, rc);
 }
 
-void ak_pictures_map(const ak_session *session, const char *weights)
+akssl_status ak_pictures_map(const ak_session *session, const char *weights, ak_outcome *outcome)
 {
-    atlas a = { .session = session };
+    atlas a = { .session = session, .outcome = outcome };
     akssl_status rc;
 
     ak_spec_copy(&a.spec, session->spec);
@@ -354,11 +370,12 @@ void ak_pictures_map(const ak_session *session, const char *weights)
                                   a.set, a.images, a.count, &a.features));
     if (rc == AKSSL_OK && ak_comm_rank(session->comm) == 0)
         rc = draw_map(&a);
-    tell(session, "a map of the embeddings", rc);
+    rc = left(session, outcome, "a map of the embeddings", rc);
     ak_frozen_close(&a.frozen);
     ak_recipe_free(a.recipe);
     ak_dataset_close(a.set);
     ak_spec_fini(&a.spec);
     free(a.images);
     free(a.features);
+    return ak_agree(session->comm, rc);
 }

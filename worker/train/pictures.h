@@ -18,7 +18,8 @@
 // thumbnails.png.
 //
 // Pictures are no part of a result: what keeps one from being drawn is a line on stderr, which is
-// the job's log, and nothing else.
+// the job's log, and nothing else.  But one that a full or failing disk does not take ends the run,
+// as any other file of the job does (ak_outcome_wrote): resumed, the job draws it.
 
 #ifndef AK_TRAIN_PICTURES_H
 #define AK_TRAIN_PICTURES_H
@@ -35,9 +36,11 @@ enum {
 };
 
 // ak_pictures_views draws what the trainer trains on, images of set.  Rank 0 draws; no rank waits.
-void ak_pictures_views(const ak_session *session, const ak_dataset *set, const ak_trainer *trainer);
+akssl_status ak_pictures_views(const ak_session *session, const ak_dataset *set,
+                               const ak_trainer *trainer, ak_outcome *outcome) AKSSL_MUST_CHECK;
 
 // ak_pictures_map draws the map of the backbone in the file at weights.  Collective.
-void ak_pictures_map(const ak_session *session, const char *weights);
+akssl_status ak_pictures_map(const ak_session *session, const char *weights,
+                             ak_outcome *outcome) AKSSL_MUST_CHECK;
 
 #endif

@@ -86,7 +86,7 @@ static akssl_status prepare(run *r)
     if (rc == AKSSL_OK) {
         r->loop.epoch_steps = ak_loader_steps(r->loader);
         r->loop.images = ak_loader_images(r->loader);
-        ak_pictures_views(s, ak_loader_set(r->loader), r->loop.trainer);
+        rc = ak_pictures_views(s, ak_loader_set(r->loader), r->loop.trainer, r->loop.outcome);
     }
     r->loop.fill = fill;
     r->loop.ctx = r;
@@ -171,7 +171,8 @@ akssl_status ak_session_run(const ak_session *session, ak_outcome *outcome)
 
     // Its memory is free by now: the map takes no more than the run did.
     if (rc == AKSSL_OK && !outcome->stopped && strcmp(session->spec->map, "yes") == 0)
-        ak_pictures_map(session,
-                        outcome->weights.length ? outcome->weights.text : session->spec->weights);
+        rc = ak_pictures_map(
+            session, outcome->weights.length ? outcome->weights.text : session->spec->weights,
+            outcome);
     return rc;
 }

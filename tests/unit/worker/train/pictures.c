@@ -2,6 +2,9 @@
 
 #include "worker/train/pictures.h"
 
+#include <signal.h>
+#include <sys/resource.h>
+
 #include <jansson.h>
 
 #include "tests/unit/worker/image/png.h"
@@ -22,6 +25,14 @@ static char *path_of(const ak_labelled *l, const char *name)
 
     ak_str_format(&path, "%s/pictures/%s", l->folder, name);
     return ak_str_take(&path);
+}
+
+static void draw_map(const ak_session *session, const char *weights)
+{
+    ak_outcome outcome = { 0 };
+
+    ak_rig_ok(ak_pictures_map(session, weights, &outcome));
+    ck_assert(!outcome.unwritten);
 }
 
 static json_t *read_map(const ak_labelled *l)
@@ -47,7 +58,7 @@ START_TEST(a_map_of_all_images)
     static const char *const axes[] = { "x", "y", "tsne_x", "tsne_y" };
     json_t *map;
 
-    ak_pictures_map(&session, l.spec.weights);
+    draw_map(&session, l.spec.weights);
     map = read_map(&l);
     ck_assert_int_eq(json_integer_value(json_object_get(map, "images")), IMAGES);
     ck_assert_int_eq(json_integer_value(json_object_get(map, "of")), IMAGES);
@@ -84,7 +95,7 @@ START_TEST(thumbnails_are_the_images)
     ak_recipe *recipe;
     ak_dataset *set;
 
-    ak_pictures_map(&session, l.spec.weights);
+    draw_map(&session, l.spec.weights);
     pixels = ak_test_png(path, &height, &width);
     ck_assert_int_eq(width, COLUMNS * SIDE);
     ck_assert_int_eq(height, 2 * SIDE);
@@ -144,7 +155,7 @@ START_TEST(a_projector_has_the_map)
     char *tensors, *metadata, *config, *sprite, *thumbnails, want[64], *line;
     size_t size, same;
 
-    ak_pictures_map(&session, l.spec.weights);
+    draw_map(&session, l.spec.weights);
     config = read_text(&l, "tensorboard/pictures/projector_config.pbtxt", &size);
     snprintf(want, sizeof want, "tensor_shape: %d\n  tensor_shape: %d\n", IMAGES, 512);
     ck_assert_msg(strstr(config, want) != NULL, "no %s in %s", want, config);
@@ -180,18 +191,68 @@ START_TEST(nothing_to_draw_with)
     ak_session session = session_of(&l), elsewhere = session;
     char *path = path_of(&l, "map.json");
 
-    ak_pictures_map(&session, "/nowhere.safetensors");
+    draw_map(&session, "/nowhere.safetensors");
     ck_assert_int_ne(access(path, F_OK), 0);
     elsewhere.folder = "/nowhere/job";
-    ak_pictures_map(&elsewhere, l.spec.weights);
-    ak_pictures_map(&session, l.spec.weights);
+    draw_map(&elsewhere, l.spec.weights);
+    draw_map(&session, l.spec.weights);
     ck_assert_int_eq(access(path, F_OK), 0);
-    ak_pictures_map(&session, "/nowhere.safetensors");
+    draw_map(&session, "/nowhere.safetensors");
     json_decref(read_map(&l));
     free(path);
     ak_labelled_end(&l);
 }
 END_TEST
 
+// A file that may not grow stands for a disk that is full.
+static akssl_status draw_without_room(const ak_session *session, const ak_labelled *l,
+                                      const ak_dataset *set, const ak_trainer *t,
+                                      ak_outcome *outcome)
+{
+    struct rlimit most, before;
+    akssl_status rc;
+
+    signal(SIGXFSZ, SIG_IGN);
+    ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &before), 0);
+    most = before;
+    most.rlim_cur = 100;
+    ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &most), 0);
+    rc = t ? ak_pictures_views(session, set, t, outcome)
+           : ak_pictures_map(session, l->spec.weights, outcome);
+    setrlimit(RLIMIT_FSIZE, &before); // no assertion until here: check keeps a file of its own
+    return rc;
+}
+
+START_TEST(a_full_disk_ends_the_run)
+{
+    ak_labelled l = ak_labelled_job("embed");
+    ak_trainer *t = ak_small_trainer(&l.spec, l.comm);
+    ak_session session = session_of(&l);
+    ak_outcome views = { 0 }, map = { 0 };
+    char *path = path_of(&l, "map.json"), *sheet = path_of(&l, "views.png");
+    ak_dataset *set;
+
+    ak_rig_ok(ak_data_open(&set, &l.spec, AK_SPLIT_TRAIN));
+    ak_rig_refused(draw_without_room(&session, &l, set, t, &views), AKSSL_ERR_IO, "views.png");
+    ck_assert(views.unwritten);
+    ck_assert_int_ne(access(sheet, F_OK), 0);
+    ak_rig_refused(draw_without_room(&session, &l, set, NULL, &map), AKSSL_ERR_IO,
+                   "thumbnails.png");
+    ck_assert(map.unwritten);
+    ck_assert_int_ne(access(path, F_OK), 0);
+    views.unwritten = false;
+    ak_rig_ok(ak_pictures_views(&session, set, t, &views));
+    ck_assert_int_eq(access(sheet, F_OK), 0);
+    draw_map(&session, l.spec.weights);
+    ck_assert_int_eq(access(path, F_OK), 0);
+    ak_dataset_close(set);
+    ak_trainer_free(t);
+    free(sheet);
+    free(path);
+    ak_labelled_end(&l);
+}
+END_TEST
+
 AK_TEST_MAIN(AK_CASE(a_map_of_all_images), AK_CASE(thumbnails_are_the_images),
-             AK_CASE(a_projector_has_the_map), AK_CASE(nothing_to_draw_with))
+             AK_CASE(a_projector_has_the_map), AK_CASE(nothing_to_draw_with),
+             AK_CASE(a_full_disk_ends_the_run))
