@@ -324,7 +324,7 @@ static akssl_status draw_map(const atlas *a)
     if (rc == AKSSL_OK)
         rc = draw_thumbnails(a, thumbnails.text);
     if (rc == AKSSL_OK)
-        rc = path_of(a->session, "map.json", &path);
+        rc = wrote(a->outcome, path_of(a->session, "map.json", &path));
     if (rc == AKSSL_OK) {
         tell_map(a, &map, &json);
         rc = wrote(a->outcome, ak_draft_put(path.text, json.text, json.length));
