@@ -25,6 +25,8 @@ enum {
     STORE_PAUSE_MS = 10000,
     GONE_PAUSE_MS = 10000, // after a launcher has lost the cores
     COLLECT_MS = 1000,     // between tries to record what the run has committed alone
+    TIDY_MS = 1000,        // between tries to remove what it leaves
+    TIDY_TRIES = 4,
 };
 
 static void conclude(ak_run *run);
@@ -513,13 +515,20 @@ void ak_run_resize(ak_run *run)
         ask_to_leave(run, "goes on with another number of ranks");
 }
 
+static void on_sweep(uv_timer_t *timer);
+
+// Its secret is to go, which ranks that are cut off go by (worker/leash.h); the job waits for that
+// for some seconds.
 static void on_tidy(ak_run *run, akssl_status rc, const char *error)
 {
+    if (rc < 0 && ++run->tidied < TIDY_TRIES) {
+        run->swept = false;
+        uv_timer_start(&run->timer, on_sweep, TIDY_MS, SWEEP_MS);
+        return;
+    }
     if (rc < 0)
         ak_log_write(run->d->log, AK_LOG_WARN, "job %" PRId64 ": %s", run->job->id, error);
 }
-
-static void on_sweep(uv_timer_t *timer);
 
 // tell_kept says, once, why the commit that a run made alone waits.
 static void tell_kept(ak_run *run, const char *error)

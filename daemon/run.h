@@ -79,7 +79,7 @@ typedef struct ak_run {
     bool lost;                       // the stream ended before Finish
     bool pausing;                    // rank 0 was asked to stop, and the job goes on later
     bool stopped;                    // it said that it did
-    int ticks;                       // of the sweep
+    int ticks, tidied;               // of the sweep; how often what it leaves did not go
     int works;                       // on the thread pool
     int exit_code, exit_signal;
     int looks; // of the watch
