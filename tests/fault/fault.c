@@ -6,7 +6,12 @@
 // From there on each call that changes something under $AKSSL_FAULT_FOLDER/state is counted, and
 // the one that was asked for gets its fault, once.  README.md has the files that it speaks through.
 //
-// For a power cut it keeps what was not flushed: names whose folder, and bytes whose file was not.
+// With $AKSSL_FAULT_LIFE it counts from where it is told a fault, in akssld and in rank 0, and
+// waits nowhere; a fault may then last until the next is told.
+//
+// For a power cut power.c keeps what was not flushed.
+
+#include "tests/fault/fault.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -23,7 +28,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { MAX_UNFLUSHED = 256, LINE = 2 * PATH_MAX };
+enum { LINE = 2 * PATH_MAX };
 
 typedef enum kind { NONE, KILL, AFTER, TORN, POWER, SHORT, FAIL } kind;
 
@@ -31,18 +36,15 @@ static const struct {
     const char *name;
     kind kind;
     int error;
+    bool lasts;
 } kinds[] = {
-    { "none", NONE, 0 },        { "kill", KILL, 0 },   { "after", AFTER, 0 },
-    { "torn", TORN, 0 },        { "power", POWER, 0 }, { "short", SHORT, 0 },
-    { "enospc", FAIL, ENOSPC }, { "eio", FAIL, EIO },  { "erofs", FAIL, EROFS },
+    { "none", NONE, 0, false },        { "kill", KILL, 0, false },
+    { "after", AFTER, 0, false },      { "torn", TORN, 0, false },
+    { "power", POWER, 0, false },      { "short", SHORT, 0, false },
+    { "enospc", FAIL, ENOSPC, false }, { "eio", FAIL, EIO, false },
+    { "erofs", FAIL, EROFS, false },   { "full", FAIL, ENOSPC, true },
+    { "readonly", FAIL, EROFS, true },
 };
-
-// What a power cut takes back.
-typedef struct unflushed {
-    enum { MADE, RENAMED, WRITTEN } what;
-    char path[PATH_MAX], from[PATH_MAX]; // from: of a rename
-    off_t size;                          // of what is written: bytes that are safe
-} unflushed;
 
 // The functions of libc have no argument that could bring this: it is the one global.
 static struct {
@@ -50,12 +52,12 @@ static struct {
     const char *folder;   // of the test
     char state[PATH_MAX]; // what is under it counts
     pthread_mutex_t lock;
-    bool counting;
+    bool counting, life;
     kind kind;
-    int error; // of FAIL
+    int error;  // of FAIL
+    bool lasts; // it fails from `at` on
     int at, count;
-    unflushed list[MAX_UNFLUSHED];
-    int unflushed_count;
+    char from[64]; // in a life: the end of the path where counting begins; "": at once
 } here = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 // ---- what it says and is told
@@ -77,10 +79,11 @@ static void note(const char *file, const char *call, const char *path)
     syscall(SYS_close, fd);
 }
 
-// take reads "KIND NUMBER" from the file that is there for this role, once; false: there is none.
+// take reads "KIND NUMBER [FROM]" from the file that is there for this role, once; false: there is
+// none.
 static bool take(void)
 {
-    char path[PATH_MAX], taken[PATH_MAX], text[64] = "", word[16] = "";
+    char path[PATH_MAX], taken[PATH_MAX], text[128] = "", word[16] = "";
     int fd;
 
     path_of(path, "fault.", here.role);
@@ -92,11 +95,13 @@ static bool take(void)
     close(fd);
     here.kind = NONE;
     here.at = 0;
-    if (sscanf(text, "%15s %d", word, &here.at) == 2)
+    here.from[0] = '\0';
+    if (sscanf(text, "%15s %d %63s", word, &here.at, here.from) >= 2)
         for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
             if (strcmp(word, kinds[i].name) == 0) {
                 here.kind = kinds[i].kind;
                 here.error = kinds[i].error;
+                here.lasts = kinds[i].lasts;
             }
     return true;
 }
@@ -123,10 +128,26 @@ static bool ends_with(const char *path, const char *end)
     return length >= n && strcmp(path + length - n, end) == 0;
 }
 
+static void begin_life(const char *path)
+{
+    bool told = take();
+
+    if (told)
+        here.counting = false;
+    if (told || (!here.counting && here.from[0])) {
+        here.counting = !here.from[0] || ends_with(path, here.from);
+        here.count = 0;
+    }
+}
+
 static void begin(const char *call, const char *path)
 {
     bool worker = strcmp(here.role, "worker") == 0;
 
+    if (here.life)
+        begin_life(path);
+    if (here.life)
+        return;
     if (worker ? strcmp(call, "mkdir") != 0 || !ends_with(path, "/commits")
                : strcmp(call, "open") != 0 || !ends_with(path, "/state.safetensors.tmp"))
         return;
@@ -137,77 +158,6 @@ static void begin(const char *call, const char *path)
         wait_at_gate();
     else
         take();
-}
-
-// ---- a power cut
-
-static void keep(int what, const char *path, const char *from, off_t size)
-{
-    unflushed *u = &here.list[here.unflushed_count];
-
-    if (here.unflushed_count == MAX_UNFLUSHED || strstr(path, "akssld.db"))
-        return; // SQLite's files are written in place: tests/sim cuts those
-    u->what = what;
-    u->size = size;
-    snprintf(u->path, sizeof u->path, "%s", path);
-    snprintf(u->from, sizeof u->from, "%s", from);
-    here.unflushed_count++;
-}
-
-static bool is_in(const char *path, const char *folder)
-{
-    size_t length = strlen(folder);
-
-    return strncmp(path, folder, length) == 0 && path[length] == '/' &&
-           !strchr(path + length + 1, '/');
-}
-
-// A flush of path makes its bytes safe, or of a folder the names in it.
-static void flushed(const char *path)
-{
-    int left = 0;
-
-    for (int i = 0; i < here.unflushed_count; i++) {
-        const unflushed *u = &here.list[i];
-
-        if (u->what == WRITTEN ? strcmp(u->path, path) != 0 : !is_in(u->path, path))
-            here.list[left++] = *u;
-    }
-    here.unflushed_count = left;
-}
-
-static void remember_write(const char *path, int fd)
-{
-    struct stat st;
-
-    for (int i = 0; i < here.unflushed_count; i++)
-        if (here.list[i].what == WRITTEN && strcmp(here.list[i].path, path) == 0)
-            return;
-    if (fstat(fd, &st) == 0)
-        keep(WRITTEN, path, "", st.st_size);
-}
-
-// A file that is renamed takes what is unflushed of it along.
-static void remember_rename(const char *from, const char *to)
-{
-    for (int i = 0; i < here.unflushed_count; i++)
-        if (here.list[i].what == WRITTEN && strcmp(here.list[i].path, from) == 0)
-            snprintf(here.list[i].path, sizeof here.list[i].path, "%s", to);
-    keep(RENAMED, to, from, 0);
-}
-
-static void take_back(void)
-{
-    while (here.unflushed_count) {
-        const unflushed *u = &here.list[--here.unflushed_count];
-
-        if (u->what == WRITTEN)
-            (void)!truncate(u->path, u->size);
-        else if (u->what == RENAMED)
-            syscall(SYS_rename, u->path, u->from);
-        else if (syscall(SYS_unlink, u->path) < 0)
-            syscall(SYS_rmdir, u->path);
-    }
 }
 
 // ---- the fault
@@ -223,7 +173,7 @@ static void die(bool power)
     if (file && fscanf(file, "%d", &pid) == 1 && pid > 1 && pid != getpid())
         kill(pid, SIGKILL); // first, so that it sees nothing of what comes
     if (power)
-        take_back();
+        fault_take_back();
     kill(getpid(), SIGKILL);
     for (;;)
         pause();
@@ -234,6 +184,12 @@ static bool counts(const char *path)
     return here.role && strncmp(path, here.state, strlen(here.state)) == 0;
 }
 
+// A full disk takes no bytes and no names, and gives up what is there.
+static bool takes_room(const char *call)
+{
+    return strstr(call, "open") || strstr(call, "write") || strcmp(call, "mkdir") == 0;
+}
+
 // next counts a call and says what happens to it.
 static kind next(const char *call, const char *path)
 {
@@ -242,7 +198,9 @@ static kind next(const char *call, const char *path)
         return NONE;
     here.count++;
     note("trace", call, path);
-    if (here.kind == NONE || here.count != here.at)
+    if (here.kind == NONE || (here.lasts ? here.count < here.at : here.count != here.at))
+        return NONE;
+    if (here.lasts && here.error == ENOSPC && !takes_room(call))
         return NONE;
     note("fired", call, path);
     return here.kind;
@@ -295,6 +253,30 @@ static bool fd_counts(int fd, char path[PATH_MAX])
     return counts(path);
 }
 
+static bool fails(const char *call, const char *path)
+{
+    bool failed;
+
+    enter();
+    failed = next(call, path) == FAIL;
+    leave(0);
+    if (failed)
+        errno = here.error;
+    return failed;
+}
+
+bool fault_fails(const char *call, const char *path)
+{
+    return here.life && counts(path) && fails(call, path);
+}
+
+bool fault_fails_at(const char *call, int fd)
+{
+    char path[PATH_MAX];
+
+    return here.life && fd_counts(fd, path) && fails(call, path);
+}
+
 // ---- the calls
 
 #define SHOWN __attribute__((visibility("default")))
@@ -312,7 +294,7 @@ static long open_it(const char *path, int flags, mode_t mode)
     there = stat(path, &st) == 0;
     fd = change("open", path, SYS_openat, arg, 0);
     if (fd >= 0 && !there)
-        keep(MADE, path, "", 0);
+        fault_remember_made(path);
     return leave(fd);
 }
 
@@ -353,7 +335,7 @@ static ssize_t write_it(const char *call, long number, int fd, const void *data,
     if (!fd_counts(fd, path))
         return syscall(number, fd, data, size, at);
     enter();
-    remember_write(path, fd);
+    fault_remember_write(path, fd);
     n = change(call, path, number, arg, size);
     return leave(n);
 }
@@ -384,7 +366,7 @@ static int on_fd(const char *call, long number, int fd, long second)
     enter();
     rc = change(call, path, number, arg, 0);
     if (rc == 0 && number != SYS_ftruncate)
-        flushed(path);
+        fault_flushed(path);
     return (int)leave(rc);
 }
 
@@ -415,9 +397,9 @@ static int on_name(const char *call, long number, const char *path, long second)
     enter();
     rc = change(call, path, number, arg, 0);
     if (rc == 0 && number == SYS_mkdir)
-        keep(MADE, path, "", 0);
+        fault_remember_made(path);
     if (rc == 0 && number == SYS_rename)
-        remember_rename(path, (const char *)second);
+        fault_remember_rename(path, (const char *)second);
     return (int)leave(rc);
 }
 
@@ -455,13 +437,16 @@ __attribute__((constructor)) static void meet(void)
     int fd = open("/proc/self/cmdline", O_RDONLY | O_CLOEXEC);
     ssize_t n = fd < 0 ? 0 : read(fd, line, sizeof line - 2);
     const char *second = n > 0 ? line + strlen(line) + 1 : "";
-    const char *folder = getenv("AKSSL_FAULT_FOLDER");
+    const char *folder = getenv("AKSSL_FAULT_FOLDER"), *rank = getenv("OMPI_COMM_WORLD_RANK");
 
     if (fd >= 0)
         close(fd);
     if (!folder)
         return;
     here.folder = folder;
+    here.life = getenv("AKSSL_FAULT_LIFE") != NULL;
+    if (here.life && rank && strcmp(rank, "0") != 0)
+        return;
     snprintf(here.state, sizeof here.state, "%s/state/", folder);
     if (ends_with(line, "/akssl-worker") && strcmp(second, "run") == 0)
         here.role = "worker";
