@@ -19,7 +19,7 @@
 #include "proto/base/clock.h"
 #include "proto/base/error.h"
 
-enum { GRACE_S = 4, MAX_GRACE_S = 600, LEFTOVER_MS = 1500, MAX_EXIT = 64 };
+enum { GRACE_S = 4, MAX_GRACE_S = 600, LEAVE_MS = 1000, LEFTOVER_MS = 1500, MAX_EXIT = 64 };
 
 // ---- the scratch folder: OpenMPI 4.1's names, then 5.0's
 
@@ -142,6 +142,16 @@ static int wait_for(pid_t child, const sigset_t *signals)
     return status;
 }
 
+// let_leave waits for ranks, whose leash ends them: they take along what mpirun leaves.
+static void let_leave(const char *mark)
+{
+    const struct timespec pause = { .tv_nsec = 20 * 1000000L };
+    int64_t end = ak_clock_ns() + LEAVE_MS * INT64_C(1000000);
+
+    while (ak_process_signal(mark, 0) > 0 && ak_clock_ns() < end)
+        nanosleep(&pause, NULL);
+}
+
 static void block_signals(sigset_t *signals)
 {
     sigemptyset(signals);
@@ -174,6 +184,7 @@ int ak_guard(char **argv)
         return 126;
     }
     status = wait_for(child, &signals);
+    let_leave(mark);
     ak_process_end_marked(mark, LEFTOVER_MS);
     ak_guard_clean(mark);
     if (write_exit(argv[0], status) < 0)

@@ -13,7 +13,8 @@
 // have others to ask.
 //
 // A killed mpirun leaves its session folder and its ranks' shared memory behind: both are kept in a
-// folder of the run's, which the guard makes and removes.
+// folder of the run's, which the guard makes and removes.  Over several hosts they are in OpenMPI's
+// own places, and the ranks remove them (worker/leftover.h): they have 1 s for it.
 
 #ifndef AK_DAEMON_GUARD_H
 #define AK_DAEMON_GUARD_H

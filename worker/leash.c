@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "proto/base/alloc.h"
+#include "worker/leftover.h"
 
 enum { LOOK_MS = 250, RUN_MS = 1000, MISSES = 2 };
 
@@ -48,6 +49,7 @@ static void *watch(void *arg)
     while (getppid() == l->parent && !is_over(l) &&
            poll(&end, 1, end.fd < 0 ? LOOK_MS : RUN_MS) <= 0)
         continue;
+    ak_leftover_remove();
     kill(getpid(), SIGKILL);
     return NULL;
 }

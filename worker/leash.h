@@ -15,7 +15,8 @@
 #define AK_WORKER_LEASH_H
 
 // ak_leash_start begins to watch; once the parent is gone, or secret_file, if that was there
-// before, this process gets SIGKILL.  secret_file must last; "" for none.
+// before, this process removes what OpenMPI leaves (leftover.h) and gets SIGKILL.  secret_file must
+// last; "" for none.
 void ak_leash_start(const char *secret_file);
 
 #endif
