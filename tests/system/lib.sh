@@ -17,6 +17,10 @@ export AKSSL_SERVER=unix:$dir/s
 export AKSSL_TEST_FOLDER=$dir
 fashion=/usr/share/datasets/fashion-mnist
 daemon=
+starter=() # what akssld is started by: `ip netns exec NAME`, or nothing
+uplink=()  # flags by which ranks on another host reach it
+namespaces=()
+there=''
 peer=$bin/../tests/system.peer
 
 say() { printf '%s: %s\n' "$name" "$*"; }
@@ -52,6 +56,7 @@ cleanup() {
         [ -e "$left" ] && rm -rf "/dev/shm/akssl-$(basename "$left" .secret)"
     done
     mountpoint -q "$dir/small" && umount "$dir/small"
+    for left in "${namespaces[@]}"; do ip netns del "$left"; done
     if [ -n "${AKSSL_TEST_KEEP:-}" ]; then say "kept $dir"; else rm -rf "$dir"; fi
 }
 trap cleanup EXIT
@@ -89,21 +94,40 @@ describe() {
     done
 }
 
-# two_hosts makes two network namespaces, $here (10.77.0.1) and $there (10.77.0.2), with a link between them,
-# the interfaces v$here and v$there; skips where it cannot.
-two_hosts() {
+# make_hosts makes two network namespaces, $here (10.77.0.1) and $there (10.77.0.2), with a link between them,
+# the interfaces v$here and v$there; where it cannot, $why says why.
+make_hosts() {
     local host
-    [ "$(id -u)" -eq 0 ] && command -v ip >/dev/null || skip "needs root and iproute2"
+    why="needs root and iproute2"
+    [ "$(id -u)" -eq 0 ] && command -v ip >/dev/null || return 1
+    why="no network namespaces here"
+    ip netns add "aka$$" 2>/dev/null && namespaces=("aka$$") || return 1
+    ip netns add "akb$$" && namespaces+=("akb$$") || return 1
     here=aka$$ there=akb$$
-    trap 'cleanup; ip netns del "$here"; ip netns del "$there"' EXIT
-    ip netns add "$here" 2>/dev/null && ip netns add "$there" || skip "no network namespaces here"
-    ip link add "v$here" netns "$here" type veth peer name "v$there" netns "$there" || skip "no veth pairs here"
+    why="no veth pairs here"
+    ip link add "v$here" netns "$here" type veth peer name "v$there" netns "$there" || return 1
     ip -n "$here" addr add 10.77.0.1/24 dev "v$here"
     ip -n "$there" addr add 10.77.0.2/24 dev "v$there"
     for host in "$here" "$there"; do
         ip -n "$host" link set lo up
         ip -n "$host" link set "v$host" up
     done
+}
+two_hosts() { make_hosts || skip "$why"; }
+
+# link up|down
+link() { ip -n "$there" link set "v$there" "$1"; }
+
+# mpirun_there has the ranks of launcher `local` run on the other host; they reach akssld by TLS alone.
+mpirun_there() {
+    local mpirun
+    mpirun=$(command -v mpirun) || skip "no mpirun"
+    printf '#!/bin/sh\nexec ip netns exec "%s" "%s" "$@"\n' "$there" "$mpirun" >"$dir/mpirun"
+    chmod 700 "$dir/mpirun"
+    export AKSSL_MPIRUN=$dir/mpirun
+    "$bin/akssld" --state-dir "$state" --init-tls --host 10.77.0.1 >/dev/null || fail "no certificates"
+    starter=(ip netns exec "$here")
+    uplink=(--listen 10.77.0.1:7443 --uplink 10.77.0.1:7443)
 }
 
 # wait_for SECONDS COMMAND... repeats a quiet command until it holds.
@@ -124,7 +148,7 @@ client() { timeout 300 "$bin/akssl-client" "$@"; }
 
 # start_daemon [FLAG...]: on $state, listening on $AKSSL_SERVER.
 start_daemon() {
-    "$bin/akssld" --state-dir "$state" --socket "$dir/s" --slots "${slots:-4}" "$@" \
+    "${starter[@]}" "$bin/akssld" --state-dir "$state" --socket "$dir/s" --slots "${slots:-4}" "${uplink[@]}" "$@" \
         >>"$dir/daemon.log" 2>&1 &
     daemon=$!
     wait_for 30 client list || fail "the daemon does not answer"
@@ -219,6 +243,16 @@ with open(sys.argv[1], "rb") as file:
                 break
             at, shift = at + 1, shift + 7
 END
+}
+
+# each_step_once JOB_FOLDER STEPS EPOCHS: metrics.jsonl and TensorBoard's events have each once, in their order.
+each_step_once() {
+    local wrong
+    wrong=$(diff <(jq -r .step "$1/metrics.jsonl") <(seq 1 "$2")) || fail "$1/metrics.jsonl has other steps: $wrong"
+    wrong=$(diff <(event_steps "$1/tensorboard/metrics/events.out.tfevents.akssl") <(seq 1 "$2")) ||
+        fail "TensorBoard's events of $1: $wrong"
+    wrong=$(diff <(event_steps "$1/tensorboard/epochs/events.out.tfevents.akssl") <(seq 1 "$3")) ||
+        fail "TensorBoard's epochs of $1: $wrong"
 }
 
 losses() { jq -r '"\(.step) \(.loss)"' "$1/metrics.jsonl"; }

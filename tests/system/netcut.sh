@@ -11,20 +11,8 @@
 cuts=${1:-2}
 two_hosts
 
-# mpirun on the other host.
-mpirun=$(command -v mpirun) || skip "no mpirun"
-cat >"$dir/mpirun" <<END
-#!/bin/sh
-exec ip netns exec "$there" "$mpirun" "\$@"
-END
-chmod 700 "$dir/mpirun"
-export AKSSL_MPIRUN=$dir/mpirun
-
-"$bin/akssld" --state-dir "$state" --init-tls --host 10.77.0.1 >/dev/null || fail "no certificates"
-ip netns exec "$here" "$bin/akssld" --state-dir "$state" --socket "$dir/s" --slots 4 \
-    --listen 10.77.0.1:7443 --uplink 10.77.0.1:7443 --adopt-timeout 300 >>"$dir/daemon.log" 2>&1 &
-daemon=$!
-wait_for 30 client list || fail "the daemon does not answer"
+mpirun_there
+start_daemon --adopt-timeout 300
 
 step() { # the last step that the ranks have written down
     tail -n 1 "$job/metrics.jsonl" 2>/dev/null | jq -r '.step // 0' 2>/dev/null || echo 0
@@ -53,12 +41,12 @@ twin=$job
 submit "${run[@]}"
 wait_for 120 heard 0 || fail "job $id does not start"
 for ((cut = 1; cut <= cuts; cut++)); do
-    ip -n "$there" link set "v$there" down
+    link down
     before=$(step)
     sleep $((cut % 2 ? 4 : 20)) # the second is long enough to be noticed by both ends
     after=$(step)
     [ "$(field "$id" state)" = RUNNING ] || fail "job $id is $(field "$id" state) while its network is cut"
-    ip -n "$there" link set "v$there" up
+    link up
     say "cut $cut: the ranks went from step $before to $after without akssld"
     [ $((cut % 2)) -eq 1 ] || [ "$after" -gt "$before" ] ||
         fail "the run stood still while its network was cut"

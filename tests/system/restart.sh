@@ -39,17 +39,6 @@ went_on() {
     [ "$(field "$id" restarts)" = 0 ] || fail "the run was started again: $(field "$id" reason)"
 }
 
-each_step_once() {
-    local wrong
-    wrong=$(jq -r .step "$job/metrics.jsonl" | awk '$1 != NR { print; exit }')
-    [ -z "$wrong" ] || fail "metrics.jsonl: step $wrong is missing, or there twice"
-    [ "$(steps)" -eq $((epochs * 4)) ] || fail "metrics.jsonl has $(steps) steps, not $((epochs * 4))"
-    wrong=$(diff <(event_steps "$job/tensorboard/metrics/events.out.tfevents.akssl") <(seq 1 $((epochs * 4)))) ||
-        fail "TensorBoard's events: $wrong"
-    wrong=$(diff <(event_steps "$job/tensorboard/epochs/events.out.tfevents.akssl") <(seq 1 "$epochs")) ||
-        fail "TensorBoard's epochs: $wrong"
-}
-
 kills() {
     local run before
     wait_for 100 has_steps 4 || fail "job $id does not begin"
@@ -120,6 +109,6 @@ fi
 submit "${long[@]}"
 "$what"
 same_run "$reference" "$job"
-each_step_once
+each_step_once "$job" $((epochs * 4)) "$epochs"
 
 pass

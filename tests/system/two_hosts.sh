@@ -7,7 +7,6 @@
 
 command -v setpriv unshare >/dev/null || skip "needs util-linux"
 two_hosts
-link() { ip -n "$there" link set "v$there" "$1"; }
 
 # A remote shell of the site's own.  Without a link it waits, as ssh does, and as ssh it takes no environment along.
 cat >"$dir/agent" <<END
