@@ -1,6 +1,6 @@
 #!/bin/bash
 # tests/system/hosts.sh BIN_DIR -- launcher `hosts`: a job over two hosts ends with the bytes of a local run;
-# a host that is cut off is left out, its jobs go on without it, and it is used again when it is back.
+# a host that is cut off is left out, its jobs go on without it, and it is used again when it is back, by them too.
 
 # shellcheck source=tests/system/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -22,6 +22,7 @@ there() { # ranks on the other host
     return "$found"
 }
 not_there() { ! there; }
+is() { [ "$(field "$id" state)" = "$1" ]; }
 steps() { [ "$(field "$id" progress.step)" -ge "$1" ]; }
 answers() { client --json catalogue | jq -e '.launchers[] | select(.name == "hosts") | .slots == 4'; }
 
@@ -33,6 +34,7 @@ run=("${small[@]}" --method moco_v2 --option K=96 --ranks 4 --epochs 3 --commit-
 submit "${run[@]}" --launcher local
 finish "$id"
 twin=$job
+quick=$id
 
 # Cut off in the middle of a run.
 submit "${run[@]}"
@@ -79,4 +81,36 @@ finish "$id"
 grep -q resizing "$dir/daemon.log" && fail "the run did not keep its places"
 same_run "$twin" "$job"
 say "job $id ran on both hosts again, through a kill of akssld, to the same bytes"
+
+# Back while a job still runs: that takes both hosts again, once they have been free for 10 s.  It has so many epochs
+# that it goes on for more than that with the twin's speed.
+took=$(($(field "$quick" ended_ms) - $(field "$quick" started_ms)))
+epochs=$((3 * 45000 / took))
+[ "$epochs" -ge 60 ] || epochs=60
+[ "$epochs" -le 600 ] || epochs=600
+long=("${run[@]}" --epochs "$epochs" --commit-every 20)
+submit "${long[@]}" --launcher local
+finish "$id"
+twin=$job
+submit "${long[@]}"
+wait_for 60 steps 2 || fail "job $id does not start"
+is_on 10.77.0.1:2,10.77.0.2:2 || fail "its ranks are on $(cat "$job"/run/*.hosts)"
+link down
+wait_for 60 is_on 10.77.0.1:2 || fail "its ranks are on $(cat "$job"/run/*.hosts)"
+wait_for 60 is RUNNING || fail "job $id is $(field "$id" state) without the lost host"
+wait_for 60 says "4 ranks were asked for: akssld has 2 cores" || fail "its reason is '$(field "$id" reason)'"
+alone=$(field "$id" progress.step)
+link up
+wait_for 60 is_on 10.77.0.1:2,10.77.0.2:2 || fail "job $id does not grow: $(field "$id" state) at step $(field "$id" progress.step)"
+wait_for 60 is RUNNING || fail "job $id is $(field "$id" state) after it has grown"
+there || fail "no rank runs on the host that is back"
+grep -q "job $id: resizing to 4 ranks: there are more cores now" "$dir/daemon.log" || fail "the log does not say why it grew"
+[ "$(field "$id" ranks)" = 4 ] && [ -z "$(field "$id" reason)" ] || fail "it has $(field "$id" ranks) ranks: $(field "$id" reason)"
+grown=$(field "$id" committed_step)
+[ "$grown" -gt "$alone" ] || fail "it grew from step $grown, and was at $alone before"
+finish "$id"
+[ -z "$(field "$id" restarts)" ] || [ "$(field "$id" restarts)" = 0 ] || fail "growth counts as a restart"
+same_run "$twin" "$job"
+each_step_once "$job" $((4 * epochs)) "$epochs"
+say "job $id took both hosts again at step $grown of $((4 * epochs)), to the same bytes"
 pass
