@@ -2,9 +2,11 @@
 # tests/system/chaos.sh BIN_DIR [KILLS] [SEED] -- strike at random moments, again and again: every job ends
 # SUCCEEDED, with the bytes and the steps of its twin that nobody disturbed.
 #
-# A strike is kill -9 of a rank, of mpirun, of its guard, of akssld, or of all of them at once; or a
-# rank is stopped for a while; or the disk is full for a while (where a small one can be mounted).
-# SEED draws the strikes, but not the moments at which they land.  Kills alone count towards KILLS.
+# A strike is kill -9 of a rank, of mpirun, of its guard, of akssld, or of all of them at once; SIGSTOP of a rank,
+# of mpirun or of akssld for a while, now and then (`long`) beyond what others wait for it; the link between the ranks
+# and akssld is down for a while (where there are namespaces; they are two hosts then); or the disk is full for a
+# while (where a small one can be mounted).  Strikes are drawn as cards are, so each kind comes again and again.
+# SEED draws them, but not the moments at which they land.  Kills alone count towards KILLS.
 
 # shellcheck source=tests/system/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -12,9 +14,13 @@
 kills=${1:-25}
 RANDOM=${2:-1}
 slots=4
+epochs=${epochs:-15}
 methods=(simclr moco_v2 swav dino)
 declare -A twin count
-declare -a running=()
+declare -a running=() deck=()
+longs=(long_rank long_mpirun long_akssld long_cut)
+lacks='' # what there is none of here
+lease=(--adopt-timeout 8 --orphan-timeout 4)
 done_jobs=0
 killed=0
 
@@ -22,7 +28,14 @@ disk=${AKSSL_CHAOS_DISK-yes} # empty: no full disks
 if mkdir "$state" && [ -n "$disk" ] && mount -t tmpfs -o size=6g none "$state" 2>/dev/null; then
     trap 'cleanup; umount "$state" 2>/dev/null; rm -rf "$dir"' EXIT
 else
+    [ -z "$disk" ] || lacks+="; NO FULL DISK: a small one cannot be mounted here"
     disk=
+fi
+if make_hosts 2>/dev/null; then
+    mpirun_there
+else
+    there=''
+    lacks+="; NO CUTS: $why"
 fi
 
 start() { # METHOD RANKS
@@ -32,7 +45,7 @@ start() { # METHOD RANKS
     swav) more=(--option "num_prototypes=64,hidden_dim=64,queue_length=100,epoch_queue_starts=0,num_crops=2") ;;
     dino) more=(--option "projection_dim=256,hidden_dim=64,bottleneck_dim=32,num_crops=2") ;;
     esac
-    submit "${small[@]}" --method "$1" --epochs "${epochs:-15}" --ranks "$2" --commit-every 5 \
+    submit "${small[@]}" --method "$1" --epochs "$epochs" --ranks "$2" --commit-every 5 \
         --max-restarts 1000 --keep 2 "${more[@]}"
 }
 
@@ -51,20 +64,30 @@ guards() { # the akssld processes that are not the daemon
     for pid in $(processes akssld); do [ "$pid" = "$daemon" ] || echo "$pid"; done
 }
 
+tell() { # KIND WORDS...
+    count[$1]=$((${count[$1]:-0} + 1))
+    say "strike $killed: $*"
+}
+
 hit() { # KIND PID...: kill -9 them
     local kind=$1
     shift
     [ $# -gt 0 ] || return 1
     kill -KILL "$@" 2>/dev/null || return 1
     killed=$((killed + 1))
-    count[$kind]=$((${count[$kind]:-0} + 1))
-    say "strike $killed: $kind ($*)"
+    tell "$kind" "($*)"
 }
+
+hit_rank() {
+    local pid
+    pid=$(pick akssl-worker) && hit rank "$pid"
+}
+hit_daemon() { hit akssld "$daemon" && again; }
 
 again() { # the daemon comes back after up to 2 s
     wait "$daemon" 2>/dev/null
     sleep "$(among 3)"
-    start_daemon
+    start_daemon "${lease[@]}"
 }
 
 fill() { # the disk, but for what others are quicker to take
@@ -74,38 +97,111 @@ fill() { # the disk, but for what others are quicker to take
     dd if=/dev/zero of="$state/filler.2" bs=4k 2>/dev/null
 }
 
-strike() {
-    local pid all
-    case $(among 20) in
-    [0-6]) pid=$(pick akssl-worker) && hit rank "$pid" ;;
-    [789]) pid=$(pick 'mpirun') || pid=$(pick 'prterun') && hit mpirun "$pid" ;;
-    10 | 11)
-        # shellcheck disable=SC2046 # a list
-        set -- $(guards)
-        [ $# -gt 0 ] && hit guard "$1"
-        ;;
-    1[2-5]) hit daemon "$daemon" && again ;;
-    16 | 17)
-        all=$(processes)
-        # shellcheck disable=SC2086 # a list
-        hit all $all && again
-        ;;
-    18)
-        pid=$(pick akssl-worker) && kill -STOP "$pid" && {
-            count[stop]=$((${count[stop]:-0} + 1))
-            sleep "$(among 3)"
-            kill -CONT "$pid" 2>/dev/null
-        }
-        ;;
-    19)
-        [ -z "$disk" ] || {
-            count[disk]=$((${count[disk]:-0} + 1))
-            fill
-            sleep "$(among 3)"
-            rm -f "$state"/filler*
-        }
-        ;;
+hit_all() {
+    # shellcheck disable=SC2046 # a list
+    hit all $(processes) && again
+}
+
+launcher() { pick mpirun || pick prterun; }
+
+first_rank() { # rank 0 of a run
+    local pid
+    for pid in $(processes akssl-worker | shuf); do
+        tr '\0' '\n' 2>/dev/null <"/proc/$pid/environ" | has -x 'OMPI_COMM_WORLD_RANK=0' && echo "$pid" && return
+    done
+    return 1
+}
+
+# stopped KIND PID SECONDS [COMMAND]: SIGSTOP, the command after a second, SIGCONT after so many.
+stopped() {
+    local from=$SECONDS
+    [ -n "$2" ] && kill -STOP "$2" 2>/dev/null || return 1
+    tell "$1" "($2) for $3 s"
+    [ $# -lt 4 ] || { sleep 1 && "$4"; }
+    until [ $((SECONDS - from)) -ge "$3" ]; do sleep 0.2; done
+    kill -CONT "$2" 2>/dev/null
+    return 0
+}
+
+# without_link KIND SECONDS [COMMAND]
+without_link() {
+    link down
+    tell "$1" "for $2 s"
+    [ $# -lt 3 ] || { sleep 1 && "$3"; }
+    sleep "$2"
+    link up
+}
+
+full_disk() {
+    tell disk
+    fill
+    sleep "$(among 3)"
+    rm -f "$state"/filler*
+}
+
+# The lease of a stopped rank 0 ends while it is stopped, as akssld is started again; a mpirun that is stopped does
+# not see its ranks die; without an akssld that answers, ranks miss their pings after 20 s and commit alone.
+strike() { # KIND; false when there was nothing to strike
+    local some
+    case $1 in
+    rank) hit_rank ;;
+    mpirun) some=$(launcher) && hit mpirun "$some" ;;
+    guard) some=$(guards | head -n 1) && [ -n "$some" ] && hit guard "$some" ;;
+    akssld) hit_daemon ;;
+    all) hit_all ;;
+    stop_rank) stopped "$1" "$(pick akssl-worker)" $((1 + $(among 2))) ;;
+    stop_mpirun) stopped "$1" "$(launcher)" $((1 + $(among 2))) hit_rank ;;
+    stop_akssld) stopped "$1" "$daemon" $((1 + $(among 2))) hit_rank ;;
+    long_rank) stopped "$1" "$(first_rank)" 14 hit_daemon ;;
+    long_mpirun) stopped "$1" "$(launcher)" 8 hit_rank ;;
+    long_akssld) stopped "$1" "$daemon" 27 hit_rank ;;
+    cut) without_link "$1" $((1 + $(among 3))) hit_rank ;;
+    long_cut) without_link "$1" 26 hit_rank ;;
+    disk) full_disk ;;
     esac
+}
+
+shuffle() { # a new deck
+    deck=(rank rank rank rank rank rank rank rank rank rank mpirun mpirun mpirun mpirun mpirun mpirun
+        guard guard guard guard akssld akssld akssld akssld akssld akssld akssld akssld all all all all
+        stop_rank stop_mpirun stop_mpirun stop_akssld stop_akssld long long)
+    [ -z "$there" ] || deck+=(cut cut)
+    [ -z "$disk" ] || deck+=(disk disk)
+}
+
+draw() { # a card that strikes is laid away
+    local at kind
+    [ ${#deck[@]} -gt 0 ] || shuffle
+    at=$((RANDOM % ${#deck[@]})) # not in a shell of its own, which would draw from another seed
+    kind=${deck[at]}
+    if [ "$kind" = long ]; then
+        [ -n "$there" ] || longs=("${longs[@]/long_cut/long_rank}")
+        strike "${longs[0]}" || return 0
+        longs=("${longs[@]:1}" "${longs[0]}")
+    else
+        strike "$kind" || return 0
+    fi
+    unset "deck[at]"
+    deck=("${deck[@]}")
+}
+
+# all_kinds: in many strikes each kind occurs.
+all_kinds() {
+    local kind
+    shuffle
+    for kind in "${deck[@]}" "${longs[@]}"; do
+        [ "$kind" = long ] || [ -n "${count[$kind]:-}" ] || fail "no strike was of the kind '$kind'"
+    done
+}
+
+# What a run's processes share is in its own folder: none is left.
+no_shared_memory() {
+    local run runs
+    runs=$(grep -oE 'run [0-9a-f]{32}' "$dir/daemon.log" | cut -d' ' -f2 | sort -u)
+    [ "$(wc -l <<<"$runs")" -gt "$done_jobs" ] || fail "the log does not name the runs: '$runs'"
+    for run in $runs; do
+        [ ! -e "/dev/shm/akssl-$run" ] || fail "run $run leaves shared memory: $(ls -R "/dev/shm/akssl-$run")"
+    done
 }
 
 # What is paused goes on (a full disk pauses); what has ended is compared with its twin.
@@ -117,6 +213,7 @@ look() {
         case $now in
         SUCCEEDED)
             same_run "${twin[${entry% *}]}" "$state/jobs/$id"
+            each_step_once "$state/jobs/$id" $((4 * epochs)) "$epochs"
             done_jobs=$((done_jobs + 1))
             # A small disk holds the jobs that matter.
             rm -rf "$state/jobs/$id/commits" "$state/jobs/$id/export"
@@ -133,7 +230,7 @@ look() {
     running=("${still[@]}")
 }
 
-start_daemon
+start_daemon "${lease[@]}"
 for method in "${methods[@]}"; do
     start "$method" 2
     finish "$id"
@@ -152,7 +249,7 @@ while [ "$killed" -lt "$kills" ]; do
         done
     fi
     sleep "$(among 2).$(among 10)"
-    strike
+    draw
     look
 done
 say "no more strikes"
@@ -161,7 +258,11 @@ until [ ${#running[@]} -eq 0 ]; do
     sleep 0.5
     look
 done
-for kind in "${!count[@]}"; do summary+="$kind ${count[$kind]}, "; done
-say "$killed kills in $((SECONDS - began)) s (${summary%, }); $done_jobs jobs, all with the bytes of their twins"
+[ "$kills" -lt 100 ] || all_kinds
+stop_daemon
+no_process || sleep 2
+no_shared_memory
+for kind in $(printf '%s\n' "${!count[@]}" | sort); do summary+="$kind ${count[$kind]}, "; done
+say "$killed kills in $((SECONDS - began)) s (${summary%, }$lacks); $done_jobs jobs, all with the bytes of their twins"
 
 pass

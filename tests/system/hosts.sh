@@ -86,7 +86,7 @@ say "job $id ran on both hosts again, through a kill of akssld, to the same byte
 # that it goes on for more than that with the twin's speed.
 took=$(($(field "$quick" ended_ms) - $(field "$quick" started_ms)))
 epochs=$((3 * 45000 / took))
-[ "$epochs" -ge 60 ] || epochs=60
+[ "$epochs" -ge 80 ] || epochs=80
 [ "$epochs" -le 600 ] || epochs=600
 long=("${run[@]}" --epochs "$epochs" --commit-every 20)
 submit "${long[@]}" --launcher local
