@@ -285,5 +285,6 @@ void sim_faults_begin(void)
     begin(plan->bad_every, "bad", spoil);
     begin(plan->jump_every, "jump", jump);
     begin(plan->rogue_every, "rogue", intrude);
+    begin(plan->stranger_every, "stranger", sim_procs_stranger);
     sim_after(SIM_WORLD, plan->faults_end - sim_here->now + 1, "calm", on_calm, NULL, NULL);
 }

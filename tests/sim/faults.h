@@ -5,10 +5,11 @@
 
 #include "tests/sim/world.h"
 
-// sim_plan_draw draws the seed's plan; sim_plant_parse reads the name of a planted fault.
+// sim_plan_draw draws the seed's plan; sim_plant_parse reads the name of a planted fault, and
+// sim_plant_sentence is a part of what must be said of it.
 void sim_plan_draw(sim_plan *plan);
 sim_plant sim_plant_parse(const char *name);
-const char *sim_plant_name(sim_plant plant);
+const char *sim_plant_sentence(sim_plant plant);
 
 void sim_faults_begin(void);
 

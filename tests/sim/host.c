@@ -13,6 +13,7 @@
 
 #include "proto/base/alloc.h"
 #include "tests/sim/files.h"
+#include "tests/sim/oracle.h"
 #include "tests/sim/wrap.h"
 
 // ---- folders; what DIR points to is ours
@@ -134,8 +135,10 @@ int __wrap_kill(pid_t pid, int number)
         errno = ESRCH;
         return -1;
     }
-    if (number)
+    if (number) {
+        sim_oracle_signalled(proc, number);
         sim_procs_signal(proc, number);
+    }
     return 0;
 }
 
@@ -155,8 +158,10 @@ long __wrap_syscall(long number, ...)
         errno = ENOSYS;
         return -1;
     }
-    if (signal && !sim_here->dead)
+    if (signal && !sim_here->dead && file->proc->alive) {
+        sim_oracle_signalled(file->proc, signal);
         sim_procs_signal(file->proc, signal);
+    }
     return 0;
 }
 

@@ -107,7 +107,7 @@ static void live(void)
     s->disk->crash_op = 0;
     if (!s->slots || sim_chance(s->plan.slots_change))
         s->slots = (int)sim_range(1, 8);
-    s->procs->daemon_pid = ++s->procs->last_pid;
+    s->procs->daemon_pid = sim_procs_number();
     sim_trace("akssld starts, life %d", s->lives);
     if (sim_chance(10) && s->now < s->plan.faults_end && s->plan.crash_every) { // dies at birth
         s->disk->crash_op = s->disk->ops + sim_range(1, 60);
@@ -118,6 +118,7 @@ static void live(void)
     died = s->dead;
     s->up = s->in_daemon = s->dead = false;
     s->net->server = NULL;
+    s->procs->daemon_pid = 0;
     sim_trace("akssld is gone: %s", died ? "dead" : rc < 0 ? ak_error_text() : "stopped");
     after_life(died);
 }

@@ -22,9 +22,9 @@ typedef struct options {
     sim_plant plant;
 } options;
 
-static uint64_t tell_story(uint64_t seed, const options *o, bool trace)
+static uint64_t tell_story(uint64_t seed, const options *o, int report)
 {
-    sim s = { .trace = trace, .plant = o->plant };
+    sim s = { .trace = o->trace, .plant = o->plant, .report = report };
     uint64_t hash;
 
     sim_begin(&s, seed);
@@ -39,55 +39,72 @@ static uint64_t tell_story(uint64_t seed, const options *o, bool trace)
     return hash;
 }
 
-// A batch runs in a process of its own, which a broken story ends.  The pipe tells how far it got.
-static int run_batch(uint64_t first, int64_t count, const options *o, uint64_t *reached)
+static _Noreturn void tell_batch(uint64_t first, int64_t count, const options *o, int report)
+{
+    for (int64_t i = 0; i < count; i++) {
+        const sim_report begins = { .seed = first + (uint64_t)i };
+
+        if (write(report, &begins, sizeof begins) < 0)
+            _exit(1);
+        tell_story(begins.seed, o, report);
+    }
+    fflush(stdout);
+    exit(0); // so that a leak checker looks
+}
+
+// A batch runs in a process of its own, which a broken story ends.  The pipe tells how far it got,
+// and what is broken.
+static int run_batch(uint64_t first, int64_t count, const options *o, sim_report *last)
 {
     int pipes[2], status;
-    uint64_t seed;
+    sim_report report;
     pid_t pid;
 
     fflush(stdout);
     if (pipe(pipes) < 0)
         return -1;
     pid = fork();
-    if (pid == 0) {
-        for (int64_t i = 0; i < count; i++) {
-            seed = first + (uint64_t)i;
-            if (write(pipes[1], &seed, sizeof seed) < 0)
-                _exit(1);
-            tell_story(seed, o, o->trace);
-        }
-        fflush(stdout);
-        exit(0); // so that a leak checker looks
-    }
+    if (pid == 0)
+        tell_batch(first, count, o, pipes[1]);
     close(pipes[1]);
-    while (pid > 0 && read(pipes[0], &seed, sizeof seed) == (ssize_t)sizeof seed)
-        *reached = seed;
+    while (pid > 0 && read(pipes[0], &report, sizeof report) == (ssize_t)sizeof report)
+        *last = report;
     close(pipes[0]);
     if (pid < 0 || waitpid(pid, &status, 0) < 0)
         return -1;
     if (WIFSIGNALED(status))
-        printf("seed %llu: signal %d\n", (unsigned long long)*reached, WTERMSIG(status));
+        printf("seed %llu: signal %d\n", (unsigned long long)last->seed, WTERMSIG(status));
     return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : 1;
 }
 
-// find gives the first seed at which something breaks, in *broken; 0 when nothing does.
-static int find(const options *o, uint64_t *broken)
+// is_found says whether what is broken is what was planted.
+static bool is_found(const options *o, const sim_report *last)
 {
-    for (int64_t done = 0; done < o->seeds; done += BATCH) {
-        int64_t count = o->seeds - done < BATCH ? o->seeds - done : BATCH;
-        int rc = run_batch(o->first + (uint64_t)done, count, o, broken);
+    return strstr(last->broken, sim_plant_sentence(o->plant)) != NULL;
+}
 
-        if (rc)
+// find gives the first seed at which something breaks, in *last; 0 when nothing does.  A planted
+// fault may break other things first: those seeds are passed over.
+static int find(const options *o, sim_report *last)
+{
+    int64_t done = 0;
+
+    while (done < o->seeds) {
+        int64_t count = o->seeds - done < BATCH ? o->seeds - done : BATCH;
+        int rc = run_batch(o->first + (uint64_t)done, count, o, last);
+
+        if (rc && (rc < 0 || !o->within || !last->broken[0] || is_found(o, last)))
             return rc;
+        done = rc ? (int64_t)(last->seed - o->first) + 1 : done + count;
     }
     return 0;
 }
 
 static int usage(void)
 {
-    fprintf(stderr, "usage: simulate [--seeds N] [--first N] [--seed N] [--trace] [--hash]\n"
-                    "           [--plant ack-commit|ack-submit|adopt-mark [--within N]]\n");
+    fprintf(stderr,
+            "usage: simulate [--seeds N] [--first N] [--seed N] [--trace] [--hash]\n"
+            "           [--plant ack-commit|ack-submit|adopt-mark|adopt-pid [--within N]]\n");
     return 2;
 }
 
@@ -133,25 +150,28 @@ int main(int argc, char **argv)
 {
     const char *is_long = getenv("AKSSL_LONG");
     options o = { .first = 1, .seeds = is_long && is_long[0] == '1' ? LONG_SEEDS : DEFAULT_SEEDS };
-    uint64_t broken = 0;
+    sim_report last = { 0 };
     int rc;
 
     if (!parse(&o, argc, argv))
         return usage();
     set_environment();
     sim_vfs_register();
-    rc = find(&o, &broken);
+    rc = find(&o, &last);
     if (rc < 0) {
         perror("simulate");
         return 1;
     }
     if (o.within) {
-        printf(rc ? "the planted fault is found: seed %llu\n" : "the planted fault is not found\n",
-               (unsigned long long)broken);
-        return rc ? 0 : 1;
+        bool found = rc && last.broken[0] && is_found(&o, &last);
+
+        printf(found ? "the planted fault is found: seed %llu\n"
+                     : "the planted fault is not found: seed %llu is the last\n",
+               (unsigned long long)last.seed);
+        return found ? 0 : 1;
     }
     if (rc)
-        printf("replay it: %s --seed %llu --trace\n", argv[0], (unsigned long long)broken);
+        printf("replay it: %s --seed %llu --trace\n", argv[0], (unsigned long long)last.seed);
     else
         printf("%lld stories, nothing broken\n", (long long)o.seeds);
     return rc;

@@ -295,6 +295,21 @@ static void look_at_cores(const ak_daemon *d)
                    ak_run_cores(d, ak_launcher_find("local")), d->config->slots);
 }
 
+// akssld ends its tools, and the processes of runs that it has decided to end, and no others.
+void sim_oracle_signalled(const sim_proc *proc, int signal)
+{
+    const ak_daemon *d = sim_here->d;
+    const ak_run *run = d && proc->run ? run_of(d, proc->run->id) : NULL;
+
+    if (!proc->run && !proc->handle)
+        sim_broken("akssld signals process %d, which is a stranger's: signal %d", proc->pid,
+                   signal);
+    if (run && run->phase < AK_RUN_ENDING)
+        sim_broken("akssld signals process %d of job %" PRId64
+                   ", and its run %s is not to end: signal %d",
+                   proc->pid, proc->run->job, proc->run->id, signal);
+}
+
 void sim_oracle_look(void)
 {
     const ak_daemon *d = sim_here->d;

@@ -59,6 +59,7 @@ void sim_oracle_welcomed(sim_run *run, int64_t step);         // it resumes ther
 void sim_oracle_committed(sim_run *run, int64_t step);        // acknowledged
 void sim_oracle_finished(sim_run *run, ak_job_state outcome); // acknowledged
 void sim_oracle_moved(int64_t job, ak_job_state from, ak_job_state to);
+void sim_oracle_signalled(const sim_proc *proc, int signal); // by akssld
 
 // sim_oracle_rotten says whether a file in commits/PREFIX-STEP is rotten.
 bool sim_oracle_rotten(int64_t job, int64_t step, const char *prefix);

@@ -30,6 +30,8 @@ void sim_plan_draw(sim_plan *plan)
         .bad_every = maybe(25, 10, 60),
         .jump_every = maybe(20, 5, 40),
         .rogue_every = maybe(40, 2, 20),
+        .stranger_every = maybe(80, 2, 15),
+        .pids = (int)sim_range(70, 140),
         .net_ms = delays[sim_range(0, 3)],
         .work_ms = delays[sim_range(0, 2)],
         .step_ms = sim_range(50, 1500),
@@ -46,18 +48,26 @@ void sim_plan_draw(sim_plan *plan)
     plan->limit = plan->faults_end + 7200 * SIM_S;
 }
 
-static const char *const names[SIM_PLANT_END] = { "none", "ack-commit", "ack-submit",
-                                                  "adopt-mark" };
+// The name of a planted fault, and a part of the sentence by which it is found.
+static const struct {
+    const char *name, *sentence;
+} plants[SIM_PLANT_END] = {
+    [SIM_PLANT_NONE] = { "none", "" },
+    [SIM_PLANT_ACK_COMMIT] = { "ack-commit", "the commit of step" },
+    [SIM_PLANT_ACK_SUBMIT] = { "ack-submit", "was acknowledged, and is not in the database" },
+    [SIM_PLANT_ADOPT_MARK] = { "adopt-mark", "without the run's secret was heard" },
+    [SIM_PLANT_ADOPT_PID] = { "adopt-pid", "akssld signals process" },
+};
 
 sim_plant sim_plant_parse(const char *name)
 {
     for (int i = 0; i < SIM_PLANT_END; i++)
-        if (strcmp(names[i], name) == 0)
+        if (strcmp(plants[i].name, name) == 0)
             return (sim_plant)i;
     return SIM_PLANT_END;
 }
 
-const char *sim_plant_name(sim_plant plant)
+const char *sim_plant_sentence(sim_plant plant)
 {
-    return names[plant];
+    return plants[plant].sentence;
 }

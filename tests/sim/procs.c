@@ -13,11 +13,12 @@
 #include "tests/sim/rank.h"
 
 enum { START_MS = 300, TERM_MS = 1500, LEAK = 15, DEAF = 8 }; // the last two: per cent
+enum { FIRST_PID = 100, STRANGER_S = 120, BOOT = 12, BOOT_GAP = 6 };
 
 void sim_procs_begin(void)
 {
     sim_here->procs = sim_alloc(sizeof(sim_procs));
-    sim_here->procs->last_pid = 100;
+    sim_here->procs->last_pid = FIRST_PID;
 }
 
 // ---- as /proc shows them
@@ -35,10 +36,22 @@ static char *join(char *const *strings, size_t *size)
     return text;
 }
 
+// What a daemon would take a process for that remembers numbers: the newest guard that had this
+// one.
+static const sim_proc *remembered(const sim_proc *proc)
+{
+    for (const sim_run *run = sim_here->procs->runs; run; run = run->next)
+        if (run->guard->pid == proc->pid)
+            return run->guard;
+    return proc;
+}
+
 char *sim_procs_file(const sim_proc *proc, const char *name, size_t *size)
 {
     char *text;
 
+    if (sim_here->plant == SIM_PLANT_ADOPT_PID)
+        proc = remembered(proc);
     if (strcmp(name, "cmdline") == 0) {
         *size = proc->cmdline_size;
         return proc->cmdline;
@@ -60,6 +73,29 @@ sim_proc *sim_procs_find(int pid)
     return NULL;
 }
 
+// A child that has ended keeps its number until akssld has heard of it.
+static bool is_taken(int pid)
+{
+    for (const sim_proc *p = sim_here->procs->first; p; p = p->next)
+        if (p->pid == pid && (p->alive || p->handle))
+            return true;
+    return pid == sim_here->procs->daemon_pid;
+}
+
+int sim_procs_number(void)
+{
+    sim_procs *procs = sim_here->procs;
+    int left = sim_here->plan.pids;
+
+    do {
+        if (++procs->last_pid > FIRST_PID + sim_here->plan.pids)
+            procs->last_pid = FIRST_PID + 1;
+        if (!left--)
+            sim_broken("the simulated host has no number left for a process");
+    } while (is_taken(procs->last_pid));
+    return procs->last_pid;
+}
+
 int sim_run_alive(const sim_run *run)
 {
     int count = 0;
@@ -74,7 +110,7 @@ static sim_proc *proc_new(sim_kind kind, sim_run *run, char *const *args, char *
     sim_proc *p = sim_alloc(sizeof *p), **last = &sim_here->procs->first;
 
     p->kind = kind;
-    p->pid = ++sim_here->procs->last_pid;
+    p->pid = sim_procs_number();
     p->cmdline = join(args, &p->cmdline_size);
     p->environ = join(env, &p->environ_size);
     p->alive = true;
@@ -188,6 +224,30 @@ int sim_procs_spawn(uv_process_t *handle, const uv_process_options_t *o)
     return 0;
 }
 
+static void on_stranger_over(void *ctx)
+{
+    sim_procs_exit(ctx, 0, 0);
+}
+
+void sim_procs_stranger(void)
+{
+    char *args[] = { (char *)"editor", (char *)"notes.txt", NULL };
+    sim_proc *p = proc_new(SIM_STRANGER, NULL, args, NULL);
+
+    sim_after(SIM_WORLD, sim_range(0, STRANGER_S * SIM_S), "stranger", on_stranger_over, p,
+              &p->ending);
+}
+
+// The host starts again: some of its own are there before akssld is.
+static void boot(void)
+{
+    sim_here->procs->last_pid = FIRST_PID;
+    for (int64_t left = sim_range(0, BOOT); left; left--) {
+        sim_here->procs->last_pid += (int)sim_range(0, BOOT_GAP);
+        sim_procs_stranger();
+    }
+}
+
 // ---- endings
 
 static void kill_ranks(sim_run *run, int number)
@@ -299,7 +359,7 @@ static void mpirun_over(sim_proc *mpirun)
 
 void sim_procs_exit(sim_proc *p, int code, int signal)
 {
-    static const char *const names[] = { "", "tool", "guard", "mpirun", "rank" };
+    static const char *const names[] = { "", "tool", "guard", "mpirun", "rank", "stranger" };
 
     if (!p->alive)
         return;
@@ -390,4 +450,5 @@ void sim_procs_power(void)
         if (p->kind == SIM_RANK && p == p->run->rank[0])
             sim_rank_gone(p->run);
     }
+    boot();
 }

@@ -2,6 +2,9 @@
 //
 //     akssld -- guard -- mpirun -- ranks          akssld -- akssl-worker check
 //
+// and strangers, which are somebody's.  Numbers of processes come again: in turn, and from the
+// first one when the host has lost its power.
+//
 // They die as signals and their parents tell them to, some of them late, and what a killed mpirun
 // leaves behind may stay.  Rank 0 is a model of training (rank.h).  akssld finds them in /proc.
 
@@ -12,7 +15,7 @@
 
 #include "tests/sim/world.h"
 
-typedef enum sim_kind { SIM_TOOL = 1, SIM_GUARD, SIM_MPIRUN, SIM_RANK } sim_kind;
+typedef enum sim_kind { SIM_TOOL = 1, SIM_GUARD, SIM_MPIRUN, SIM_RANK, SIM_STRANGER } sim_kind;
 
 typedef struct sim_proc sim_proc;
 
@@ -57,6 +60,13 @@ void sim_procs_begin(void);
 int sim_procs_spawn(uv_process_t *handle, const uv_process_options_t *options);
 
 sim_proc *sim_procs_find(int pid); // alive; or NULL
+
+// sim_procs_number gives a number that no process has.
+int sim_procs_number(void);
+
+// sim_procs_stranger starts a process that is none of akssld's business.
+void sim_procs_stranger(void);
+
 void sim_procs_signal(sim_proc *proc, int signal);
 
 // sim_procs_exit ends a process in this moment.

@@ -199,7 +199,7 @@ void sim_begin(sim *s, uint64_t seed)
 {
     uint64_t x = seed;
 
-    *s = (sim){ .seed = seed, .trace = s->trace, .plant = s->plant };
+    *s = (sim){ .seed = seed, .trace = s->trace, .plant = s->plant, .report = s->report };
     for (int i = 0; i < 4; i++)
         s->chance[i] = spread(&x);
     s->now = SIM_S;
@@ -245,8 +245,14 @@ void sim_say(const char *format, ...)
 
 void sim_broken(const char *format, ...)
 {
+    sim_report report = { .seed = sim_here->seed };
     va_list args;
 
+    va_start(args, format);
+    vsnprintf(report.broken, sizeof report.broken, format, args);
+    va_end(args);
+    if (sim_here->report && write(sim_here->report, &report, sizeof report) < 0)
+        perror("simulate");
     printf("seed %llu, event %llu, broken: ", (unsigned long long)sim_here->seed,
            (unsigned long long)sim_here->events);
     va_start(args, format);

@@ -49,6 +49,8 @@ typedef struct sim_plan {
     int64_t bad_every;                // between times with a failing disk; 0: none
     int64_t jump_every;               // between jumps of the wall clock; 0: none
     int64_t rogue_every;              // between calls of somebody without the secret; 0: none
+    int64_t stranger_every;           // between processes that are not akssld's
+    int pids;                         // numbers that processes have in turn
     int64_t net_ms, work_ms, step_ms; // longest delay of a message, a work, a step
     int64_t sync_us;                  // longest time that a flush of the disk takes
     int64_t person_ms;                // mean time between what a person does
@@ -66,8 +68,15 @@ typedef enum sim_plant {
     SIM_PLANT_ACK_COMMIT, // Commit is answered when it arrives
     SIM_PLANT_ACK_SUBMIT, // the database's flushes return before the disk has anything
     SIM_PLANT_ADOPT_MARK, // whoever knows a run's id has its secret
+    SIM_PLANT_ADOPT_PID,  // a process is what the one was that had its number before
     SIM_PLANT_END
 } sim_plant;
+
+// What a batch tells of its stories: which begins, and what is broken in it.
+typedef struct sim_report {
+    uint64_t seed;
+    char broken[400]; // ""
+} sim_report;
 
 typedef struct sim {
     uint64_t seed;
@@ -84,6 +93,7 @@ typedef struct sim {
 
     sim_plan plan;
     sim_plant plant;
+    int report;          // descriptor for a sim_report of what is broken; 0: none
     bool in_daemon;      // its code runs now
     bool up;             // it is in ak_daemon_run
     bool dead;           // nothing that it does has an effect any more
