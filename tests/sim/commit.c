@@ -75,7 +75,7 @@ void sim_rank_ask(sim_rank *rank, void (*answered)(sim_rank *rank, int generatio
         list[i] = &files[i];
     }
     sim_net_call(AK_RPC_commit, rank->run->secret, rank->run->id, &request.base, CALL_MS,
-                 &(sim_caller){ NULL, on_answered, a, is_frozen });
+                 &(sim_caller){ .ended = on_answered, .ctx = a, .frozen = is_frozen });
 }
 
 // ---- without akssld: the tensors and a manifest, for one that comes later
@@ -297,7 +297,7 @@ static void on_tell(void *ctx)
     request.reason = (char *)rank->reason;
     request.weights = (char *)"export";
     sim_net_call(AK_RPC_finish, rank->run->secret, rank->run->id, &request.base, FINISH_MS,
-                 &(sim_caller){ NULL, on_finished, rank, sim_rank_frozen });
+                 &(sim_caller){ .ended = on_finished, .ctx = rank, .frozen = sim_rank_frozen });
 }
 
 // It tells the end when akssld has all but that; one that failed has nothing to wait for.

@@ -340,7 +340,7 @@ static void on_hello(void *ctx)
 static void on_try(void *ctx)
 {
     sim_rank *rank = ctx;
-    const sim_caller caller = { on_message, on_ended, rank, sim_rank_frozen };
+    const sim_caller caller = { on_message, on_ended, rank, sim_rank_frozen, NULL };
 
     if (sim_rank_is_gone(rank) || rank->finishing || rank->alone ||
         sim_rank_rests(rank, on_try, &rank->link))

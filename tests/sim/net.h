@@ -2,7 +2,10 @@
 //
 // Messages are packed and unpacked as on the wire.  Within a call and a direction they keep their
 // order, as HTTP/2 does; calls overtake each other.  A cut loses what is under way, tells the
-// caller UNAVAILABLE and akssld that the call is over, each in its own time.
+// caller UNAVAILABLE and akssld that the call is over, each in its own time.  Now and then some of
+// what was under way is only late: it lies in a buffer of the connection, and akssld hears it when
+// the caller has long given it up, perhaps after the caller's next call.  A unary call that is
+// given up so and made again is heard twice; here its copy is the one that comes late.
 
 #ifndef AK_SIM_NET_H
 #define AK_SIM_NET_H
@@ -28,6 +31,8 @@ typedef struct sim_caller {
     void *ctx;
     // frozen gives until when the caller hears nothing (SIGSTOP); NULL: it never is.
     int64_t (*frozen)(void *ctx);
+    // late: akssld hears a unary call now that the caller has given up, or that it has made again.
+    void (*late)(void *ctx, struct ak_call *call, const ProtobufCMessage *request);
 } sim_caller;
 
 // Both ends of a call; lives as long as the seed.
@@ -46,7 +51,9 @@ struct ak_call {
     bool answered; // by akssld: nothing more goes down
     bool over;     // for the caller
     bool cut;
-    akssl_status rc; // of the answer
+    int64_t late_until; // of one that was cut: what was under way arrives then, in order; 0: never
+    bool ended;         // for akssld: what still comes is lost
+    akssl_status rc;    // of the answer
     char *sentence;
     sim_event *deadline;
 };

@@ -29,8 +29,9 @@ typedef struct sim_account {
     int64_t total, keep;
     int64_t ranks; // that are wanted; 0: as many as fit, -2: not known
     int64_t cancelled_at;
-    bool cancelled; // Cancel was acknowledged
-    sim_wish wish;  // pause or not, as far as acknowledged; OPEN: the answer is not known
+    bool cancelled;  // Cancel was acknowledged
+    int64_t late_at; // when a wish was heard whose caller had given it up, or made it again
+    sim_wish wish;   // pause or not, as far as acknowledged; OPEN: the answer is not known
     int64_t wish_at;
     ak_job_state finish; // an acknowledged Finish; 0
     bool resumed;        // somebody asked for it: an end by its time limit may be over again

@@ -84,39 +84,6 @@ static bool is_refusal(akssl_status rc)
     return rc == AKSSL_ERR_STATE || rc == AKSSL_ERR_NOT_FOUND || rc == AKSSL_ERR_INVALID;
 }
 
-static void on_ended(void *ctx, ak_call *call, akssl_status rc, const char *sentence)
-{
-    person *p = ctx;
-    sim_account *account = p->job ? sim_oracle_of(p->job) : NULL;
-
-    (void)call;
-    if (account && (p->rpc == AK_RPC_pause || p->rpc == AK_RPC_resume)) {
-        if (rc == AKSSL_OK)
-            account->wish = p->rpc == AK_RPC_pause ? SIM_WISH_PAUSE : SIM_WISH_RUN;
-        else if (is_refusal(rc))
-            account->wish = p->before;
-        account->wish_at = sim_here->now;
-    }
-    if (account && (p->rpc == AK_RPC_hold || p->rpc == AK_RPC_release)) {
-        if (rc == AKSSL_OK)
-            account->hold = p->rpc == AK_RPC_hold ? SIM_WISH_PAUSE : SIM_WISH_RUN;
-        else if (is_refusal(rc))
-            account->hold = p->hold;
-    }
-    if (account && p->rpc == AK_RPC_resize)
-        account->ranks = rc == AKSSL_OK ? p->ranks : is_refusal(rc) ? p->ranks_before : -2;
-    if (account && p->rpc == AK_RPC_cancel && rc == AKSSL_OK && !account->cancelled) {
-        account->cancelled = true;
-        account->cancelled_at = sim_here->now;
-    }
-    if (account && account->acked && rc == AKSSL_ERR_NOT_FOUND && p->rpc != AK_RPC_state)
-        sim_broken("job %" PRId64 " was acknowledged and is not found: %s", p->job, sentence);
-    p->job = 0;
-    idle(p);
-}
-
-// ---- what is asked
-
 // A job of which no commit is whole is resumed from its start: what it had is given up.
 static void give_up_commits(sim_account *account)
 {
@@ -124,6 +91,73 @@ static void give_up_commits(sim_account *account)
     account->acked_steps = 0;
     account->begun_again = true;
 }
+
+// A wish of before is heard now: whether it or a later one holds is not known.
+static void on_late(void *ctx, ak_call *call, const ProtobufCMessage *message)
+{
+    const Akssl__V1__ResumeRequest *request = (const Akssl__V1__ResumeRequest *)message;
+    sim_account *account;
+
+    (void)ctx;
+    if (call->rpc == AK_RPC_submit || call->rpc == AK_RPC_list)
+        return;
+    account = sim_oracle_of(request->id); // the first field of all the others
+    account->late_at = sim_here->now;
+    if (call->rpc == AK_RPC_pause || call->rpc == AK_RPC_resume)
+        account->wish = SIM_WISH_OPEN;
+    else if (call->rpc == AK_RPC_hold || call->rpc == AK_RPC_release)
+        account->hold = SIM_WISH_OPEN;
+    else if (call->rpc == AK_RPC_resize)
+        account->ranks = -2;
+    if (call->rpc == AK_RPC_resume && request->from_start)
+        give_up_commits(account);
+}
+
+static void note_wish(const person *p, sim_account *account, akssl_status rc)
+{
+    bool open = account->late_at >= p->asked_at; // one of before has come between
+
+    if (p->rpc == AK_RPC_pause || p->rpc == AK_RPC_resume) {
+        if (open)
+            account->wish = SIM_WISH_OPEN;
+        else if (rc == AKSSL_OK)
+            account->wish = p->rpc == AK_RPC_pause ? SIM_WISH_PAUSE : SIM_WISH_RUN;
+        else if (is_refusal(rc))
+            account->wish = p->before;
+        account->wish_at = sim_here->now;
+    } else if (p->rpc == AK_RPC_hold || p->rpc == AK_RPC_release) {
+        if (open)
+            account->hold = SIM_WISH_OPEN;
+        else if (rc == AKSSL_OK)
+            account->hold = p->rpc == AK_RPC_hold ? SIM_WISH_PAUSE : SIM_WISH_RUN;
+        else if (is_refusal(rc))
+            account->hold = p->hold;
+    } else if (p->rpc == AK_RPC_resize) {
+        if (!open && rc == AKSSL_OK)
+            account->ranks = p->ranks;
+        else
+            account->ranks = !open && is_refusal(rc) ? p->ranks_before : -2;
+    } else if (p->rpc == AK_RPC_cancel && rc == AKSSL_OK && !account->cancelled) {
+        account->cancelled = true;
+        account->cancelled_at = sim_here->now;
+    }
+}
+
+static void on_ended(void *ctx, ak_call *call, akssl_status rc, const char *sentence)
+{
+    person *p = ctx;
+    sim_account *account = p->job ? sim_oracle_of(p->job) : NULL;
+
+    (void)call;
+    if (account)
+        note_wish(p, account, rc);
+    if (account && account->acked && rc == AKSSL_ERR_NOT_FOUND && p->rpc != AK_RPC_state)
+        sim_broken("job %" PRId64 " was acknowledged and is not found: %s", p->job, sentence);
+    p->job = 0;
+    idle(p);
+}
+
+// ---- what is asked
 
 static void call_job(person *p, ak_rpc_id rpc, int64_t job)
 {
@@ -147,7 +181,7 @@ static void call_job(person *p, ak_rpc_id rpc, int64_t job)
     if (rpc == AK_RPC_hold || rpc == AK_RPC_release)
         sim_oracle_of(job)->hold = SIM_WISH_OPEN;
     sim_net_call(rpc, "", "", &request.base, CALL_MS,
-                 &(sim_caller){ .message = on_message, .ended = on_ended, .ctx = p });
+                 &(sim_caller){ on_message, on_ended, p, NULL, on_late });
 }
 
 static void submit(person *p)
@@ -181,7 +215,7 @@ static void submit(person *p)
     p->job = 0;
     p->asked_at = sim_here->now;
     sim_net_call(AK_RPC_submit, "", "", &request.base, CALL_MS,
-                 &(sim_caller){ .message = on_message, .ended = on_ended, .ctx = p });
+                 &(sim_caller){ on_message, on_ended, p, NULL, on_late });
 }
 
 static void list(person *p)
@@ -192,7 +226,7 @@ static void list(person *p)
     p->job = 0;
     p->asked_at = sim_here->now;
     sim_net_call(AK_RPC_list, "", "", &request.base, CALL_MS,
-                 &(sim_caller){ .message = on_message, .ended = on_ended, .ctx = p });
+                 &(sim_caller){ on_message, on_ended, p, NULL, on_late });
 }
 
 static void state(person *p, int64_t job)
@@ -249,7 +283,7 @@ static void resize(person *p, int64_t job)
     p->ranks_before = sim_oracle_of(job)->ranks;
     sim_oracle_of(job)->ranks = -2;
     sim_net_call(AK_RPC_resize, "", "", &request.base, CALL_MS,
-                 &(sim_caller){ .message = on_message, .ended = on_ended, .ctx = p });
+                 &(sim_caller){ on_message, on_ended, p, NULL, on_late });
 }
 
 static void edit(person *p, int64_t job)
@@ -266,7 +300,7 @@ static void edit(person *p, int64_t job)
     p->rpc = AK_RPC_edit;
     p->asked_at = sim_here->now;
     sim_net_call(AK_RPC_edit, "", "", &request.base, CALL_MS,
-                 &(sim_caller){ .message = on_message, .ended = on_ended, .ctx = p });
+                 &(sim_caller){ on_message, on_ended, p, NULL, on_late });
 }
 
 static void change(person *p, int64_t job)

@@ -24,6 +24,8 @@ void sim_plan_draw(sim_plan *plan)
         .power = sim_chance(50) ? sim_range(0, 60) : 0,
         .stop = sim_range(0, 25),
         .cut_every = maybe(40, 2, 30),
+        .late = sim_chance(40) ? sim_range(20, 100) : 0,
+        .twice = sim_chance(40) ? sim_range(2, 25) : 0,
         .kill_every = maybe(40, 5, 40),
         .freeze_every = maybe(30, 10, 60),
         .full_every = maybe(25, 10, 60),

@@ -172,7 +172,7 @@ static void report(sim_rank *rank)
     request.run = rank->run->id;
     request.progress = &progress;
     sim_net_call(AK_RPC_report, rank->run->secret, rank->run->id, &request.base, 5000,
-                 &(sim_caller){ on_reported, NULL, rank, sim_rank_frozen });
+                 &(sim_caller){ .message = on_reported, .ctx = rank, .frozen = sim_rank_frozen });
 }
 
 static void on_step(void *ctx)

@@ -9,6 +9,7 @@
 #include "tests/sim/procs.h"
 
 enum { FULL = 6000, LOW = 2000 };
+enum { LATE_S = 20, TWICE_S = 60 }; // that a packet is late by, at most
 
 struct ak_server {
     uv_loop_t *loop;
@@ -179,6 +180,7 @@ static void on_ended(void *ctx)
     ak_call *call = ctx;
     ak_server *server = server_of(call);
 
+    call->ended = true;
     if (!server || !call->here)
         return;
     call->here = false;
@@ -329,18 +331,35 @@ static void arrive(ak_server *server, ak_call *call, const ProtobufCMessage *mes
     server->events.started(server->ctx, call, call->rpc, message);
 }
 
+static void tell_late(ak_call *call, const ProtobufCMessage *message)
+{
+    sim_trace("call %d arrives late", call->id);
+    if (call->caller.late && ak_rpc_find(call->rpc)->kind == AK_RPC_UNARY)
+        call->caller.late(call->caller.ctx, call, message);
+}
+
+static bool is_heard(const ak_call *call)
+{
+    return (!call->cut || call->late_until) && !call->answered && !call->ended;
+}
+
 static void on_up(void *ctx)
 {
     ak_call *call = ctx;
     ak_server *server = server_of(call);
-    sim_packet *p = take(&call->up);
+    sim_packet *p;
     const ak_rpc *rpc = ak_rpc_find(call->rpc);
     bool first = !call->here;
     ProtobufCMessage *message = NULL;
 
+    if (sim_here->now < call->late_until) {
+        sim_after(SIM_DAEMON, call->late_until - sim_here->now, "late", on_up, call, NULL);
+        return;
+    }
+    p = take(&call->up);
     if (!p)
         return;
-    if (server && !sim_here->dead && !call->cut && !call->answered) {
+    if (server && !sim_here->dead && is_heard(call)) {
         if (first && server->closing) {
             call->rc = AKSSL_ERR_UNAVAILABLE;
             call->answered = true;
@@ -350,6 +369,8 @@ static void on_up(void *ctx)
                 message = protobuf_c_message_unpack(rpc->request, NULL, p->size, p->bytes);
             if (p->bytes && !message)
                 sim_broken("call %d: a message to akssld does not unpack", call->id);
+            if (call->cut && message)
+                tell_late(call, message);
             arrive(server, call, first && rpc->kind == AK_RPC_BIDI ? NULL : message);
             if (message)
                 protobuf_c_message_free_unpacked(message, NULL);
@@ -377,6 +398,40 @@ static void on_deadline(void *ctx)
     end_for_caller(call, AKSSL_ERR_DEADLINE, "deadline exceeded");
 }
 
+// ---- a call that is heard again
+
+static void on_twice(void *ctx)
+{
+    ak_call *call = ctx;
+
+    call->life = sim_here->lives;
+    if (!server_of(call) || sim_here->dead)
+        return;
+    sim_after(SIM_DAEMON, 0, "twice", on_up, call, NULL);
+    end_here(call, sim_range(0, sim_here->plan.net_ms * SIM_MS));
+}
+
+// The copy of a call is cut for its caller from the beginning; the akssld that it reaches may be a
+// later one.
+static void repeat(const ak_call *call, const ProtobufCMessage *request)
+{
+    sim_net *net = sim_here->net;
+    int64_t late = sim_range(1, (sim_chance(70) ? 2 : TWICE_S) * SIM_S);
+    ak_call *copy = sim_alloc(sizeof *copy);
+
+    copy->next = net->calls;
+    net->calls = copy;
+    copy->id = ++net->last_id;
+    copy->rpc = call->rpc;
+    memcpy(copy->secret, call->secret, sizeof copy->secret);
+    copy->run = call->run;
+    copy->caller = call->caller;
+    copy->over = copy->cut = true;
+    copy->late_until = sim_here->now + late;
+    put(&copy->up, request);
+    sim_after(SIM_WORLD, late, "twice", on_twice, copy, NULL);
+}
+
 ak_call *sim_net_call(ak_rpc_id rpc, const char *secret, const char *run,
                       const ProtobufCMessage *request, int64_t deadline_ms,
                       const sim_caller *caller)
@@ -400,6 +455,9 @@ ak_call *sim_net_call(ak_rpc_id rpc, const char *secret, const char *run,
     if (deadline_ms)
         sim_after(SIM_WORLD, deadline_ms * SIM_MS, "deadline", on_deadline, call, &call->deadline);
     send_up(call, request);
+    if (request && ak_rpc_find(rpc)->kind == AK_RPC_UNARY &&
+        sim_here->now < sim_here->plan.faults_end && sim_chance(sim_here->plan.twice))
+        repeat(call, request);
     return call;
 }
 
@@ -413,15 +471,29 @@ void sim_net_close_send(ak_call *call)
     send_up(call, NULL);
 }
 
+// leave ends a call for akssld; some of what is under way to it may come before that.
+static void leave(ak_call *call)
+{
+    int64_t late = 0, end = sim_range(0, sim_here->plan.net_ms * SIM_MS);
+
+    clear(&call->down);
+    if (!server_of(call))
+        return;
+    if (call->up.first && sim_here->now < sim_here->plan.faults_end &&
+        sim_chance(sim_here->plan.late)) {
+        late = sim_range(1, LATE_S * SIM_S);
+        call->late_until = sim_here->now + late;
+    }
+    end_here(call, late + end);
+}
+
 void sim_net_drop(ak_call *call)
 {
     if (call->over)
         return;
     call->over = call->cut = true;
     sim_cancel(&call->deadline);
-    clear(&call->down);
-    if (server_of(call))
-        end_here(call, sim_range(0, sim_here->plan.net_ms * SIM_MS));
+    leave(call);
 }
 
 void sim_net_cut(ak_call *call)
@@ -429,10 +501,8 @@ void sim_net_cut(ak_call *call)
     if (call->over || call->cut)
         return;
     call->cut = true;
-    clear(&call->down);
     sim_after(SIM_WORLD, sim_range(0, sim_here->plan.net_ms * SIM_MS), "cut", on_cut, call, NULL);
-    if (server_of(call))
-        end_here(call, sim_range(0, sim_here->plan.net_ms * SIM_MS));
+    leave(call);
 }
 
 void sim_net_cut_all(void)

@@ -43,6 +43,8 @@ typedef struct sim_plan {
     int64_t power;                    // of them, per cent that are a loss of power
     int64_t stop;                     // of them, per cent that are SIGTERM
     int64_t cut_every;                // mean time between lost connections; 0: none
+    int64_t late;                     // per cent of cut calls of which some still arrives
+    int64_t twice;                    // per cent of unary calls that arrive again, later
     int64_t kill_every;               // between kills of a process of a run; 0: none
     int64_t freeze_every;             // between times that a rank 0 stands still; 0: none
     int64_t full_every;               // between times with a full disk; 0: none
