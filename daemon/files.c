@@ -133,6 +133,20 @@ akssl_status ak_files_write(const char *path, const void *data, size_t size)
     return rc;
 }
 
+akssl_status ak_files_settle(const char *draft, const char *path)
+{
+    int fd = open(draft, O_RDONLY | O_CLOEXEC);
+    int error = fd < 0 || fsync(fd) < 0 ? errno : 0;
+
+    if (fd >= 0)
+        close(fd);
+    if (!error && rename(draft, path) < 0)
+        error = errno;
+    if (!error)
+        error = sync_parent(path);
+    return error ? ak_fail_errno(error, "file '%s' cannot be written", path) : AKSSL_OK;
+}
+
 akssl_status ak_files_read(const char *path, size_t limit, ak_str *text)
 {
     char block[8192];

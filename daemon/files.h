@@ -27,6 +27,9 @@ akssl_status ak_files_write(const char *path, const void *data, size_t size) AKS
 // written beside its place first, and ak_files_sync of the folder is the caller's.
 akssl_status ak_files_create(const char *path, const void *data, size_t size) AKSSL_MUST_CHECK;
 
+// ak_files_settle durably gives the file `draft`, which somebody else has written, the name path.
+akssl_status ak_files_settle(const char *draft, const char *path) AKSSL_MUST_CHECK;
+
 // ak_files_put writes all of it to an open file; 0, or the error's number.
 int ak_files_put(int fd, const void *data, size_t size);
 

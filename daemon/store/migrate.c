@@ -104,34 +104,60 @@ static akssl_status execute(ak_store *store, const char *sql, const char *doing)
     return AKSSL_OK;
 }
 
+// A backup gets its name when all of it is on the disk: SQLite does not flush what VACUUM makes.
 static akssl_status back_up(ak_store *store, int64_t version)
 {
     char *copy = ak_path("%s.v%d.backup", store->path, (int)version);
-    char *sql = sqlite3_mprintf("VACUUM INTO %Q", copy);
-    akssl_status rc;
+    char *draft = ak_path("%s.tmp", copy);
+    char *sql = sqlite3_mprintf("VACUUM INTO %Q", draft);
+    akssl_status rc = ak_files_remove(draft); // of an upgrade that was cut off
 
-    unlink(copy); // of an upgrade that was cut off
-    rc = execute(store, sql, "cannot be backed up before its upgrade");
+    if (rc == AKSSL_OK)
+        rc = execute(store, sql, "it cannot be copied");
+    if (rc == AKSSL_OK)
+        rc = ak_files_settle(draft, copy);
+    if (rc < 0) {
+        unlink(draft);
+        rc = ak_fail(rc,
+                     "database '%s' is left as it is, of version %d, since it cannot be backed up "
+                     "to '%s': %s: put that right and start akssld again",
+                     store->path, (int)version, copy, ak_error_text());
+    }
     sqlite3_free(sql);
+    free(draft);
     free(copy);
     return rc;
 }
 
-static akssl_status step_to(ak_store *store, int version)
+static akssl_status take_steps(ak_store *store, int64_t version)
 {
     char pragmas[96];
-    akssl_status rc;
+    akssl_status rc = AKSSL_OK;
 
     snprintf(pragmas, sizeof pragmas, "PRAGMA user_version = %d; PRAGMA application_id = %d",
-             version, APPLICATION_ID);
-    rc = ak_store_begin(store);
-    if (rc == AKSSL_OK)
-        rc = execute(store, steps[version - 1], "upgrade");
-    if (rc == AKSSL_OK)
-        rc = execute(store, pragmas, "upgrade");
-    if (rc == AKSSL_OK)
-        return ak_store_commit(store);
-    ak_store_rollback(store);
+             VERSIONS, APPLICATION_ID);
+    while (rc == AKSSL_OK && version < VERSIONS)
+        rc = execute(store, steps[version++], "upgrade");
+    return rc < 0 ? rc : execute(store, pragmas, "upgrade");
+}
+
+// All steps are one transaction: what cuts them off leaves a database that the akssld of before
+// can still use.
+static akssl_status upgrade(ak_store *store, int64_t version)
+{
+    akssl_status rc = ak_store_begin(store);
+
+    if (rc == AKSSL_OK) {
+        rc = take_steps(store, version);
+        if (rc == AKSSL_OK)
+            rc = ak_store_commit(store);
+        else
+            ak_store_rollback(store);
+    }
+    if (rc < 0 && version > 0)
+        rc = ak_fail(
+            rc, "%s: it is left as it is, of version %d: put that right and start akssld again",
+            ak_error_text(), (int)version);
     return rc;
 }
 
@@ -150,6 +176,10 @@ static akssl_status check(ak_store *store, int64_t *version)
     if (tables && application != APPLICATION_ID)
         return ak_fail(AKSSL_ERR_UNSUPPORTED,
                        "database '%s' is not akssld's: give another --state-dir", store->path);
+    if (*version < 0)
+        return ak_fail(AKSSL_ERR_CORRUPT,
+                       "database '%s' is damaged: it says that it has version %d", store->path,
+                       (int)*version);
     if (*version > VERSIONS)
         return ak_fail(AKSSL_ERR_UNSUPPORTED,
                        "database '%s' has version %d, and this akssld knows up to %d: run the "
@@ -164,14 +194,14 @@ akssl_status ak_store_migrate(ak_store *store)
     akssl_status rc;
 
     rc = check(store, &version);
+    if (rc == AKSSL_OK && version > 0 && version < VERSIONS)
+        rc = back_up(store, version);
     if (rc == AKSSL_OK)
         rc = execute(store,
                      "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; "
                      "PRAGMA foreign_keys = ON; PRAGMA wal_autocheckpoint = 256",
                      "cannot be set up");
-    if (rc == AKSSL_OK && version > 0 && version < VERSIONS)
-        rc = back_up(store, version);
-    while (rc == AKSSL_OK && version < VERSIONS)
-        rc = step_to(store, (int)++version);
+    if (rc == AKSSL_OK && version < VERSIONS)
+        rc = upgrade(store, version);
     return rc;
 }

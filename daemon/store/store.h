@@ -20,7 +20,8 @@
 typedef struct ak_store ak_store;
 
 // ak_store_open opens or makes the database at path.  One of an older version is copied to
-// path.vN.backup and brought up to date; one of a newer version, or of another program, is
+// path.vN.backup and brought up to date, all of it or, when either cannot be done, nothing of it
+// (the sentence says why); one of a newer version, or of another program, is
 // refused (ERR_UNSUPPORTED) and not touched.
 akssl_status ak_store_open(ak_store **out, const char *path) AKSSL_MUST_CHECK;
 void ak_store_close(ak_store *store); // NULL-safe

@@ -261,6 +261,9 @@ START_TEST(others_are_refused)
     execute(newer, "PRAGMA user_version = 99");
     ck_assert_int_eq(ak_store_open(&store, newer), AKSSL_ERR_UNSUPPORTED);
     ck_assert_ptr_nonnull(strstr(ak_error_text(), "has version 99"));
+    execute(newer, "PRAGMA user_version = -3");
+    ck_assert_int_eq(ak_store_open(&store, newer), AKSSL_ERR_CORRUPT);
+    ck_assert_ptr_nonnull(strstr(ak_error_text(), "has version -3"));
     execute(foreign, "CREATE TABLE t (x)");
     ck_assert_int_eq(ak_store_open(&store, foreign), AKSSL_ERR_UNSUPPORTED);
     ck_assert_ptr_nonnull(strstr(ak_error_text(), "is not akssld's"));
