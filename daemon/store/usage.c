@@ -1,8 +1,8 @@
 // daemon/store/usage.c -- what each person has used, as rows.
 
-#include <math.h>
-
 #include "daemon/store/sqlite.h"
+
+static const double TOO_MUCH = 1e15; // core-seconds that nobody has used, and whose sum is finite
 
 akssl_status ak_store_read_usage(ak_store *store, ak_usage *usage)
 {
@@ -16,7 +16,7 @@ akssl_status ak_store_read_usage(ak_store *store, ak_usage *usage)
         const char *user = (const char *)sqlite3_column_text(s, 0);
         double core_s = sqlite3_column_double(s, 1);
 
-        if (user && isfinite(core_s) && core_s > 0)
+        if (user && core_s > 0 && core_s < TOO_MUCH)
             ak_usage_add(usage, user, core_s);
     }
     if (step != SQLITE_DONE)

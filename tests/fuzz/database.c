@@ -1,5 +1,7 @@
 // tests/fuzz/database.c -- any bytes as the daemon's database: opened, read and written to.
 
+#include <math.h>
+
 #include "daemon/store/store.h"
 #include "proto/base/error.h"
 #include "tests/fuzz/fuzz.h"
@@ -33,6 +35,20 @@ static void use_tokens(ak_store *store)
     (void)!ak_store_revoke_token(store, 1, 9);
 }
 
+static void use_usage(ak_store *store)
+{
+    ak_usage usage = { 0 };
+
+    (void)!ak_store_read_lately(store, &usage);
+    if (ak_store_read_usage(store, &usage) == AKSSL_OK) {
+        for (size_t i = 0; i < usage.count; i++)
+            FUZZ_CHECK(isfinite(usage.rows[i].core_s) && usage.rows[i].core_s >= 0);
+        ak_usage_add(&usage, "alice", 1);
+        (void)!ak_store_write_usage(store, &usage, 1795886484317);
+    }
+    ak_usage_fini(&usage);
+}
+
 static void use(ak_store *store)
 {
     ak_commit commit = { .job = 1, .step = 9 };
@@ -43,6 +59,7 @@ static void use(ak_store *store)
     (void)!ak_store_active(store, take, NULL, &skipped);
     (void)!ak_store_list(store, &(ak_filter){ .limit = 100 }, see, &count);
     use_tokens(store);
+    use_usage(store);
     for (int64_t id = 1; id < 4; id++) {
         if (ak_store_find(store, id, &job) == AKSSL_OK) {
             ak_text_set(&job->reason, "changed");

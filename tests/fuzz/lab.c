@@ -11,6 +11,7 @@
 #include "daemon/checker.h"
 #include "daemon/elastic.h"
 #include "daemon/files.h"
+#include "daemon/meter.h"
 #include "daemon/tool.h"
 #include "daemon/work.h"
 #include "proto/base/alloc.h"
@@ -550,6 +551,7 @@ bool lab_start(lab *l)
                              .log_level = (char *)"error",
                              .on_term = (char *)"leave",
                              .slots = LAB_SLOTS,
+                             .fair_share_half_life = 1209600,
                              .adopt_timeout = 60,
                              .orphan_timeout = 60,
                              .self = (char *)"/nonexistent" };
@@ -569,7 +571,7 @@ bool lab_start(lab *l)
     d->auth = ak_auth_new(d->store, d->config->rate);
     FUZZ_CHECK(ak_checker_new(&d->checker, &d->loop, d->config) == AKSSL_OK);
     d->catalogue = ak_catalogue_new(d);
-    if (ak_control_recover(d) < 0) {
+    if (ak_meter_open(d) < 0 || ak_control_recover(d) < 0) {
         lab_stop(l);
         return false;
     }
@@ -712,7 +714,7 @@ static void end_daemon(lab *l)
     ak_auth_free(d->auth);
     ak_audit_free(d->audit);
     d->auth = NULL;
-    ak_usage_fini(&d->usage);
+    ak_meter_close(d);
     ak_store_close(d->store);
 }
 

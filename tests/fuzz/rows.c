@@ -4,6 +4,7 @@
 // An input: the version, then rows.  A row: its table, then a value for each column: its kind, and
 // what the kind asks for.
 
+#include <math.h>
 #include <sqlite3.h>
 
 #include "daemon/files.h"
@@ -13,7 +14,10 @@
 
 enum { APPLICATION_ID = 0x616b7373, ROWS = 16 };
 
-static const char *const tables[] = { "jobs", "commits", "commit_files", "commit_tensors" };
+static const char *const tables[] = { "jobs",           "commits", "commit_files",
+                                      "commit_tensors", "tokens",  "usage" };
+
+enum { TABLES = sizeof tables / sizeof *tables };
 
 static void execute(sqlite3 *db, const char *sql)
 {
@@ -38,6 +42,10 @@ static void bind_usual(sqlite3_stmt *s, int at, const char *column)
         { "backbone", "resnet18" },
         { "dataset", "fashion-mnist" },
         { "digest", "00112233445566778899aabbccddeeff" },
+        { "owner", "alice" },
+        { "user", "alice" },
+        { "access", "submit" },
+        { "hash", "a hash has thirty-two bytes, as " },
     };
 
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
@@ -48,7 +56,8 @@ static void bind_usual(sqlite3_stmt *s, int at, const char *column)
     if (strcmp(column, "figures") == 0 || strcmp(column, "id") == 0)
         sqlite3_bind_null(s, at);
     else
-        sqlite3_bind_int64(s, at, strcmp(column, "ended_ms") == 0 ? 0 : 1);
+        sqlite3_bind_int64(s, at,
+                           strcmp(column, "ended_ms") != 0 && strcmp(column, "revoked_ms") != 0);
 }
 
 static void bind_value(sqlite3_stmt *s, int at, const char *column, fuzz_bytes *input)
@@ -147,7 +156,7 @@ static void make(fuzz_bytes *input)
     FUZZ_CHECK(sqlite3_open(lab_database(), &db) == SQLITE_OK);
     execute(db, "PRAGMA synchronous = OFF; BEGIN");
     for (int i = 0; input->left && i < ROWS; i++)
-        insert(db, tables[fuzz_number(input, 1) % 4], input);
+        insert(db, tables[fuzz_number(input, 1) % TABLES], input);
     execute(db, "COMMIT");
     sqlite3_close(db);
 }
@@ -165,6 +174,24 @@ static void ask_job(lab *l, ak_rpc_id rpc, int64_t id)
         lab_call(l, AK_RPC_resume, &resume.base, "");
         lab_settle(l);
     }
+}
+
+// People, whom nothing that is stored may make more than they are.
+static void ask_people(lab *l)
+{
+    static const unsigned char hash[] = "a hash has thirty-two bytes, as ";
+    Akssl__V1__ListTokensRequest tokens = AKSSL__V1__LIST_TOKENS_REQUEST__INIT;
+    Akssl__V1__RevokeTokenRequest revoke = AKSSL__V1__REVOKE_TOKEN_REQUEST__INIT;
+    ak_token token;
+
+    for (size_t i = 0; i < l->d.usage.count; i++)
+        FUZZ_CHECK(isfinite(l->d.usage.rows[i].core_s) && l->d.usage.rows[i].core_s >= 0);
+    lab_call(l, AK_RPC_list_tokens, &tokens.base, "");
+    if (ak_store_find_token(l->d.store, hash, &token) == AKSSL_OK)
+        FUZZ_CHECK(ak_access_text(token.access)[0] && ak_token_check_user(token.user) == AKSSL_OK);
+    for (revoke.id = 1, revoke.has_id = 1; revoke.id <= 2; revoke.id++)
+        lab_call(l, AK_RPC_revoke_token, &revoke.base, "");
+    lab_settle(l);
 }
 
 static void ask(lab *l)
@@ -214,6 +241,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (!lab_start(&l))
         return 0;
     lab_settle(&l);
+    ask_people(&l);
     ask(&l);
     lab_stop(&l);
     return 0;

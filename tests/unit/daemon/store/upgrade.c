@@ -114,7 +114,7 @@ static void check_people(ak_store *store, int version)
         ck_assert(token.id == 7 && token.access == AK_ACCESS_ADMIN && token.expires_ms == 0 &&
                   token.revoked_ms == 1795886485000);
     }
-    ck_assert_int_eq(ak_store_read_usage(store, &usage, 0, 1), 0);
+    ck_assert_int_eq(ak_store_read_usage(store, &usage), 0);
     ck_assert_uint_eq(usage.count, version >= 6 ? 2 : 0);
     if (usage.count)
         ck_assert(usage.rows[ak_usage_find(&usage, "alice")].core_s == 988.5);
