@@ -187,11 +187,12 @@ static void on_turn(void *ctx)
 
 static int make_folder(const char *path)
 {
+    int error = sim_disk_refuses(SIM_GROWS);
     sim_node *node;
 
     if (sim_disk_find(path, &node) == 0)
         return 0;
-    return sim_here->disk->full ? ENOSPC : sim_disk_make(path, true, &node);
+    return error ? error : sim_disk_make(path, true, &node);
 }
 
 static void sync_path(const char *path)

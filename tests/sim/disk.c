@@ -33,12 +33,19 @@ static void die(void)
     sim_here->dead = true;
 }
 
-int sim_disk_gate(const char *call, const char *name, bool grows)
+int sim_disk_refuses(sim_effect effect)
+{
+    if (effect != SIM_READS && sim_here->disk->fixed)
+        return EROFS;
+    return effect == SIM_GROWS && sim_here->disk->full ? ENOSPC : 0;
+}
+
+int sim_disk_gate(const char *call, const char *name, sim_effect effect)
 {
     sim_disk *disk = sim_here->disk;
 
     if (!sim_here->in_daemon)
-        return grows && disk->full ? ENOSPC : 0;
+        return sim_disk_refuses(effect);
     if (sim_here->dead)
         return EIO;
     disk->ops++;
@@ -49,7 +56,7 @@ int sim_disk_gate(const char *call, const char *name, bool grows)
     }
     if (disk->bad && strncmp(name, "/bin/", 5) != 0 && sim_chance(15)) // programs are elsewhere
         return EIO;
-    return grows && disk->full ? ENOSPC : 0;
+    return sim_disk_refuses(effect);
 }
 
 void sim_disk_gate_after(void)
@@ -342,11 +349,11 @@ int sim_disk_put(const char *path, const void *data, int64_t size)
     char *temporary = sim_format("%s.part", path);
     char *folder = sim_format("%s", path);
     sim_node *node;
-    int error;
+    int error = sim_disk_refuses(SIM_GROWS);
 
     *strrchr(folder, '/') = '\0';
-    if (sim_here->disk->full)
-        return ENOSPC;
+    if (error)
+        return error;
     if (sim_disk_find(temporary, &node) == 0)
         sim_disk_truncate(node, 0);
     else if ((error = sim_disk_make(temporary, false, &node)) != 0)

@@ -7,8 +7,8 @@
 // sector by sector, and does some of the journal's changes.
 //
 // The functions return 0 or an errno.  Those that akssld's own calls reach pass a gate first:
-// there its process dies, the disk is full, or fails.  What the rest of the world does (`gate`
-// false) meets a full disk, but no failing one.
+// there its process dies, the disk is full, fails, or cannot be written.  What the rest of the
+// world does meets a full disk and a read-only one, but no failing one.
 
 #ifndef AK_SIM_DISK_H
 #define AK_SIM_DISK_H
@@ -44,11 +44,11 @@ typedef struct sim_disk {
     sim_node *root, *newest; // of all, in a list
     int nodes;
     struct sim_change *first, *last; // the journal
-    bool full, bad;
-    int64_t ops;      // of akssld
-    int64_t crash_op; // the one that it dies in; 0: none
-    bool crash_after; // that one's effect stays
-    bool lies;        // the database's flushes do nothing (a planted fault)
+    bool full, bad, fixed;           // fixed: a read-only file system
+    int64_t ops;                     // of akssld
+    int64_t crash_op;                // the one that it dies in; 0: none
+    bool crash_after;                // that one's effect stays
+    bool lies;                       // the database's flushes do nothing (a planted fault)
 } sim_disk;
 
 void sim_disk_begin(void);
@@ -56,7 +56,12 @@ void sim_disk_end(void);
 
 // sim_disk_gate is passed by every call of akssld that may change or read the disk: 0, or what the
 // call fails with.  name is for the trace.
-int sim_disk_gate(const char *call, const char *name, bool grows);
+typedef enum sim_effect { SIM_READS, SIM_CHANGES, SIM_GROWS } sim_effect;
+
+int sim_disk_gate(const char *call, const char *name, sim_effect effect);
+
+// sim_disk_refuses is what writing fails with now: EROFS, ENOSPC, or 0.
+int sim_disk_refuses(sim_effect effect);
 
 // sim_disk_gate_after dies if the call that was let in is the one to die after.
 void sim_disk_gate_after(void);
@@ -76,7 +81,7 @@ void sim_disk_sync(sim_node *node);
 void sim_disk_lose(void);
 
 // sim_disk_put makes a file of these bytes as a careful program does: other name, flush, rename,
-// flush of the folder.  For the rest of the world; ENOSPC when the disk is full.
+// flush of the folder.  For the rest of the world; ENOSPC when the disk is full, or EROFS.
 int sim_disk_put(const char *path, const void *data, int64_t size);
 
 // sim_disk_copy makes a file with the bytes of another one, for looking at a database.

@@ -118,6 +118,20 @@ static void spoil(void)
     sim_after(SIM_WORLD, sim_range(SIM_MS, 5 * SIM_S), "well", on_well, NULL, NULL);
 }
 
+static void on_writable(void *ctx)
+{
+    (void)ctx;
+    sim_trace("the disk can be written again");
+    sim_here->disk->fixed = false;
+}
+
+static void fix(void)
+{
+    sim_trace("the disk is read-only");
+    sim_here->disk->fixed = true;
+    sim_after(SIM_WORLD, sim_range(SIM_MS, 30 * SIM_S), "writable", on_writable, NULL, NULL);
+}
+
 static void jump(void)
 {
     int64_t ms = sim_range(-86400000, 86400000);
@@ -269,7 +283,7 @@ static void on_calm(void *ctx)
 {
     (void)ctx;
     sim_trace("from now on nothing is broken");
-    sim_here->disk->full = sim_here->disk->bad = false;
+    sim_here->disk->full = sim_here->disk->bad = sim_here->disk->fixed = false;
     sim_here->disk->crash_op = 0;
 }
 
@@ -283,6 +297,7 @@ void sim_faults_begin(void)
     begin(plan->freeze_every, "freeze", freeze);
     begin(plan->full_every, "full", fill);
     begin(plan->bad_every, "bad", spoil);
+    begin(plan->fix_every, "read-only", fix);
     begin(plan->jump_every, "jump", jump);
     begin(plan->rogue_every, "rogue", intrude);
     begin(plan->stranger_every, "stranger", sim_procs_stranger);

@@ -96,6 +96,13 @@ static bool is_there(const char *path)
     return sim_disk_find(path, &node) == 0;
 }
 
+static sim_effect effect_of(const char *path, int flags)
+{
+    if (flags & O_CREAT && !is_there(path))
+        return SIM_GROWS;
+    return (flags & O_ACCMODE) != O_RDONLY || flags & O_TRUNC ? SIM_CHANGES : SIM_READS;
+}
+
 int __wrap_open(const char *path, int flags, ...)
 {
     sim_node *node = NULL;
@@ -108,7 +115,7 @@ int __wrap_open(const char *path, int flags, ...)
     va_end(args);
     if (!sim_here)
         return __real_open(path, flags, mode);
-    error = sim_disk_gate("open", path, flags & O_CREAT && !is_there(path));
+    error = sim_disk_gate("open", path, effect_of(path, flags));
     if (!error)
         error = open_node(path, flags, &node);
     if (answer(error) < 0)
@@ -149,7 +156,7 @@ static ssize_t read_at(sim_file *file, void *data, size_t size, int64_t offset)
     int64_t n;
 
     if (file->node) {
-        if (answer(file->node->folder ? EISDIR : sim_disk_gate("read", "", false)) < 0)
+        if (answer(file->node->folder ? EISDIR : sim_disk_gate("read", "", SIM_READS)) < 0)
             return -1;
         return sim_disk_read(file->node, offset, data, (int64_t)size);
     }
@@ -182,7 +189,7 @@ ssize_t __wrap_pread(int fd, void *data, size_t size, off_t offset)
 
 static ssize_t write_at(sim_file *file, const void *data, size_t size, int64_t offset)
 {
-    int error = sim_disk_gate("write", "", true);
+    int error = sim_disk_gate("write", "", SIM_GROWS);
 
     if (error == ENOSPC && size > 1 && sim_chance(30)) { // the last block that there is
         size /= 2;
@@ -227,7 +234,7 @@ int __wrap_fsync(int fd)
 
     if (!file)
         return __real_fsync(fd);
-    error = sim_disk_gate("fsync", file->node->folder ? "a folder" : "", false);
+    error = sim_disk_gate("fsync", file->node->folder ? "a folder" : "", SIM_CHANGES);
     if (!error) {
         sim_pass(sim_range(0, sim_here->plan.sync_us * 1000));
         sim_disk_sync(file->node);
@@ -242,7 +249,7 @@ int __wrap_ftruncate(int fd, off_t size)
 
     if (!file)
         return __real_ftruncate(fd, size);
-    error = sim_disk_gate("ftruncate", "", false);
+    error = sim_disk_gate("ftruncate", "", SIM_CHANGES);
     if (!error)
         sim_disk_truncate(file->node, size);
     return answer(error);
@@ -263,7 +270,7 @@ static void describe(const sim_node *node, struct stat *st)
 static int stat_path(const char *path, struct stat *st)
 {
     sim_node *node;
-    int error = sim_disk_gate("stat", path, false);
+    int error = sim_disk_gate("stat", path, SIM_READS);
 
     if (!error)
         error = sim_disk_find(path, &node);
@@ -318,13 +325,13 @@ int __wrap_mkdir(const char *path, mode_t mode)
 
     if (!sim_here)
         return __real_mkdir(path, mode);
-    error = sim_disk_gate("mkdir", path, !is_there(path));
+    error = sim_disk_gate("mkdir", path, is_there(path) ? SIM_READS : SIM_GROWS);
     return answer(error ? error : sim_disk_make(path, true, &node));
 }
 
 static int remove_path(const char *call, const char *path)
 {
-    int error = sim_disk_gate(call, path, false);
+    int error = sim_disk_gate(call, path, SIM_CHANGES);
 
     return answer(error ? error : sim_disk_remove(path));
 }
@@ -350,7 +357,7 @@ int __wrap_rename(const char *from, const char *to)
 
     if (!sim_here)
         return __real_rename(from, to);
-    error = sim_disk_gate("rename", to, false);
+    error = sim_disk_gate("rename", to, SIM_CHANGES);
     return answer(error ? error : sim_disk_rename(from, to));
 }
 

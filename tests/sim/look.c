@@ -211,12 +211,13 @@ void sim_oracle_end(void)
 
 void sim_oracle_disk(void)
 {
-    bool full = sim_here->disk->full;
+    bool full = sim_here->disk->full, fixed = sim_here->disk->fixed;
     sim_node *node;
 
     if (!sim_here->oracle->accounts || sim_disk_find(DB, &node))
         return;
-    sim_here->disk->full = false; // a look needs no room
+    sim_here->disk->full = sim_here->disk->fixed = false; // a look needs no room
     look();
     sim_here->disk->full = full;
+    sim_here->disk->fixed = fixed;
 }

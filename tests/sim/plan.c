@@ -30,6 +30,7 @@ void sim_plan_draw(sim_plan *plan)
         .freeze_every = maybe(30, 10, 60),
         .full_every = maybe(25, 10, 60),
         .bad_every = maybe(25, 10, 60),
+        .fix_every = maybe(25, 10, 60),
         .jump_every = maybe(20, 5, 40),
         .rogue_every = maybe(40, 2, 20),
         .stranger_every = maybe(80, 2, 15),

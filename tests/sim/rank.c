@@ -138,6 +138,16 @@ static void cut_metrics(const sim_rank *rank)
     sim_disk_truncate(node, at);
 }
 
+// can_write ends a run that cannot write its metrics.
+static bool can_write(sim_rank *rank)
+{
+    int error = sim_disk_refuses(SIM_CHANGES);
+
+    if (error)
+        sim_rank_finish(rank, "paused", sim_format("metrics: %s", strerror(error)));
+    return !error;
+}
+
 static void write_metrics(const sim_rank *rank)
 {
     const char *path = sim_format("%s/metrics.jsonl", rank->run->folder);
@@ -184,6 +194,8 @@ static void on_step(void *ctx)
         return;
     if (rank->step < rank->spec.epochs) {
         rank->step++;
+        if (!can_write(rank))
+            return;
         write_metrics(rank);
         sim_link_step(rank);
         if (sim_chance(30))
@@ -216,10 +228,12 @@ void sim_rank_train(sim_rank *rank)
 void sim_rank_begin(sim_rank *rank)
 {
     sim_oracle_welcomed(rank->run, rank->step);
-    cut_metrics(rank);
     rank->began = true;
     rank->committed = rank->step ? rank->step : -1;
     rank->stage = SIM_TRAINING;
+    if (!can_write(rank))
+        return;
+    cut_metrics(rank);
     sim_after(SIM_WORLD, sim_range(0, sim_here->plan.step_ms * SIM_MS), "step", on_step, rank,
               &rank->next);
 }

@@ -34,9 +34,9 @@ static int code_of(int error, int code)
     return error == ENOSPC ? SQLITE_FULL : error ? code : SQLITE_OK;
 }
 
-static int gate(const char *call, const file *f, bool grows)
+static int gate(const char *call, const file *f, sim_effect effect)
 {
-    return sim_disk_gate(call, strrchr(f->path, '/') + 1, grows);
+    return sim_disk_gate(call, strrchr(f->path, '/') + 1, effect);
 }
 
 static int x_close(sqlite3_file *base)
@@ -54,7 +54,7 @@ static int x_close(sqlite3_file *base)
 static int x_read(sqlite3_file *base, void *data, int size, sqlite3_int64 offset)
 {
     file *f = (file *)base;
-    int rc = code_of(gate("db read", f, false), SQLITE_IOERR_READ);
+    int rc = code_of(gate("db read", f, SIM_READS), SQLITE_IOERR_READ);
     int64_t n;
 
     if (rc != SQLITE_OK)
@@ -69,7 +69,7 @@ static int x_read(sqlite3_file *base, void *data, int size, sqlite3_int64 offset
 static int x_write(sqlite3_file *base, const void *data, int size, sqlite3_int64 offset)
 {
     file *f = (file *)base;
-    int error = gate("db write", f, offset + size > f->node->size);
+    int error = gate("db write", f, offset + size > f->node->size ? SIM_GROWS : SIM_CHANGES);
 
     if (!error)
         sim_disk_write(f->node, offset, data, size);
@@ -79,7 +79,7 @@ static int x_write(sqlite3_file *base, const void *data, int size, sqlite3_int64
 static int x_truncate(sqlite3_file *base, sqlite3_int64 size)
 {
     file *f = (file *)base;
-    int error = gate("db truncate", f, false);
+    int error = gate("db truncate", f, SIM_CHANGES);
 
     if (!error)
         sim_disk_truncate(f->node, size);
@@ -99,7 +99,7 @@ static void sync_folder(const char *path)
 static int x_sync(sqlite3_file *base, int flags)
 {
     file *f = (file *)base;
-    int error = gate("db fsync", f, false);
+    int error = gate("db fsync", f, SIM_CHANGES);
 
     (void)flags;
     if (!error)
@@ -217,8 +217,10 @@ static int x_open(sqlite3_vfs *vfs, const char *path, sqlite3_file *base, int fl
     if (!path)
         return SQLITE_CANTOPEN; // no temporary files are expected
     error = sim_disk_find(path, &f->node);
-    if (sim_disk_gate("db open", path, error && flags & SQLITE_OPEN_CREATE))
+    if (sim_disk_gate("db open", path, error && flags & SQLITE_OPEN_CREATE ? SIM_GROWS : SIM_READS))
         return SQLITE_CANTOPEN;
+    if (sim_disk_refuses(SIM_CHANGES) == EROFS && flags & SQLITE_OPEN_READWRITE) // as unix does
+        flags = (flags & ~(SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE)) | SQLITE_OPEN_READONLY;
     if (error == ENOENT && flags & SQLITE_OPEN_CREATE)
         error = sim_disk_make(path, false, &f->node);
     f->sync_folder = is_log && flags & SQLITE_OPEN_CREATE; // was it there or not
@@ -234,7 +236,7 @@ static int x_open(sqlite3_vfs *vfs, const char *path, sqlite3_file *base, int fl
 
 static int x_delete(sqlite3_vfs *vfs, const char *path, int sync)
 {
-    int error = sim_disk_gate("db delete", path, false);
+    int error = sim_disk_gate("db delete", path, SIM_CHANGES);
 
     (void)vfs;
     if (!error)
@@ -247,7 +249,7 @@ static int x_delete(sqlite3_vfs *vfs, const char *path, int sync)
 static int x_access(sqlite3_vfs *vfs, const char *path, int flags, int *found)
 {
     sim_node *node;
-    int error = sim_disk_gate("db access", path, false);
+    int error = sim_disk_gate("db access", path, SIM_READS);
 
     (void)vfs;
     *found = !error && sim_disk_find(path, &node) == 0;

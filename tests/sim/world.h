@@ -49,6 +49,7 @@ typedef struct sim_plan {
     int64_t freeze_every;             // between times that a rank 0 stands still; 0: none
     int64_t full_every;               // between times with a full disk; 0: none
     int64_t bad_every;                // between times with a failing disk; 0: none
+    int64_t fix_every;                // between times with a read-only disk; 0: none
     int64_t jump_every;               // between jumps of the wall clock; 0: none
     int64_t rogue_every;              // between calls of somebody without the secret; 0: none
     int64_t stranger_every;           // between processes that are not akssld's
