@@ -140,7 +140,7 @@ full_disk() {
 }
 
 # The lease of a stopped rank 0 ends while it is stopped, as akssld is started again; a mpirun that is stopped does
-# not see its ranks die; without an akssld that answers, ranks miss their pings after 20 s and commit alone.
+# not see its ranks die; without an akssld that answers, ranks miss their pings after 20 s, commit and end.
 strike() { # KIND; false when there was nothing to strike
     local some
     case $1 in
