@@ -249,10 +249,17 @@ static void note(sim_node *file, int64_t offset, const void *data, int64_t size,
     file->last = w;
 }
 
+static void touch(sim_node *file)
+{
+    file->version++;
+    sim_here->disk->changes++;
+}
+
 void sim_disk_write(sim_node *file, int64_t offset, const void *data, int64_t size)
 {
     if (size <= 0)
         return;
+    touch(file);
     note(file, offset, data, size, false);
     put_bytes(file, offset, data, size);
 }
@@ -261,6 +268,7 @@ void sim_disk_truncate(sim_node *file, int64_t size)
 {
     if (size == file->size)
         return;
+    touch(file);
     note(file, size, NULL, 0, true);
     resize(file, size);
 }
@@ -321,6 +329,7 @@ static void lose_file(sim_node *file)
 
     if (!file->first)
         return;
+    file->version++;
     undo(file);
     for (const sim_write *w = file->first; w; w = w->next)
         redo(file, w, per_cent);
@@ -329,6 +338,8 @@ static void lose_file(sim_node *file)
 
 void sim_disk_lose(void)
 {
+    sim_here->disk->changes++;
+    sim_here->disk->db_changes++;
     sim_journal_lose();
     for (sim_node *node = sim_here->disk->newest; node; node = node->older)
         lose_file(node);

@@ -36,6 +36,7 @@ struct sim_node {
     struct sim_write *first, *last; // since the last flush
     sim_entries now, durable;
     sim_node *older;
+    uint64_t version; // of its bytes
     bool rotten;      // its bytes have changed by themselves
     const void *lock; // who holds it
 };
@@ -45,6 +46,7 @@ typedef struct sim_disk {
     int nodes;
     struct sim_change *first, *last; // the journal
     bool full, bad, fixed;           // fixed: a read-only file system
+    uint64_t changes, db_changes;    // of bytes and names; of the database's files
     int64_t ops;                     // of akssld
     int64_t crash_op;                // the one that it dies in; 0: none
     bool crash_after;                // that one's effect stays

@@ -42,6 +42,7 @@ void sim_journal_add(const sim_change *change)
     sim_change *c = sim_alloc(sizeof *c);
 
     *c = *change;
+    disk->changes++;
     c->name = sim_format("%s", change->name);
     if (change->from)
         c->from_name = sim_format("%s", change->from_name);

@@ -224,6 +224,7 @@ void sim_oracle_committed(sim_run *run, int64_t step)
         sim_broken("job %" PRId64 ": the commit of step %" PRId64 " is acknowledged after that of "
                    "step %" PRId64,
                    run->job, step, account->committed);
+    sim_here->disk->changes++; // so that it is looked for
     account->committed = step;
     account->acked_steps |= UINT64_C(1) << step;
 }
@@ -321,6 +322,7 @@ void sim_oracle_look(void)
         if (p->alive && p->run && !run_of(d, p->run->id))
             sim_broken("process %d of job %" PRId64 " lives, and its run %s is over", p->pid,
                        p->run->job, p->run->id);
+    sim_oracle_kept();
 }
 
 // ---- the end

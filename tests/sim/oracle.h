@@ -33,17 +33,19 @@ typedef struct sim_account {
     int64_t late_at; // when a wish was heard whose caller had given it up, or made it again
     sim_wish wish;   // pause or not, as far as acknowledged; OPEN: the answer is not known
     int64_t wish_at;
-    ak_job_state finish; // an acknowledged Finish; 0
-    bool resumed;        // somebody asked for it: an end by its time limit may be over again
-    sim_wish hold;       // RUN: it may start; PAUSE: it may not; OPEN: the answer is not known
-    int64_t after;       // the job that it waits for; 0: none
-    bool after_any;      // however that ends
+    ak_job_state finish;   // an acknowledged Finish; 0
+    bool resumed;          // somebody asked for it: an end by its time limit may be over again
+    sim_wish hold;         // RUN: it may start; PAUSE: it may not; OPEN: the answer is not known
+    int64_t after;         // the job that it waits for; 0: none
+    bool after_any;        // however that ends
+    struct sim_kept *kept; // kept.c's: its newest commit; NULL: none was acknowledged yet
 } sim_account;
 
 typedef struct sim_oracle {
     sim_account *accounts;
     int64_t last_acked; // id
     int count_acked;
+    uint64_t seen, seen_rows; // of the disk's changes, kept.c's
 } sim_oracle;
 
 void sim_oracle_begin(void);
@@ -72,6 +74,10 @@ void sim_oracle_forgive(sim_account *account);
 
 // sim_oracle_look compares akssld's memory with the accounts.
 void sim_oracle_look(void);
+
+// sim_oracle_kept looks whether what was committed is still there, after an event that changed
+// anything on the disk.
+void sim_oracle_kept(void);
 
 // sim_oracle_disk reads the database and the commits as a new akssld would find them.
 void sim_oracle_disk(void);

@@ -71,8 +71,10 @@ static int x_write(sqlite3_file *base, const void *data, int size, sqlite3_int64
     file *f = (file *)base;
     int error = gate("db write", f, offset + size > f->node->size ? SIM_GROWS : SIM_CHANGES);
 
-    if (!error)
+    if (!error) {
         sim_disk_write(f->node, offset, data, size);
+        sim_here->disk->db_changes++;
+    }
     return code_of(error, SQLITE_IOERR_WRITE);
 }
 
