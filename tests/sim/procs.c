@@ -13,12 +13,12 @@
 #include "tests/sim/rank.h"
 
 enum { START_MS = 300, TERM_MS = 1500, LEAK = 15, DEAF = 8 }; // the last two: per cent
-enum { FIRST_PID = 100, STRANGER_S = 120, BOOT = 12, BOOT_GAP = 6 };
+enum { STRANGER_S = 120, BOOT = 12, BOOT_GAP = 6 };
 
 void sim_procs_begin(void)
 {
     sim_here->procs = sim_alloc(sizeof(sim_procs));
-    sim_here->procs->last_pid = FIRST_PID;
+    sim_here->procs->last_pid = SIM_FIRST_PID;
 }
 
 // ---- as /proc shows them
@@ -34,75 +34,6 @@ static char *join(char *const *strings, size_t *size)
     for (int i = 0; strings && strings[i]; i++)
         at = stpcpy(at, strings[i]) + 1;
     return text;
-}
-
-// What a daemon would take a process for that remembers numbers: the newest guard that had this
-// one.
-static const sim_proc *remembered(const sim_proc *proc)
-{
-    for (const sim_run *run = sim_here->procs->runs; run; run = run->next)
-        if (run->guard->pid == proc->pid)
-            return run->guard;
-    return proc;
-}
-
-char *sim_procs_file(const sim_proc *proc, const char *name, size_t *size)
-{
-    char *text;
-
-    if (sim_here->plant == SIM_PLANT_ADOPT_PID)
-        proc = remembered(proc);
-    if (strcmp(name, "cmdline") == 0) {
-        *size = proc->cmdline_size;
-        return proc->cmdline;
-    }
-    if (strcmp(name, "environ") == 0) {
-        *size = proc->environ_size;
-        return proc->environ;
-    }
-    text = sim_format("%d (akssl) S 1 %d %d 0", proc->pid, proc->pid, proc->pid);
-    *size = strlen(text);
-    return text;
-}
-
-sim_proc *sim_procs_find(int pid)
-{
-    for (sim_proc *p = sim_here->procs->first; p; p = p->next)
-        if (p->pid == pid && p->alive)
-            return p;
-    return NULL;
-}
-
-// A child that has ended keeps its number until akssld has heard of it.
-static bool is_taken(int pid)
-{
-    for (const sim_proc *p = sim_here->procs->first; p; p = p->next)
-        if (p->pid == pid && (p->alive || p->handle))
-            return true;
-    return pid == sim_here->procs->daemon_pid;
-}
-
-int sim_procs_number(void)
-{
-    sim_procs *procs = sim_here->procs;
-    int left = sim_here->plan.pids;
-
-    do {
-        if (++procs->last_pid > FIRST_PID + sim_here->plan.pids)
-            procs->last_pid = FIRST_PID + 1;
-        if (!left--)
-            sim_broken("the simulated host has no number left for a process");
-    } while (is_taken(procs->last_pid));
-    return procs->last_pid;
-}
-
-int sim_run_alive(const sim_run *run)
-{
-    int count = 0;
-
-    for (const sim_proc *p = sim_here->procs->first; p; p = p->next)
-        count += p->alive && p->run == run;
-    return count;
 }
 
 static sim_proc *proc_new(sim_kind kind, sim_run *run, char *const *args, char *const *env)
@@ -241,7 +172,7 @@ void sim_procs_stranger(void)
 // The host starts again: some of its own are there before akssld is.
 static void boot(void)
 {
-    sim_here->procs->last_pid = FIRST_PID;
+    sim_here->procs->last_pid = SIM_FIRST_PID;
     for (int64_t left = sim_range(0, BOOT); left; left--) {
         sim_here->procs->last_pid += (int)sim_range(0, BOOT_GAP);
         sim_procs_stranger();

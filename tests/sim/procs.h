@@ -15,6 +15,8 @@
 
 #include "tests/sim/world.h"
 
+enum { SIM_FIRST_PID = 100 }; // numbers begin after it
+
 typedef enum sim_kind { SIM_TOOL = 1, SIM_GUARD, SIM_MPIRUN, SIM_RANK, SIM_STRANGER } sim_kind;
 
 typedef struct sim_proc sim_proc;
