@@ -23,6 +23,22 @@ static void violated(ak_run *run, akssl_status rc)
     free(why);
 }
 
+// A first Hello of a run that has begun was said on a stream that rank 0 has given up since, and
+// came late: the run has begun on a newer one, and comes back.
+static bool is_stale(const ak_run *run, const Akssl__V1__Hello *hello)
+{
+    return !hello->rejoin && !run->greeted && (run->changed || run->rejoined);
+}
+
+static void refuse_stale(ak_run *run)
+{
+    ak_call *call = run->join;
+
+    ak_call_set_user(call, NULL);
+    ak_call_fail(call, AKSSL_ERR_STATE, "join: the run has begun: it can only come back");
+    ak_uplink_ended(run);
+}
+
 // hold pauses the job for what is no fault of the worker's.
 static akssl_status hold(ak_run *run, akssl_status rc)
 {
@@ -243,8 +259,6 @@ static akssl_status check_hello(const ak_run *run, const Akssl__V1__Hello *hello
                        hello->ranks, job->ranks);
     if (hello->rejoin && run->phase == AK_RUN_LAUNCHED)
         return ak_fail(AKSSL_ERR_STATE, "join: a run that has not joined cannot come back");
-    if (!hello->rejoin && (run->changed || run->rejoined))
-        return ak_fail(AKSSL_ERR_STATE, "join: the run has begun: it can only come back");
     return AKSSL_OK;
 }
 
@@ -346,6 +360,11 @@ void ak_uplink_receive(ak_run *run, const Akssl__V1__WorkerMessage *message)
 
     if (!message || run->phase > AK_RUN_ADOPTING)
         return; // the worker has said all, or what it says no longer counts
+    if (message->body_case == AKSSL__V1__WORKER_MESSAGE__BODY_HELLO &&
+        is_stale(run, message->hello)) {
+        refuse_stale(run);
+        return;
+    }
     rc = take(run, message);
     if (rc == AKSSL_ERR_NO_MEMORY)
         (void)hold(run, rc);

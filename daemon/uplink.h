@@ -10,6 +10,9 @@
 // the answer is a Welcome that says `rejoined`, and the worker sends each tensor whole, at the
 // version that it has.  A worker that was still starting says Hello as at first.
 //
+// A stream that was given up may come late: the newest stream counts, and a first Hello of a run
+// that has begun ends its own stream alone; the run comes back.
+//
 // A message out of place is a mistake of the worker's that a restart would repeat: the job fails.
 // Loop thread only.
 

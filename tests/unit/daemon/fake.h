@@ -17,6 +17,7 @@
 //   alone_bad    the same, but what it leaves is damaged
 //   alone_late   the same, but something is in the way of the commit
 //   shy          slow, and begins its stream anew at step CRASH_AT, once, with its Hello 2 s late
+//   stale        says its first Hello again, on another stream, at step CRASH_AT; then as plain
 //   twice        asks for two commits at once, at step CRASH_AT; then as plain
 //
 // When the daemon goes it comes back to the next one, for MEND_S seconds: with its replica, as the
@@ -263,6 +264,21 @@ static inline bool fake_rejoin(fake *f)
     if (m)
         fake_declare(f);
     return !f->broken;
+}
+
+// fake_be_late is a stream of before that comes late: it takes the place of ours, and is refused.
+static inline void fake_be_late(fake *f)
+{
+    fake late = *f;
+    ProtobufCMessage *m = NULL;
+
+    if (ak_stream_open(&late.stream, f->channel, AK_RPC_join, NULL, 0) < 0)
+        fake_die("a late stream");
+    fake_hello(&late, false);
+    if (ak_stream_receive(late.stream, 10000, &m) != AKSSL_ERR_STATE)
+        fake_die("a late stream is heard");
+    ak_stream_free(late.stream);
+    f->broken = true;
 }
 
 // fake_mend comes back if the daemon is lost.
@@ -557,6 +573,8 @@ static inline bool fake_steps(fake *f)
         }
         if (strcmp(f->mode, "twice") == 0 && f->step == FAKE_CRASH_AT)
             fake_commit_twice(f);
+        if (strcmp(f->mode, "stale") == 0 && f->step == FAKE_CRASH_AT)
+            fake_be_late(f);
         if (strcmp(f->mode, "shy") == 0 && f->step == FAKE_CRASH_AT && fake_once(f, "shy")) {
             f->shy = f->broken = true;
             fake_mend(f);

@@ -115,6 +115,22 @@ START_TEST(paused_while_it_comes_back)
 }
 END_TEST
 
+START_TEST(a_late_stream_does_no_harm)
+{
+    lab l;
+    int64_t id;
+    Akssl__V1__Job *job;
+
+    open_lab(&l);
+    id = submit(&l, "stale", 0, 1);
+    job = wait_for(&l, id, "SUCCEEDED", FAKE_STEPS);
+    ck_assert_int_eq(job->restarts, 0);
+    akssl__v1__job__free_unpacked(job, NULL);
+    ck_assert(log_says(&l, "has come back"));
+    close_lab(&l);
+}
+END_TEST
+
 START_TEST(commits_at_once)
 {
     lab l;
@@ -175,6 +191,7 @@ int main(int argc, char **argv)
         AK_CASE(paused_while_it_comes_back),
         AK_CASE(commits_at_once),
         AK_CASE(paused_by_itself),
+        AK_CASE(a_late_stream_does_no_harm),
         { NULL, NULL },
     };
 
