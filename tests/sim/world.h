@@ -69,7 +69,7 @@ typedef struct sim_plan {
 typedef enum sim_plant {
     SIM_PLANT_NONE,
     SIM_PLANT_ACK_COMMIT, // Commit is answered when it arrives
-    SIM_PLANT_ACK_SUBMIT, // the database's flushes return before the disk has anything
+    SIM_PLANT_ACK_SUBMIT, // the database's flushes do nothing, once a submission was acknowledged
     SIM_PLANT_ADOPT_MARK, // whoever knows a run's id has its secret
     SIM_PLANT_ADOPT_PID,  // a process is what the one was that had its number before
     SIM_PLANT_END
