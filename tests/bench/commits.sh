@@ -83,8 +83,13 @@ row() { # NAME COMMAND: a row of what COMMAND gives for each file
 last() { tail -n 1 "$dir/$1"; }
 for round in $(seq "$rounds"); do
     alone
-    job stream 1000000
-    job commits "$every"
+    if [ $((round % 2)) -eq 1 ]; then # in turn, so that a machine that gets slower favours neither
+        job stream 1000000
+        job commits "$every"
+    else
+        job commits "$every"
+        job stream 1000000
+    fi
     row "$round" last
 done
 row median median
