@@ -1,7 +1,7 @@
 #!/bin/bash
 # tests/system/hosts_kill.sh BIN_DIR -- a job over two hosts whose orted on the other host, and then whose mpirun, is
 # killed (OpenMPI's issue 1418: ranks are left there): it goes on, ends with the bytes of a local run, and neither
-# host keeps a rank, an orted, a session folder or shared memory.
+# host keeps a rank, an orted, a session folder or shared memory.  And one whose other host is switched off, which is no crash.
 
 # shellcheck source=tests/system/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -67,6 +67,21 @@ for what in orted mpirun; do
     each_step_once "$job" 32 8
     say "$what was killed: the same bytes, and nothing is left of that run"
 done
+
+# Switched off: what runs there is gone at once, and so is mpirun, long before the host counts as lost.
+submit "${run[@]}" --launcher hosts --max-restarts 0
+wait_for 60 committed "$id" 2 || fail "job $id does not start on two hosts"
+[ "$(cat "$job"/run/*.hosts)" = 10.77.0.1:2,10.77.0.2:2 ] || fail "its ranks are on $(cat "$job"/run/*.hosts)"
+touch "$dir/off"
+# shellcheck disable=SC2046 # a list
+kill -KILL $(ip netns pids "$there")
+finish "$id"
+[ -z "$(field "$id" restarts)" ] || [ "$(field "$id" restarts)" = 0 ] || fail "the host counts as a crash of job $id"
+grep -q "host '10.77.0.2' does not answer: agent: connection refused" "$dir/daemon.log" ||
+    fail "the log does not say that the host is gone"
+same_run "$twin" "$job"
+each_step_once "$job" 32 8
+say "a host was switched off: no crash, and the same bytes"
 stop_daemon
 wait_for 15 no_process || fail "these processes are left: $(describe)"
 [ -z "$(kept)" ] || fail "OpenMPI leaves $(kept)"

@@ -9,10 +9,12 @@ command -v setpriv unshare >/dev/null || skip "needs util-linux"
 two_hosts
 
 # A remote shell of the site's own.  Without a link it waits, as ssh does, and as ssh it takes no environment along.
+# While there is a file `off`, the other host is switched off.
 cat >"$dir/agent" <<END
 #!/bin/sh
 [ "\$1" = 10.77.0.2 ] || { echo "agent: no host '\$1'" >&2; exit 255; }
 shift
+[ ! -e "$dir/off" ] || { echo "agent: connection refused" >&2; exit 255; }
 [ "\$(cat /sys/class/net/v$here/carrier)" = 1 ] || sleep 1000
 unset AKSSL_DATA_ROOTS
 exec ip netns exec $there unshare --uts sh -c 'hostname $there; exec setpriv --reuid 65534 --regid 65534 \\

@@ -61,6 +61,16 @@ static Akssl__V1__Job *wait_ranks(const lab *l, int64_t id, int64_t ranks, int64
     }
 }
 
+// steps_on waits until the job has made another step: its run has got all of its state by then.
+static void steps_on(const lab *l, int64_t id)
+{
+    Akssl__V1__Job *job = show(l, id);
+    int64_t step = job->progress->step;
+
+    akssl__v1__job__free_unpacked(job, NULL);
+    akssl__v1__job__free_unpacked(wait_for(l, id, "RUNNING", step + 1), NULL);
+}
+
 START_TEST(a_running_job_is_resized)
 {
     lab l;
@@ -148,6 +158,7 @@ START_TEST(cores_go_and_come_back)
     ck_assert(job->restarts == 0 && job->asked_ranks == 2);
     ck_assert_str_eq(job->reason, "2 ranks were asked for: akssld has 1 cores");
     akssl__v1__job__free_unpacked(job, NULL);
+    steps_on(&l, id);
     murder(&l);
     l.slots = "2";
     start(&l);
