@@ -81,6 +81,7 @@ grep -q "host '10.77.0.2' does not answer: agent: connection refused" "$dir/daem
     fail "the log does not say that the host is gone"
 same_run "$twin" "$job"
 each_step_once "$job" 32 8
+rm -rf "/tmp/ompi.$there".* "/dev/shm/vader_segment.$there".* # what a host loses that is switched off
 say "a host was switched off: no crash, and the same bytes"
 stop_daemon
 wait_for 15 no_process || fail "these processes are left: $(describe)"
