@@ -10,6 +10,9 @@
 # A job's figure is the time from its 20th step to its 120th, two commits of which the third way has;
 # beside it the processors' time of ranks and akssld, which a busy machine changes less, and what of it
 # is not the ranks' first threads, which train: the uplink, its library's threads, akssld.
+#
+# A machine that others use gets faster and slower by more than a commit costs.  So the ten steps behind each
+# commit are also compared with those around them, of the same run.
 
 set -eu
 
@@ -44,12 +47,44 @@ ticks() {
     echo "$sum $training"
 }
 
+# stamp JOB: when each of its steps is over, in microseconds.
+stamp() {
+    local line
+    stdbuf -oL tail --pid="$daemon" -n 0 -f "$dir/state/jobs/$1/metrics.jsonl" | while read -r line; do
+        line=${line#*'"step": '}
+        echo "${line%%,*} ${EPOCHREALTIME/./}" >>"$dir/stamps.$1"
+    done
+}
+
+# behind: what the ten steps behind each commit take more than ten of the median of the twenty before and after.
+behind() {
+    cat "$dir"/stamps.* | awk -v every="$every" '
+        function median(from, to, skip_from, skip_to, n, i, j, v, x) {
+            for (i = from; i <= to; i++)
+                if ((i < skip_from || i > skip_to) && i in d) v[++n] = d[i]
+            for (i = 2; i <= n; i++) { x = v[i]; for (j = i - 1; j > 0 && v[j] > x; j--) v[j + 1] = v[j]; v[j + 1] = x }
+            return v[int((n + 1) / 2)]
+        }
+        function look(c) {
+            for (c = every; c <= last - 10; c += every) {
+                m = median(c - 19, c + 30, c + 1, c + 10); sum = 0
+                for (i = c + 1; i <= c + 10; i++) sum += d[i]
+                printf "| %d | %.1f | %.1f | %.2f |\n", c, m / 1000, (sum - 10 * m) / 1000, 100 * (sum - 10 * m) / (every * m)
+            }
+            delete d
+        }
+        $1 < last { look(); before = 0 }
+        { if (before) d[$1] = $2 - before; before = $2; last = $1 }
+        END { look() }'
+}
+
 job() { # WAY COMMIT_EVERY
     local id run start before after of_steps=$((to - from))
     id=$("$bin/akssl-client" submit --parsable --method moco_v2 --option K=65536,projection_dim=128 --dataset fashion-mnist \
         --image-size 32 --batch 256 --optimizer sgd --lr 0.06 --epochs 2 --seed 0 --shards 8 --ranks "$cores" \
         --commit-every "$2" --keep 1)
     until_step "$id" "$from"
+    [ "$1" = stream ] || stamp "$id" &
     run=$(basename "$(ls "$dir/state/jobs/$id"/run/*.secret)" .secret)
     start=$(date +%s%N)
     read -ra before <<<"$(ticks "$run")"
@@ -98,3 +133,5 @@ awk -v sa="$(median stream.aside)" -v a="$(median alone.wall)" -v s="$(median st
     printf "\ncommits over stream: %+.2f %% of the time, %+.2f %% of the processors\n", 100 * (c / s - 1), 100 * (cc / sc - 1)
     printf "beside training, without commits: %.2f %% of a step'"'"'s processors\n", 100 * sa / sc
     printf "commits over alone: %+.2f %% of the time\n", 100 * (c / a - 1) }'
+printf '\n| commit of step | ms a step around it | ms more in the ten behind it | %% of %s steps |\n|---|---|---|---|\n' "$every"
+behind
