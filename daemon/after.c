@@ -23,6 +23,15 @@ static bool has_crashed(const ak_run *run)
            !run->stopped && !run->not_counted && !ak_job_late(job);
 }
 
+void ak_after_unheard(ak_run *run, int64_t ms)
+{
+    ak_job *job = run->job;
+
+    run->not_counted = job->unheard_ms < run->d->config->orphan_timeout * 1000;
+    run->pause_ms = AK_AFTER_PAUSE_MS;
+    job->unheard_ms += ms;
+}
+
 bool ak_after_settled(ak_run *run)
 {
     char *why;
@@ -35,7 +44,7 @@ bool ak_after_settled(ak_run *run)
     if (!ak_hosts_settled(run->d->hosts, &run->places, &why))
         return false;
     if (why) {
-        run->not_counted = true;
+        ak_after_unheard(run, run->d->config->host_timeout * 1000);
         ak_text_set(&run->why, why);
     }
     free(why);

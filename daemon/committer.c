@@ -93,6 +93,7 @@ akssl_status ak_committer_record(ak_run *run)
         job->restarts_since_commit = since;
         return rc;
     }
+    job->unheard_ms = 0;
     begin_sweep(run, kept, count);
     ak_log_write(run->d->log, AK_LOG_INFO, "job %" PRId64 " committed step %" PRId64, job->id,
                  job->committed_step);

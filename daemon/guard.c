@@ -123,15 +123,16 @@ static int64_t grace_ns(void)
     return seconds * INT64_C(1000000000);
 }
 
-static int wait_for(pid_t child, const sigset_t *signals)
+// *told: somebody wanted it to end, as a machine that is shut down does with every process.
+static int wait_for(pid_t child, const sigset_t *signals, bool *told)
 {
+    static const struct timespec now = { 0 };
     const struct timespec pause = { .tv_nsec = 200 * 1000000L };
     int64_t kill_at = 0;
-    int status = 0;
+    int status = 0, signal;
 
     while (!reap(child, &status)) {
-        int signal = sigtimedwait(signals, NULL, &pause);
-
+        signal = sigtimedwait(signals, NULL, &pause);
         if (signal > 0 && signal != SIGCHLD && !kill_at) {
             kill(child, SIGTERM);
             kill_at = ak_clock_ns() + grace_ns();
@@ -139,6 +140,9 @@ static int wait_for(pid_t child, const sigset_t *signals)
         if (kill_at && ak_clock_ns() > kill_at)
             kill(child, SIGKILL);
     }
+    *told = kill_at;
+    while (!*told && (signal = sigtimedwait(signals, NULL, &now)) > 0)
+        *told = signal != SIGCHLD; // mpirun got it, too, and was faster
     return status;
 }
 
@@ -166,6 +170,7 @@ int ak_guard(char **argv)
 {
     const char *mark = getenv("AKSSL_RUN");
     sigset_t signals;
+    bool told;
     int status;
     pid_t child;
 
@@ -183,11 +188,11 @@ int ak_guard(char **argv)
         ak_guard_clean(mark);
         return 126;
     }
-    status = wait_for(child, &signals);
+    status = wait_for(child, &signals, &told);
     let_leave(mark);
     ak_process_end_marked(mark, LEFTOVER_MS);
     ak_guard_clean(mark);
-    if (write_exit(argv[0], status) < 0)
+    if (write_exit(argv[0], told ? 0 : status) < 0)
         fprintf(stderr, "akssld: %s\n", ak_error_text());
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }

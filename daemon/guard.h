@@ -6,8 +6,9 @@
 // ends.  The guard has a session of its own and one thread.  It passes on one SIGTERM, however many
 // come: mpirun takes a second one as an order to leave at once, without its ranks.  When mpirun has
 // ended it ends what is left of the run, which it knows by AKSSL_RUN (process.h), and then writes
-// into FILE, durably, how mpirun ended, for a daemon that comes later.  mpirun is told by the
-// kernel when the guard dies, and the ranks watch mpirun (worker/leash.h).
+// into FILE, durably, how mpirun ended, for a daemon that comes later: code 0 when the guard was
+// told to end, as everything is by a machine that is shut down.  mpirun is told by the kernel when
+// the guard dies, and the ranks watch mpirun (worker/leash.h).
 //
 // mpirun has 4 s to end after SIGTERM, or as many as AKSSL_GRACE says: a launcher's command may
 // have others to ask.

@@ -344,8 +344,10 @@ void ak_hosts_doubt(ak_hosts *h, const ak_hostlist *places)
     int64_t now = ak_clock_ns();
 
     for (size_t i = 0; h && i < h->list.count; i++)
-        if (!h->at[i].here && ak_hostlist_slots(places, h->list.at[i].name))
+        if (!h->at[i].here && ak_hostlist_slots(places, h->list.at[i].name)) {
             h->at[i].doubt_ns = h->at[i].due_ns = now;
+            h->at[i].failed = false; // before
+        }
 }
 
 bool ak_hosts_settled(const ak_hosts *h, const ak_hostlist *places, char **why)
@@ -388,8 +390,17 @@ int64_t ak_hosts_lost(const ak_hosts *h)
     int64_t lost = 0;
 
     for (size_t i = 0; h && i < h->list.count; i++)
-        lost += !h->at[i].up;
+        lost += !is_usable(&h->at[i]);
     return lost;
+}
+
+bool ak_hosts_unsure(const ak_hosts *h)
+{
+    bool unsure = false;
+
+    for (size_t i = 0; h && i < h->list.count; i++)
+        unsure |= h->at[i].up && h->at[i].doubt_ns;
+    return unsure;
 }
 
 static int64_t used_on(const ak_daemon *d, const char *name)

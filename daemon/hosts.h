@@ -41,9 +41,11 @@ void ak_hosts_doubt(ak_hosts *hosts, const ak_hostlist *places);
 bool ak_hosts_settled(const ak_hosts *hosts, const ak_hostlist *places, char **why);
 
 // ak_hosts_slots is what jobs with so many threads a shard find on the hosts that answer: a rank's
-// threads are on one host.  ak_hosts_lost is how many do not answer.  NULL-safe.
+// threads are on one host.  ak_hosts_lost is how many do not, or are in doubt; ak_hosts_unsure
+// whether any is in doubt.  NULL-safe.
 int64_t ak_hosts_slots(const ak_hosts *hosts, int64_t threads);
 int64_t ak_hosts_lost(const ak_hosts *hosts);
+bool ak_hosts_unsure(const ak_hosts *hosts);
 
 // ak_hosts_place is launcher.h's place.
 bool ak_hosts_place(const ak_daemon *d, int64_t threads, int64_t *ranks, ak_hostlist *places);

@@ -95,7 +95,7 @@ typedef struct ak_job {
     bool dirty;            // the store does not have this yet; not stored
     ak_job_state stored;   // the state that it has; 0: none yet
     bool unwritten;        // result.json could not be written yet; not stored
-    int64_t unheard_ns;    // since when no run of it is heard from other machines; 0: one was
+    int64_t unheard_ms;    // that its runs on other machines were not heard, since a commit
     int64_t roomy_ns;      // since when there has been room for more ranks; 0: there is none
     int grown;             // times that it was given more by itself, which waits longer each time
     ak_wait wait;          // why it does not start (scheduler.h), as of the last look; not stored

@@ -159,7 +159,9 @@ static void ask(question *q, ak_daemon *d, const ak_launcher *launcher, size_t m
     int64_t now_ns = ak_clock_ns();
 
     *q = (question){
-        .s = { .slots = launcher->slots(d, 1), .preempt = d->config->preempt, .backfill = true },
+        .s = { .slots = launcher->slots(d, 1),
+               .preempt = d->config->preempt && !(launcher->unsure && launcher->unsure(d)),
+               .backfill = true },
         .launcher = launcher,
         .lost = launcher->lacks ? launcher->lacks(d) : 0,
     };

@@ -23,10 +23,10 @@ enum {
     SWEEP_KILL = 20,     // ticks until what is left is killed: ranks leave by themselves in 1 s
     SWEEP_GIVE_UP = 150, // ticks until a process that cannot be killed is reported and left
     STORE_PAUSE_MS = 10000,
-    GONE_PAUSE_MS = 10000, // after a launcher has lost the cores
-    COLLECT_MS = 1000,     // between tries to record what the run has committed alone
-    TIDY_MS = 1000,        // between tries to remove what it leaves
+    COLLECT_MS = 1000, // between tries to record what the run has committed alone
+    TIDY_MS = 1000,    // between tries to remove what it leaves
     TIDY_TRIES = 4,
+    ANSWER_MS = 1000, // between looks whether hosts have answered
 };
 
 static void conclude(ak_run *run);
@@ -108,21 +108,13 @@ static bool is_held_back(const ak_run *run)
     return !runs;
 }
 
-// out_of_reach ends a run whose ranks, on other machines, are not heard.  That is no crash of the
-// job's, until it has been so for as long as a run would bear it.
-static void out_of_reach(ak_run *run, const char *why)
+// out_of_reach ends a run whose ranks, on other machines, were not heard for so long.
+static void out_of_reach(ak_run *run, uint64_t ms, const char *why)
 {
     const ak_launcher *launcher = ak_launcher_of(run->job);
-    ak_job *job = run->job;
-    int64_t now = ak_clock_ns();
 
-    if (launcher->place || launcher->follow) {
-        if (!job->unheard_ns)
-            job->unheard_ns = now;
-        run->not_counted =
-            now - job->unheard_ns < run->d->config->orphan_timeout * INT64_C(1000000000);
-        run->pause_ms = GONE_PAUSE_MS;
-    }
+    if (launcher->place || launcher->follow)
+        ak_after_unheard(run, (int64_t)ms);
     ak_run_end(run, why);
 }
 
@@ -135,7 +127,7 @@ static void on_join_late(uv_timer_t *timer)
     if (is_held_back(run))
         ak_run_deadline(run, AK_RUN_JOIN_MS, on_join_late);
     else
-        out_of_reach(run, "rank 0 did not join within 60 s");
+        out_of_reach(run, AK_RUN_JOIN_MS, "rank 0 did not join within 60 s");
 }
 
 void ak_run_follow(ak_run *run)
@@ -172,7 +164,7 @@ static void note_word(ak_run *run)
     free(run->why);
     run->why = ak_launch_last_words(run);
     run->not_counted = true;
-    run->pause_ms = GONE_PAUSE_MS;
+    run->pause_ms = AK_AFTER_PAUSE_MS;
     if (code == AK_LAUNCHER_CANCELLED)
         run->ended_there = AK_JOB_CANCEL;
     else if (code == AK_LAUNCHER_LATE)
@@ -310,7 +302,6 @@ void ak_run_joined(ak_run *run)
 {
     run->phase = AK_RUN_JOINED;
     run->lost = run->waits = false;
-    run->job->unheard_ns = 0;
     uv_timer_stop(&run->timer);
     if (run->job->state == AK_JOB_STARTING)
         move_on(run->d, run->job, AK_JOB_JOIN, run->note);
@@ -332,7 +323,9 @@ static void ask_to_leave(ak_run *run, const char *why)
 
 void ak_run_greet(ak_run *run)
 {
-    if (run->job->pause)
+    if (run->job->cancel)
+        ak_run_end(run, "cancelled");
+    else if (run->job->pause)
         ask_to_leave(run, "paused by request");
     else if (run->job->requeue)
         ask_to_leave(run, "queued again by request");
@@ -383,10 +376,12 @@ static void on_lost_long(uv_timer_t *timer)
 {
     ak_run *run = timer->data;
 
-    if (is_held_back(run))
+    if (is_held_back(run)) {
+        run->waits = true; // uncharged, until it joins again
         ak_run_deadline(run, adopt_ms(run), on_lost_long);
-    else
-        out_of_reach(run, "rank 0 lost its stream and did not come back");
+    } else {
+        out_of_reach(run, adopt_ms(run), "rank 0 lost its stream and did not come back");
+    }
 }
 
 void ak_run_lost(ak_run *run)
@@ -577,8 +572,12 @@ static void on_sweep(uv_timer_t *timer)
         return;
     ak_uplink_drop(run);
     ak_committer_drop(run);
-    if (run->works || !ak_after_settled(run))
-        return; // a commit; an answer
+    if (run->works)
+        return; // a commit
+    if (!ak_after_settled(run)) {
+        uv_timer_set_repeat(timer, ANSWER_MS);
+        return;
+    }
     uv_timer_stop(timer);
     if (!run->collected) {
         ak_adopt_collect(run, on_collected);

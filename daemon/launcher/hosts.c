@@ -22,6 +22,11 @@ static int64_t lacks(const ak_daemon *d)
     return ak_hosts_lost(d->hosts);
 }
 
+static bool unsure(const ak_daemon *d)
+{
+    return ak_hosts_unsure(d->hosts);
+}
+
 static bool place(const ak_daemon *d, const ak_job *job, int64_t *ranks, ak_hostlist *places)
 {
     return ak_hosts_place(d, job->spec.threads_per_shard, ranks, places);
@@ -66,4 +71,5 @@ const ak_launcher ak_launcher_hosts = {
     .command = command,
     .place = place,
     .lacks = lacks,
+    .unsure = unsure,
 };

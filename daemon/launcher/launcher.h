@@ -80,6 +80,10 @@ typedef struct ak_launcher {
     // lacks is how many of its hosts are left out, since they do not answer.
     int64_t (*lacks)(const struct ak_daemon *d);
 
+    // unsure says whether some of those may be back in a moment: no run makes way for a job until
+    // that is known.
+    bool (*unsure)(const struct ak_daemon *d);
+
     // follow is the command, in a process of its own: `akssld --follow NAME ARGUMENT...`.  A
     // launcher that has it has a queue of its own behind it: the command says in JOB/run/ID.status
     // how its job stands (follow.h), rank 0 joins when that runs, and a command that has died is

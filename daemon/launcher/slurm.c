@@ -209,13 +209,15 @@ static void cancel(follower *f)
         tell_away(f);
 }
 
-static int code_of(const char *state)
+static int code_of(const ak_squeue_job *job)
 {
-    if (strcmp(state, "CANCELLED") == 0)
+    if (strcmp(job->state, "CANCELLED") == 0)
         return AK_LAUNCHER_CANCELLED;
-    if (strcmp(state, "TIMEOUT") == 0 || strcmp(state, "DEADLINE") == 0)
+    if (strcmp(job->state, "TIMEOUT") == 0 || strcmp(job->state, "DEADLINE") == 0)
         return AK_LAUNCHER_LATE;
-    return ak_squeue_took_away(state) ? AK_LAUNCHER_GONE : 1;
+    if (strcmp(job->reason, "BadConstraints") == 0) // taken by sbatch, refused later
+        return AK_LAUNCHER_REFUSED;
+    return ak_squeue_took_away(job->state) ? AK_LAUNCHER_GONE : 1;
 }
 
 static int end_code(const follower *f)
@@ -224,7 +226,7 @@ static int end_code(const follower *f)
         return 0;
     fprintf(stderr, "akssld: error: Slurm's job %" PRId64 " has ended: %s (%s)\n", f->job.id,
             f->job.state, f->job.reason);
-    return code_of(f->job.state);
+    return code_of(&f->job);
 }
 
 // Slurm forgets a job some minutes after its end; its accounting, where there is one, does not.

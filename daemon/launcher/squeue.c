@@ -143,8 +143,12 @@ bool ak_squeue_is_away(const char *complaint)
 
 bool ak_squeue_is_full(const char *complaint)
 {
-    static const char *const words[] = { "submit limit", "MaxSubmit", "not available",
-                                         "temporarily", NULL };
+    static const char *const words[] = { "MaxSubmit",
+                                         "Required partition not available",
+                                         "Required node not available",
+                                         "configuration not available now",
+                                         "temporarily",
+                                         NULL };
 
     return says_any(complaint, words);
 }

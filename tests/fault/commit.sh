@@ -83,8 +83,10 @@ look() {
     [ "$now" -eq "$1" ] || [ "$now" -eq $(($1 + 1)) ] || fail "the commit is of step $now, not $1"
     for step in $steps; do
         grep -aoh -m 1 '"step":"[0-9]*"' "$job/commits/step-$step"/{model,optimizer,state}.safetensors
-    done | uniq -c >"$dir/mixed"
-    diff <(for step in $steps; do echo "3 \"step\":\"$step\""; done) <(sed 's/^ *//' "$dir/mixed") ||
+    done | uniq -c | sed 's/^ *//' >"$dir/mixed"
+    # No process substitution: bash may wait for ever for one whose number an earlier process had.
+    for step in $steps; do echo "3 \"step\":\"$step\""; done >"$dir/whole"
+    diff "$dir/whole" "$dir/mixed" ||
         fail "files of different steps are in one commit"
     ! grep -q 'damaged' "$dir/daemon.log" || fail "a commit was given up"
 }

@@ -121,17 +121,24 @@ follower() { # COMMAND-LINE-WORD
     done
 }
 
+kill_follower() {
+    guard=$(follower --guard)
+    kill -STOP "$guard" # so that it does not see what comes
+    kill -KILL "$(follower --follow)"
+    kill -KILL "$guard"
+}
+stop_slurmctld() {
+    kill -TERM "$slurmctld" # killed, it would not know that its job runs
+    wait_for 20 gone "$slurmctld" || fail "slurmctld does not stop"
+}
+
 submit "${spec[@]}"
 wait_for 60 committed "$id" 2 || fail "job $id does not run under Slurm: $(field "$id" reason)"
 run=$(run_id)
 [ "$(slurm_state "$run")" = RUNNING ] || fail "Slurm says '$(slurm_state "$run")' of run $run"
 kill_daemon
-guard=$(follower --guard)
-kill -STOP "$guard" # so that it does not see what comes
-kill -KILL "$(follower --follow)"
-kill -KILL "$guard"
-kill -TERM "$slurmctld" # killed, it would not know that its job runs
-wait_for 20 gone "$slurmctld" || fail "slurmctld does not stop"
+kill_follower
+stop_slurmctld
 start_daemon "${flags[@]}"
 grep -q 'its slurm is followed again' "$dir/daemon.log" || fail "akssld does not follow the run again"
 start_slurmctld
@@ -172,6 +179,11 @@ submit "${small[@]}" --method simclr --ranks 2 --max-restarts 0
 wait_for 30 is_paused || fail "a job that sbatch refuses is $(field "$id" state): $(field "$id" reason)"
 says "nvalid partition" || fail "job $id does not say that it was refused: $(field "$id" reason)"
 leave_daemon
+start_daemon "${flags[@]}" --slurm-options "--mincpus 1000"
+client resume "$id" >/dev/null
+wait_for 30 is_paused || fail "a job that no node can take is $(field "$id" state): $(field "$id" reason)"
+says "configuration is not available" || says "BadConstraints" || fail "job $id does not say that no node takes it: $(field "$id" reason)"
+leave_daemon
 start_daemon "${flags[@]}"
 client resume "$id" >/dev/null
 finish "$id"
@@ -196,6 +208,20 @@ wait_for 60 runs_on || fail "job $id does not go on after Slurm's time limit: $(
 client cancel "$id" >/dev/null
 finish "$id" CANCELLED
 say "scancel and Slurm's time limit end a job as ours do: $(field "$id" reason)"
+
+# A cancel that nobody could tell Slurm outlives akssld and its follower.
+submit "${spec[@]}" --epochs 1000 --commit-every 2
+wait_for 60 committed "$id" 2 || fail "job $id does not run under Slurm: $(field "$id" reason)"
+stop_slurmctld
+client cancel "$id" >/dev/null
+kill_daemon
+kill_follower
+start_daemon "${flags[@]}"
+sleep 5 # in which rank 0 joins
+start_slurmctld
+finish "$id" CANCELLED
+wait_for 30 no_slurm_job || fail "Slurm keeps a cancelled run: $(squeue)"
+say "job $id was cancelled though Slurm and akssld went away"
 stop_daemon
 
 # akssld inside an allocation.

@@ -112,8 +112,15 @@ START_TEST(states_mean_something)
     ck_assert(ak_squeue_is_away("sbatch did not end within 30 s"));
     ck_assert(!ak_squeue_is_away("invalid partition specified: x"));
     ck_assert(!ak_squeue_is_full("invalid partition specified: x"));
-    ck_assert(ak_squeue_is_full("Batch job submission failed: Job violates accounting/QOS policy "
-                                "(job submit limit, user's size and/or time limits)"));
+    ck_assert(!ak_squeue_is_full("Batch job submission failed: Requested node configuration is "
+                                 "not available"));
+    ck_assert(!ak_squeue_is_full("Batch job submission failed: Job violates accounting/QOS policy "
+                                 "(job submit limit, user's size and/or time limits)"));
+    ck_assert(ak_squeue_is_full("AssocMaxSubmitJobLimit\nsbatch: error: Batch job submission "
+                                "failed: Job violates accounting/QOS policy (job submit limit, "
+                                "user's size and/or time limits)"));
+    ck_assert(ak_squeue_is_full("Batch job submission failed: Required partition not available "
+                                "(inactive or drain)"));
     ck_assert(!ak_squeue_is_away(""));
 }
 END_TEST
