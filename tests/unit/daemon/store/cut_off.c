@@ -239,16 +239,26 @@ static void at_each_write(bool (*happens)(int version, int writes), int version)
     ck_assert_int_gt(writes, 40); // of the backup, the log, the database
 }
 
-START_TEST(a_disk_that_fills)
+START_TEST(a_disk_that_fills_at_the_oldest)
 {
     at_each_write(fills, 1);
+}
+END_TEST
+
+START_TEST(a_disk_that_fills_at_the_newest)
+{
     at_each_write(fills, ak_store_versions() - 1);
 }
 END_TEST
 
-START_TEST(a_crash)
+START_TEST(a_crash_at_the_oldest)
 {
     at_each_write(dies, 1);
+}
+END_TEST
+
+START_TEST(a_crash_at_the_newest)
+{
     at_each_write(dies, ak_store_versions() - 1);
 }
 END_TEST
@@ -256,4 +266,6 @@ END_TEST
 AK_TEST_MAIN(AK_CASE(without_a_backup_nothing_is_changed),
              AK_CASE(a_folder_that_cannot_be_written_to),
              AK_CASE(a_backup_is_on_the_disk_before_it_has_its_name),
-             AK_CASE(an_older_backup_stays), AK_CASE(a_disk_that_fills), AK_CASE(a_crash))
+             AK_CASE(an_older_backup_stays), AK_CASE(a_disk_that_fills_at_the_oldest),
+             AK_CASE(a_disk_that_fills_at_the_newest), AK_CASE(a_crash_at_the_oldest),
+             AK_CASE(a_crash_at_the_newest))
