@@ -395,11 +395,13 @@ static akssl_status unreachable(const call *c, const char *sentence)
 static akssl_status outcome(const call *c)
 {
     akssl_status status = told_status(c);
-    char *sentence;
+    const char *sentence;
+    char *text;
 
     if (c->code == GRPC_STATUS_OK)
         return AKSSL_OK;
-    sentence = ak_codec_text(c->sentence);
+    text = ak_codec_text(c->sentence);
+    sentence = text[0] ? text : "akssld has given no reason: see its log";
     if (status < 0) {
         ak_fail(status, "%s", sentence);
     } else if (c->code == GRPC_STATUS_UNAVAILABLE || c->code == GRPC_STATUS_CANCELLED) {
@@ -410,7 +412,7 @@ static akssl_status outcome(const call *c)
     } else {
         status = ak_fail(ak_rpc_status_from_grpc((int)c->code), "%s: %s", c->rpc->path, sentence);
     }
-    free(sentence);
+    free(text);
     return status;
 }
 

@@ -51,9 +51,11 @@ static akssl_status take_head(ak_uplink *u, const Akssl__V1__TensorHead *head)
     if (size == 0 || size > ((size_t)AK_UPLINK_STATE_GB << 30) - u->state_bytes)
         return ak_uplink_broken("a tensor of impossible shape");
     memset(t, 0, sizeof *t);
-    t->info.data = ak_try_alloc(size, 1);
+    t->info.data = calloc(size, 1); // the kernel's zero pages: what does not come costs nothing
     if (!t->info.data)
-        return ak_wrap(AKSSL_ERR_NO_MEMORY, "state '%s'", head->name);
+        return ak_fail(AKSSL_ERR_NO_MEMORY,
+                       "state '%s': no memory for %zu bytes: free some or take another host",
+                       head->name, size);
     t->info.name = ak_strdup(head->name);
     t->info.dims = (int)head->n_shape;
     memcpy(t->info.shape, head->shape, head->n_shape * sizeof *head->shape);

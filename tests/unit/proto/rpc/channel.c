@@ -9,7 +9,7 @@
 #include "proto/rpc/channel.h"
 #include "tests/unit/proto/rpc/serve.h"
 
-enum { HANG = 1000, MISSING = 404, LATE = 408, FULL_DISK = 507 };
+enum { HANG = 1000, MISSING = 404, LATE = 408, FULL_DISK = 507, SILENT = 500 };
 
 typedef struct seen {
     atomic_int started, ended, cancelled, received, closed_side;
@@ -27,6 +27,8 @@ static void show(ak_call *call, int64_t id)
         ak_call_fail(call, AKSSL_ERR_NOT_FOUND, "job 404: no such job");
     else if (id == FULL_DISK)
         ak_call_fail(call, AKSSL_ERR_NO_SPACE, "commit 507: the disk is full: caf\xc3\xa9 100%");
+    else if (id == SILENT)
+        ak_call_fail(call, AKSSL_ERR_STATE, "");
     else if (id != HANG)
         ak_call_reply(call, &job.base);
 }
@@ -194,6 +196,8 @@ START_TEST(a_failure_keeps_status_and_sentence)
     ck_assert_str_eq(ak_error_text(), "job 404: no such job");
     ck_assert_int_eq(ask(f.channel, FULL_DISK, 10000, &id), AKSSL_ERR_NO_SPACE);
     ck_assert_str_eq(ak_error_text(), "commit 507: the disk is full: caf\xc3\xa9 100%");
+    ck_assert_int_eq(ask(f.channel, SILENT, 10000, &id), AKSSL_ERR_STATE);
+    ck_assert_str_eq(ak_error_text(), "akssld has given no reason: see its log");
     finish(&f);
 }
 END_TEST
