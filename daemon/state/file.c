@@ -10,6 +10,8 @@
 #include "proto/base/option.h"
 #include "proto/format/safetensors.h"
 
+enum { WRITE_MOST = 1 << 20 }; // bytes at a time
+
 #define FILE_MOST (AK_STATE_MAX_BYTES + ((size_t)1 << 20)) // with a header of 16 tensors
 
 static void set_number(ak_safetensors_writer *w, const char *name, const char *field, int64_t value)
@@ -43,16 +45,19 @@ static akssl_status write_tensors(ak_safetensors_writer *w, const ak_state *stat
 akssl_status ak_state_write(const ak_state *state, int64_t step, const char *path, uint64_t *size,
                             char digest[33])
 {
+    ak_safetensors_buffer buffer = { 0 };
     ak_safetensors_writer *w = NULL;
     akssl_status rc;
 
     rc = ak_safetensors_create(&w, path);
     if (rc < 0)
         return rc;
+    ak_safetensors_gather(w, &buffer, WRITE_MOST);
     rc = write_tensors(w, state, step);
     if (rc == AKSSL_OK)
         rc = ak_safetensors_commit(w, size, digest);
     ak_safetensors_writer_free(w);
+    ak_safetensors_buffer_fini(&buffer);
     return rc;
 }
 

@@ -35,9 +35,9 @@ void *ak_realloc(void *old, size_t count, size_t size)
     return checked(reallocarray(old, count ? count : 1, size ? size : 1), size);
 }
 
-void *ak_try_alloc(size_t count, size_t size)
+static void *try_aligned(size_t count, size_t size, size_t unit)
 {
-    size_t bytes, unit = 64;
+    size_t bytes;
     void *p = NULL;
 
     if (!__builtin_mul_overflow(count, size, &bytes) && bytes <= SIZE_MAX - HUGE_PAGE) {
@@ -52,4 +52,14 @@ void *ak_try_alloc(size_t count, size_t size)
     if (unit == HUGE_PAGE)
         (void)madvise(p, bytes, MADV_HUGEPAGE); // a hint: fewer faults and misses where it is taken
     return memset(p, 0, bytes);
+}
+
+void *ak_try_alloc(size_t count, size_t size)
+{
+    return try_aligned(count, size, 64);
+}
+
+void *ak_try_pages(size_t size)
+{
+    return try_aligned(size, 1, AK_PAGE);
 }

@@ -20,4 +20,9 @@ void *ak_realloc(void *old, size_t count, size_t size) __attribute__((returns_no
 // system gives them, zeroed; free with free().
 void *ak_try_alloc(size_t count, size_t size) __attribute__((malloc, warn_unused_result));
 
+enum { AK_PAGE = 4096 }; // what a disk's blocks and their memory are aligned to
+
+// ak_try_pages is ak_try_alloc for a multiple of AK_PAGE bytes, aligned to as much.
+void *ak_try_pages(size_t size) __attribute__((malloc, warn_unused_result));
+
 #endif

@@ -89,6 +89,24 @@ void ak_safetensors_declare(ak_safetensors_writer *w, const char *name, ak_dtype
 akssl_status ak_safetensors_write(ak_safetensors_writer *w, const void *data,
                                   size_t size) AKSSL_MUST_CHECK;
 
+// Memory in which a file is gathered, from one file to the next.  Zeroed: none yet.
+typedef struct ak_safetensors_buffer {
+    uint8_t *bytes;
+    size_t room;
+} ak_safetensors_buffer;
+
+// ak_safetensors_buffer_reserve makes room for a file of so many bytes; ERR_NO_MEMORY.
+akssl_status ak_safetensors_buffer_reserve(ak_safetensors_buffer *buffer,
+                                           size_t size) AKSSL_MUST_CHECK;
+void ak_safetensors_buffer_fini(ak_safetensors_buffer *buffer);
+
+// ak_safetensors_gather, before the first write, has the data gathered in a buffer, which is made
+// to hold the whole file, but of `most` bytes at most, and stays the caller's: nobody else may use
+// it until the writer is freed.  When it is full, and with commit, it goes to the disk past the
+// page cache, where the file system can (O_DIRECT): a commit is not read soon, and the cache's
+// pages cost more of the processors' time than the disk does.
+void ak_safetensors_gather(ak_safetensors_writer *w, ak_safetensors_buffer *buffer, size_t most);
+
 // ak_safetensors_commit finishes the file; *size and digest (XXH3-128 of the whole file, 32
 // hexadecimal digits and NUL; xxhsum -H2 prints the same) may be NULL.  The writer stays to be
 // freed.

@@ -16,7 +16,7 @@
 #include "proto/format/hash.h"
 #include "proto/format/safetensors.h"
 
-enum { LENGTH_BYTES = 8, ALIGN = 64 };
+enum { LENGTH_BYTES = 8, ALIGN = 64, PIECE = 4 << 20 }; // PIECE: of a write
 
 struct ak_safetensors_writer {
     char *path, *tmp;
@@ -25,6 +25,9 @@ struct ak_safetensors_writer {
     json_t *tensors, *metadata;
     size_t declared, written; // bytes of data
     uint64_t file_size;
+    ak_safetensors_buffer *buffer; // the caller's; NULL: none
+    size_t most, held;             // bytes of the buffer: at most, and not yet written
+    bool direct, indirect;         // past the page cache; it cannot be
     XXH3_state_t *hash;
     akssl_status failed; // the first failure
     char *why;           // its sentence, when it is one of declaring
@@ -118,23 +121,128 @@ void ak_safetensors_declare(ak_safetensors_writer *w, const char *name, ak_dtype
         fail(w, rc);
 }
 
-static akssl_status write_all(ak_safetensors_writer *w, const void *data, size_t size)
+// go_direct has the next writes go past the page cache, or not; a file system that has no such way,
+// or no longer for what is left, takes them the other way.
+static void go_direct(ak_safetensors_writer *w, bool direct)
 {
-    const char *at = data;
-    size_t left = size;
+    int flags;
 
-    while (left) {
-        ssize_t n = write(w->fd, at, left);
+    if (w->direct == direct || (direct && w->indirect))
+        return;
+    flags = fcntl(w->fd, F_GETFL);
+    if (flags >= 0 && fcntl(w->fd, F_SETFL, direct ? flags | O_DIRECT : flags & ~O_DIRECT) == 0)
+        w->direct = direct;
+    else
+        w->indirect = true;
+}
+
+static akssl_status write_piece(ak_safetensors_writer *w, const uint8_t *data, size_t size)
+{
+    XXH3_128bits_update(w->hash, data, size);
+    while (size) {
+        ssize_t n = write(w->fd, data, size);
 
         if (n < 0 && errno == EINTR)
             continue;
+        if (n < 0 && errno == EINVAL && w->direct) { // what follows a short write is not aligned
+            go_direct(w, false);
+            w->indirect = true;
+            if (!w->direct)
+                continue;
+        }
         if (n < 0)
             return fail(w, ak_fail_errno(errno, "write '%s'", w->tmp));
-        at += n;
-        left -= (size_t)n;
+        data += n;
+        size -= (size_t)n;
     }
-    XXH3_128bits_update(w->hash, data, size);
+    return AKSSL_OK;
+}
+
+static akssl_status write_all(ak_safetensors_writer *w, const uint8_t *data, size_t size)
+{
+    akssl_status rc = AKSSL_OK;
+
+    for (size_t at = 0, piece; at < size && rc == AKSSL_OK; at += piece) {
+        piece = size - at < PIECE ? size - at : PIECE;
+        rc = write_piece(w, data + at, piece);
+    }
+    return rc;
+}
+
+// flush writes what the buffer holds: whole pages, and at the end of the file the rest.
+static akssl_status flush(ak_safetensors_writer *w)
+{
+    size_t pages = w->held / AK_PAGE * AK_PAGE;
+    akssl_status rc = AKSSL_OK;
+
+    if (pages) {
+        go_direct(w, true);
+        rc = write_all(w, w->buffer->bytes, pages);
+    }
+    if (rc == AKSSL_OK && w->held > pages) {
+        go_direct(w, false);
+        rc = write_all(w, w->buffer->bytes + pages, w->held - pages);
+    }
+    w->held = 0;
+    return rc;
+}
+
+static akssl_status put(ak_safetensors_writer *w, const void *data, size_t size)
+{
+    const uint8_t *from = data;
+    akssl_status rc = AKSSL_OK;
+
     w->file_size += size;
+    if (!w->buffer)
+        return write_all(w, from, size);
+    while (size && rc == AKSSL_OK) {
+        size_t room = w->most - w->held, some = size < room ? size : room;
+
+        memcpy(w->buffer->bytes + w->held, from, some);
+        w->held += some;
+        from += some;
+        size -= some;
+        if (w->held == w->most)
+            rc = flush(w);
+    }
+    return rc;
+}
+
+akssl_status ak_safetensors_buffer_reserve(ak_safetensors_buffer *buffer, size_t size)
+{
+    size_t room = (size + AK_PAGE - 1) / AK_PAGE * AK_PAGE;
+
+    if (room <= buffer->room)
+        return AKSSL_OK;
+    ak_safetensors_buffer_fini(buffer);
+    buffer->bytes = ak_try_pages(room);
+    if (!buffer->bytes)
+        return AKSSL_ERR_NO_MEMORY;
+    buffer->room = room;
+    return AKSSL_OK;
+}
+
+void ak_safetensors_buffer_fini(ak_safetensors_buffer *buffer)
+{
+    free(buffer->bytes);
+    *buffer = (ak_safetensors_buffer){ 0 };
+}
+
+void ak_safetensors_gather(ak_safetensors_writer *w, ak_safetensors_buffer *buffer, size_t most)
+{
+    w->buffer = buffer;
+    w->most = most / AK_PAGE * AK_PAGE;
+}
+
+// settle_buffer: `most` is what the buffer has from here on.
+static akssl_status settle_buffer(ak_safetensors_writer *w, size_t header)
+{
+    size_t size = header + w->declared, room = size < w->most ? size : w->most;
+    akssl_status rc = ak_safetensors_buffer_reserve(w->buffer, room);
+
+    if (rc < 0)
+        return fail(w, ak_wrap(rc, "write '%s'", w->tmp));
+    w->most = w->buffer->room < w->most ? w->buffer->room : w->most;
     return AKSSL_OK;
 }
 
@@ -163,9 +271,11 @@ static akssl_status settle(ak_safetensors_writer *w)
     length = text.length;
     for (int i = 0; i < LENGTH_BYTES; i++)
         bytes[i] = (uint8_t)(length >> (8 * i));
-    rc = write_all(w, bytes, sizeof bytes);
+    rc = w->buffer ? settle_buffer(w, sizeof bytes + text.length) : AKSSL_OK;
     if (rc == AKSSL_OK)
-        rc = write_all(w, text.text, text.length);
+        rc = put(w, bytes, sizeof bytes);
+    if (rc == AKSSL_OK)
+        rc = put(w, text.text, text.length);
     ak_str_fini(&text);
     return rc;
 }
@@ -185,7 +295,7 @@ akssl_status ak_safetensors_write(ak_safetensors_writer *w, const void *data, si
         return fail(w, ak_fail(AKSSL_ERR_STATE, "'%s': more data than the %zu bytes declared",
                                w->path, w->declared));
     w->written += size;
-    return write_all(w, data, size);
+    return put(w, data, size);
 }
 
 static akssl_status sync_folder(const char *path)
@@ -220,6 +330,11 @@ akssl_status ak_safetensors_commit(ak_safetensors_writer *w, uint64_t *size, cha
     if (w->written != w->declared)
         return fail(w, ak_fail(AKSSL_ERR_STATE, "'%s': %zu bytes written of the %zu declared",
                                w->path, w->written, w->declared));
+    if (w->held) {
+        rc = flush(w);
+        if (rc < 0)
+            return rc;
+    }
     if (fsync(fd) < 0)
         return fail(w, ak_fail_errno(errno, "sync '%s'", w->tmp));
     w->fd = -1;

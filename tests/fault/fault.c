@@ -28,7 +28,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { LINE = 2 * PATH_MAX };
+enum { LINE = 2 * PATH_MAX, PAGE = 4096 };
 
 typedef enum kind { NONE, KILL, AFTER, TORN, POWER, SHORT, FAIL } kind;
 
@@ -218,8 +218,8 @@ static long change(const char *call, const char *path, long number, const long a
     }
     if (fault == KILL || fault == POWER)
         die(fault == POWER);
-    if (size && (fault == SHORT || fault == TORN))
-        third = (long)(size - size / 2);
+    if (size && (fault == SHORT || fault == TORN)) // past the page cache there are whole pages only
+        third = (long)(size < 2 * PAGE ? size - size / 2 : size / 2 / PAGE * PAGE);
     result = syscall(number, arg[0], arg[1], third, arg[3]);
     if (fault == AFTER || fault == TORN)
         die(false);

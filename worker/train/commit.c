@@ -45,12 +45,22 @@ static void set_number(ak_safetensors_writer *w, const char *key, int64_t value)
     ak_safetensors_set_meta(w, key, text);
 }
 
-static akssl_status write_model(ak_trainer *t, const ak_results *results, const char *path,
-                                ak_safetensors_writer **out)
+static akssl_status create(ak_safetensors_writer **out, const char *path,
+                           ak_safetensors_buffer *buffer)
+{
+    akssl_status rc = ak_safetensors_create(out, path);
+
+    if (rc == AKSSL_OK)
+        ak_safetensors_gather(*out, buffer, SIZE_MAX);
+    return rc;
+}
+
+static akssl_status draw_model(ak_trainer *t, const ak_results *results, const char *path,
+                               ak_safetensors_buffer *buffer, ak_safetensors_writer **out)
 {
     ak_str text = AK_STR_INIT;
     ak_safetensors_writer *w;
-    akssl_status rc = ak_safetensors_create(out, path);
+    akssl_status rc = create(out, path, buffer);
 
     if (rc < 0)
         return rc;
@@ -101,13 +111,13 @@ static akssl_status ignore(void *ctx, const float *values, int64_t count)
 
 // The slices arrive in the order of the flat vector, which is the order of the declarations.
 // rc: rank 0's so far; after a failure the slices are still received, and dropped.
-static akssl_status write_optimizer(ak_trainer *t, akssl_status rc, const char *path,
-                                    ak_safetensors_writer **out)
+static akssl_status draw_optimizer(ak_trainer *t, akssl_status rc, const char *path,
+                                   ak_safetensors_buffer *buffer, ak_safetensors_writer **out)
 {
     bool root = ak_comm_rank(t->world.comm) == 0;
 
     if (root && rc == AKSSL_OK)
-        rc = ak_safetensors_create(out, path);
+        rc = create(out, path, buffer);
     if (root && rc == AKSSL_OK) {
         ak_safetensors_set_meta(*out, "optimizer", t->optim->name);
         set_number(*out, "step", t->step);
@@ -122,8 +132,53 @@ static akssl_status write_optimizer(ak_trainer *t, akssl_status rc, const char *
     return root ? rc : AKSSL_OK;
 }
 
-akssl_status ak_commit_write(ak_trainer *t, const ak_results *results, const char *folder,
-                             ak_commit_draft *draft)
+// What a tensor's line of the header takes at most, and the header's metadata.
+enum { LINE = 256, METADATA = 64 << 10 };
+
+static void file_sizes(const ak_trainer *t, size_t size[AK_COMMIT_FILES])
+{
+    int slots = 0;
+
+    while (slots < AK_OPTIM_SLOTS && t->optim->slots[slots])
+        slots++;
+    size[0] = size[1] = METADATA;
+    for (int i = 0; i < t->model.count; i++) {
+        const ak_param *p = t->model.params[i];
+        size_t bytes = LINE + (size_t)p->numel * sizeof(float);
+
+        size[0] += bytes;
+        if (p->role == AK_ROLE_TRAINED)
+            size[1] += (size_t)slots * bytes;
+    }
+}
+
+int64_t ak_commit_size(const ak_trainer *t)
+{
+    size_t size[AK_COMMIT_FILES];
+
+    file_sizes(t, size);
+    return (int64_t)(size[0] + size[1]);
+}
+
+akssl_status ak_commit_reserve(ak_commit_memory *memory, const ak_trainer *t)
+{
+    akssl_status rc = AKSSL_OK;
+    size_t size[AK_COMMIT_FILES];
+
+    file_sizes(t, size);
+    for (int i = 0; i < AK_COMMIT_FILES && rc == AKSSL_OK && ak_comm_rank(t->world.comm) == 0; i++)
+        rc = ak_safetensors_buffer_reserve(&memory->files[i], size[i]);
+    return rc < 0 ? ak_wrap(rc, "memory for commits") : rc;
+}
+
+void ak_commit_memory_fini(ak_commit_memory *memory)
+{
+    for (int i = 0; i < AK_COMMIT_FILES; i++)
+        ak_safetensors_buffer_fini(&memory->files[i]);
+}
+
+akssl_status ak_commit_draw(ak_trainer *t, const ak_results *results, const char *folder,
+                            ak_commit_memory *memory, ak_commit_draft *draft)
 {
     bool root = ak_comm_rank(t->world.comm) == 0;
     ak_str commits = AK_STR_INIT, path = AK_STR_INIT;
@@ -138,13 +193,13 @@ akssl_status ak_commit_write(ak_trainer *t, const ak_results *results, const cha
             rc = ak_folder_make(path.text);
         ak_str_format(&path, "/%s", names[0]);
         if (rc == AKSSL_OK)
-            rc = write_model(t, results, path.text, &draft->writers[0]);
+            rc = draw_model(t, results, path.text, &memory->files[0], &draft->writers[0]);
         ak_str_clear(&path);
         ak_str_format(&path, "%s/step-%" PRId64 "/%s", commits.text, t->step, names[1]);
         draft->folder = ak_strdup(folder);
         draft->commits = ak_str_take(&commits);
     }
-    rc = write_optimizer(t, rc, path.text, &draft->writers[1]);
+    rc = draw_optimizer(t, rc, path.text, &memory->files[1], &draft->writers[1]);
     rc = agree(t->world.comm, rc);
     ak_str_fini(&commits);
     ak_str_fini(&path);

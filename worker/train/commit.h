@@ -9,8 +9,8 @@
 // What is written never depends on the number of ranks.  All functions but those of a draft are
 // collective; rank 0 writes, and all ranks learn of a failure.
 //
-// A commit's files are written by the compute thread, which costs what copying them costs, and
-// flushed by another (saver.h): a disk takes seconds for what memory takes in a tenth of one.
+// The compute thread copies a commit's files into memory, and another thread writes them (saver.h):
+// a disk takes seconds for what memory takes in a fraction of a tenth of one.
 
 #ifndef AK_TRAIN_COMMIT_H
 #define AK_TRAIN_COMMIT_H
@@ -28,20 +28,33 @@ typedef struct ak_commit_file {
     char digest[AK_DIGEST_TEXT];
 } ak_commit_file;
 
-// Files that are written, but neither flushed nor under their names.  Zeroed: none.
+// Where rank 0 keeps a commit's files until they are on disk; from one commit to the next, for the
+// first touch of memory costs more than the copying.  Zeroed: none yet.
+typedef struct ak_commit_memory {
+    ak_safetensors_buffer files[AK_COMMIT_FILES];
+} ak_commit_memory;
+
+// ak_commit_size is the bytes that a commit of the trainer will take, a little more at most;
+// ak_commit_reserve makes room for them on rank 0.
+int64_t ak_commit_size(const ak_trainer *trainer);
+akssl_status ak_commit_reserve(ak_commit_memory *memory,
+                               const ak_trainer *trainer) AKSSL_MUST_CHECK;
+void ak_commit_memory_fini(ak_commit_memory *memory);
+
+// Files that are complete, but neither on disk nor under their names.  Zeroed: none.
 typedef struct ak_commit_draft {
     ak_safetensors_writer *writers[AK_COMMIT_FILES];
     char *folder, *commits; // the job's, and commits/ in it
     int64_t step;
 } ak_commit_draft;
 
-// ak_commit_write writes model and optimizer of trainer->step for folder/commits/step-N.  results
-// so far and trainer->watch are kept as the model's metadata.  draft is filled on rank 0, also when
-// that fails.
-akssl_status ak_commit_write(ak_trainer *trainer, const ak_results *results, const char *folder,
-                             ak_commit_draft *draft) AKSSL_MUST_CHECK;
+// ak_commit_draw copies model and optimizer of trainer->step for folder/commits/step-N.  results so
+// far and trainer->watch are kept as the model's metadata.  draft is filled on rank 0, also when
+// that fails; until it is dropped the memory is its own.
+akssl_status ak_commit_draw(ak_trainer *trainer, const ak_results *results, const char *folder,
+                            ak_commit_memory *memory, ak_commit_draft *draft) AKSSL_MUST_CHECK;
 
-// ak_commit_flush makes a draft durable and gives it its names; any thread.
+// ak_commit_flush writes a draft, makes it durable and gives it its names; any thread.
 akssl_status ak_commit_flush(ak_commit_draft *draft,
                              ak_commit_file files[AK_COMMIT_FILES]) AKSSL_MUST_CHECK;
 

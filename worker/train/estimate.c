@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "worker/train/classify.h"
+#include "worker/train/commit.h"
 #include "worker/train/loader.h"
 #include "worker/train/machine.h"
 #include "worker/train/trainer.h"
@@ -14,6 +15,7 @@ enum { FEW = 4 }; // images of a graph that is built to be measured
 
 typedef struct size {
     int64_t images, bytes, parameters; // of one shard's graph; of the network
+    int64_t commit;                    // bytes that rank 0 keeps for one
 } size;
 
 // A shard's graph of so many images, recorded and planned but never run.
@@ -28,7 +30,8 @@ static akssl_status measure(size *out, const ak_spec *spec, int64_t images, ak_c
     if (rc == AKSSL_OK) {
         *out = (size){ .images = one.batch,
                        .bytes = ak_graph_bytes(trainer->graph),
-                       .parameters = trainer->model.trained_size };
+                       .parameters = trainer->model.trained_size,
+                       .commit = ak_commit_size(trainer) };
         ak_trainer_free(trainer);
     }
     ak_spec_fini(&one);
@@ -72,7 +75,8 @@ akssl_status ak_estimate(const ak_spec *spec, const ak_train_set *train, ak_str 
                       "%" PRId64 " steps, %.1f million parameters, about %.2f GiB of memory over "
                       "all ranks",
                       steps, (double)shard.parameters * 1e-6,
-                      (double)(shard.bytes * spec->shards + shard.parameters * 28) / (1 << 30));
+                      (double)(shard.bytes * spec->shards + shard.parameters * 28 + shard.commit) /
+                          (1 << 30));
     if (rc == AKSSL_OK && train->decoded)
         ak_str_format(text, " and up to %.2f GiB for decoded images",
                       (double)AK_LOADER_KEPT / (1 << 30));

@@ -250,7 +250,7 @@ static akssl_status end_commit(ak_loop *l)
     return ak_loop_agree(l, ak_saver_end(&l->saver, l->outcome));
 }
 
-// begin_commit writes the files and holds the state: what comes then is not the steps' to wait for.
+// begin_commit copies the files and holds the state: what comes then is not the steps' to wait for.
 static akssl_status begin_commit(ak_loop *l)
 {
     const ak_link *link = l->session->link;
@@ -265,8 +265,8 @@ static akssl_status begin_commit(ak_loop *l)
     ak_str_clear(&l->trainer->watch);
     if (link)
         ak_watch_print(&l->watch, &l->trainer->watch);
-    rc = ak_outcome_wrote(
-        l->outcome, ak_commit_write(l->trainer, &l->outcome->results, l->session->folder, &draft));
+    rc = ak_outcome_wrote(l->outcome, ak_commit_draw(l->trainer, &l->outcome->results,
+                                                     l->session->folder, &l->memory, &draft));
     if (rc == AKSSL_OK)
         rc = send_wholes(l);
     if (rc == AKSSL_OK && link)
@@ -370,6 +370,8 @@ akssl_status ak_loop_prepare(ak_loop *l, akssl_status rc)
         rc = ak_outcome_wrote(l->outcome, ak_epochs_open(&l->epochs, s, l->epoch_steps));
     if (rc == AKSSL_OK && s->resume_step)
         rc = ak_commit_read(l->trainer, &l->outcome->results, s->commit, s->resume_step);
+    if (rc == AKSSL_OK)
+        rc = ak_commit_reserve(&l->memory, l->trainer);
     rc = ak_agree_first(s->comm, rc, &first);
     l->outcome->unwritten |=
         ak_data_is_elsewhere(first) || (s->resume_step && ak_commit_is_elsewhere(first));
@@ -397,6 +399,7 @@ void ak_loop_count_bad(ak_loop *l, const ak_dataset *set)
 void ak_loop_fini(ak_loop *l)
 {
     ak_saver_fini(&l->saver);
+    ak_commit_memory_fini(&l->memory);
     ak_metrics_close(l->metrics);
     ak_epochs_close(l->epochs);
 }

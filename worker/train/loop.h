@@ -34,9 +34,10 @@ typedef struct ak_loop {
     void *ctx;
     // The loop's.
     ak_rate rate;
-    ak_metrics *metrics; // rank 0
-    ak_epochs *epochs;   // rank 0
-    ak_saver saver;      // rank 0
+    ak_metrics *metrics;     // rank 0
+    ak_epochs *epochs;       // rank 0
+    ak_saver saver;          // rank 0
+    ak_commit_memory memory; // rank 0, of the commit that the saver has
     int64_t total, commit_every;
     int64_t committed; // step of the last commit that was begun, -1: none
     double pace;       // seconds a step, smoothed

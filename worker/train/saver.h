@@ -1,7 +1,7 @@
 // worker/train/saver.h -- makes a commit durable beside the steps that follow it.
 //
-//     compute thread   write the files (page cache), hold the state | step N+1, N+2, ...
-//     saver's thread                                                 | flush, rename; Commit(N)
+//     compute thread   copy the files, hold the state | step N+1, N+2, ...
+//     saver's thread                                   | write, flush, rename; Commit(N)
 //
 // Rank 0 only.  One commit at a time: the next one waits for it, and so does the end of the run.
 

@@ -15,10 +15,8 @@
 
 static void free_tensors(ak_uplink_pending *p)
 {
-    for (int i = 0; i < p->tensor_count; i++) {
+    for (int i = 0; i < p->tensor_count; i++)
         free((char *)p->tensors[i].name);
-        free(p->tensors[i].data);
-    }
     p->tensor_count = 0;
 }
 
@@ -53,6 +51,16 @@ static void remove_superseded(const ak_uplink *u)
     ak_str_fini(&folder);
 }
 
+static akssl_status make_room(ak_uplink_copy *copy, size_t size)
+{
+    if (copy->room >= size)
+        return AKSSL_OK;
+    free(copy->data);
+    copy->data = ak_try_alloc(size, 1);
+    copy->room = copy->data ? size : 0;
+    return copy->data ? AKSSL_OK : AKSSL_ERR_NO_MEMORY;
+}
+
 static akssl_status copy_tensors(ak_uplink *u)
 {
     ak_uplink_pending *p = &u->pending;
@@ -61,11 +69,10 @@ static akssl_status copy_tensors(ak_uplink *u)
         ak_uplink_tensor *t = &p->tensors[i];
 
         *t = u->tensors[i].info;
-        t->data = ak_try_alloc(t->size, 1);
-        if (!t->data)
+        if (make_room(&u->copies[i], t->size) < 0)
             return ak_wrap(AKSSL_ERR_NO_MEMORY, "state '%s' of a commit", t->name);
+        t->data = memcpy(u->copies[i].data, t->data, t->size);
         t->name = ak_strdup(t->name);
-        memcpy(t->data, u->tensors[i].info.data, t->size);
         p->tensor_count++;
     }
     return AKSSL_OK;

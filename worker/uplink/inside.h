@@ -75,9 +75,15 @@ typedef struct ak_uplink_pending {
     int64_t step;
     ak_uplink_file files[AK_UPLINK_FILES]; // names and digests are its own
     int count;
-    ak_uplink_tensor tensors[AK_UPLINK_TENSORS];
+    ak_uplink_tensor tensors[AK_UPLINK_TENSORS]; // their data are in the uplink's copies
     int tensor_count;
 } ak_uplink_pending;
+
+// Memory that is kept from one commit to the next: its first touch costs more than the copying.
+typedef struct ak_uplink_copy {
+    float *data;
+    size_t room; // bytes
+} ak_uplink_copy;
 
 struct ak_uplink {
     ak_channel *channel;
@@ -108,6 +114,7 @@ struct ak_uplink {
     bool finishing;     // all is told but the end: the keeper need not come back
     bool has_report;    // latest is one
     ak_uplink_pending pending;
+    ak_uplink_copy copies[AK_UPLINK_TENSORS];
     ak_uplink_item *first, **last, *spare;
     size_t waiting; // bytes in first.. and in the item being sent
     int spares;

@@ -1,9 +1,12 @@
 // tests/unit/proto/format/safetensors.c -- tests the reader and the writer of safetensors.
 
 #include <stdbool.h>
+#include <signal.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
+#include "proto/base/alloc.h"
 #include "proto/base/error.h"
 #include "proto/format/digest.h"
 #include "proto/format/safetensors.h"
@@ -351,6 +354,84 @@ START_TEST(full_disk)
 }
 END_TEST
 
+// ---- gathered in a buffer
+
+enum { VALUES = 100003 };
+
+static akssl_status write_gathered(ak_safetensors_buffer *buffer, size_t most, int32_t count,
+                                   uint64_t *size, char digest[33])
+{
+    ak_safetensors_writer *w;
+    akssl_status rc = AKSSL_OK;
+
+    ck_assert_int_eq(ak_safetensors_create(&w, path), 0);
+    ak_safetensors_declare(w, "a", AK_I32, 1, (const int64_t[]){ count });
+    if (buffer)
+        ak_safetensors_gather(w, buffer, most);
+    for (int32_t i = 0; i < count && rc == AKSSL_OK; i++)
+        rc = ak_safetensors_write(w, &i, sizeof i);
+    if (rc == AKSSL_OK)
+        rc = ak_safetensors_commit(w, size, digest);
+    ak_safetensors_writer_free(w);
+    return rc;
+}
+
+// Through a buffer of any size, and one that a larger or smaller file has had, the file is the
+// same.
+START_TEST(gathering_changes_no_byte)
+{
+    static const struct {
+        size_t most;
+        int32_t count;
+    } ways[] = { { AK_PAGE, VALUES }, { 3 * AK_PAGE + 17, VALUES },
+                 { SIZE_MAX, 100 },   { SIZE_MAX, VALUES },
+                 { 1 << 20, VALUES }, { SIZE_MAX, 5000 },
+                 { SIZE_MAX, 0 },     { AK_PAGE, 1008 } };
+    ak_safetensors_buffer buffer = { 0 };
+    char digest[33], plain[33], read[33];
+    uint64_t size, plain_size, read_size;
+
+    setup();
+    for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
+        ck_assert_int_eq(write_gathered(NULL, 0, ways[i].count, &plain_size, plain), 0);
+        ck_assert_int_eq(write_gathered(&buffer, ways[i].most, ways[i].count, &size, digest), 0);
+        ck_assert_int_eq(ak_digest_file(path, &read_size, read), 0);
+        ck_assert_str_eq(digest, plain);
+        ck_assert_str_eq(read, plain);
+        ck_assert(size == plain_size && read_size == plain_size);
+        ck_assert_int_ne(access(tmp, F_OK), 0);
+    }
+    ak_safetensors_buffer_fini(&buffer);
+    teardown();
+}
+END_TEST
+
+// The disk that ends in the middle of a page: what was written is taken back, with a sentence.
+START_TEST(gathered_data_that_does_not_fit)
+{
+    ak_safetensors_buffer buffer = { 0 };
+    struct rlimit limit;
+
+    setup();
+    ck_assert_int_eq(ak_safetensors_buffer_reserve(&buffer, SIZE_MAX / 2), AKSSL_ERR_NO_MEMORY);
+    ck_assert(!buffer.bytes && !buffer.room);
+    signal(SIGXFSZ, SIG_IGN);
+    ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &limit), 0);
+    limit.rlim_cur = 2 * AK_PAGE + 1234;
+    ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    for (int i = 0; i < 2; i++) {
+        ck_assert_int_lt(write_gathered(&buffer, i ? SIZE_MAX : AK_PAGE, VALUES, NULL, NULL), 0);
+        ck_assert_ptr_nonnull(strstr(ak_error_text(), tmp));
+        ck_assert_int_ne(access(path, F_OK), 0);
+        ck_assert_int_ne(access(tmp, F_OK), 0);
+    }
+    ck_assert_int_eq(write_gathered(&buffer, SIZE_MAX, 100, NULL, NULL), 0);
+    ak_safetensors_buffer_fini(&buffer);
+    teardown();
+}
+END_TEST
+
 AK_TEST_MAIN(AK_CASE(round_trip), AK_CASE(legal_oddities), AK_CASE(abuse_is_refused),
              AK_CASE(abuse_of_the_length), AK_CASE(missing_files), AK_CASE(writer_needs_all_data),
-             AK_CASE(writer_refuses_bad_declarations), AK_CASE(full_disk))
+             AK_CASE(writer_refuses_bad_declarations), AK_CASE(full_disk),
+             AK_CASE(gathering_changes_no_byte), AK_CASE(gathered_data_that_does_not_fit))

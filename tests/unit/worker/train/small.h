@@ -123,12 +123,14 @@ static inline akssl_status ak_small_commit(ak_trainer *t, const ak_results *resu
                                            const char *folder,
                                            ak_commit_file files[AK_COMMIT_FILES])
 {
+    ak_commit_memory memory = { 0 };
     ak_commit_draft draft;
-    akssl_status rc = ak_commit_write(t, results, folder, &draft);
+    akssl_status rc = ak_commit_draw(t, results, folder, &memory, &draft);
 
     if (rc == AKSSL_OK)
         rc = ak_commit_flush(&draft, files);
     ak_commit_drop(&draft);
+    ak_commit_memory_fini(&memory);
     return rc;
 }
 
