@@ -1,18 +1,19 @@
 #!/bin/bash
 # tests/bench/commits.sh -- what commits and the streaming of state cost a step.
 #
-#     tests/bench/commits.sh [BIN_DIR] [ROUNDS]      about five minutes a round on two quiet cores
+#     tests/bench/commits.sh [BIN_DIR] [ROUNDS]      about two minutes a round on two quiet cores
 #
-# MoCo v2, K=65536 and 128 wide, ResNet-18 at 32x32, batch 256, on all cores, a rank a core, in turn:
-#   alone    akssl-worker bench: no coordinator
+# MoCo v2, K=65536 and 128 wide, ResNet-18 at 32x32, batch 256, on all cores, a rank a core:
+#   alone    akssl-worker bench, once: no coordinator
 #   stream   a job that does not commit meanwhile: the keys of each step go to akssld
 #   commits  the same job with a commit every 50 steps
 # A job's figure is the time from its 20th step to its 120th, two commits of which the third way has;
 # beside it the processors' time of ranks and akssld, which a busy machine changes less, and what of it
 # is not the ranks' first threads, which train: the uplink, its library's threads, akssld.
 #
-# A machine that others use gets faster and slower by more than a commit costs.  So the ten steps behind each
-# commit are also compared with those around them, of the same run.
+# A machine that others use gets faster and slower by more than a commit costs.  So the two kinds of jobs take turns,
+# and who is first changes, too; the mean over the rounds is given with its standard error.  And the ten steps behind
+# each commit are compared with those around them, of the same run.
 
 set -eu
 
@@ -47,18 +48,19 @@ ticks() {
     echo "$sum $training"
 }
 
-# stamp JOB: when each of its steps is over, in microseconds.
+# stamp WAY JOB: when each of its steps is over, in microseconds.
 stamp() {
     local line
-    stdbuf -oL tail --pid="$daemon" -n 0 -f "$dir/state/jobs/$1/metrics.jsonl" | while read -r line; do
+    stdbuf -oL tail --pid="$daemon" -n 0 -f "$dir/state/jobs/$2/metrics.jsonl" | while read -r line; do
         line=${line#*'"step": '}
-        echo "${line%%,*} ${EPOCHREALTIME/./}" >>"$dir/stamps.$1"
+        echo "${line%%,*} ${EPOCHREALTIME/./}" >>"$dir/stamps.$1.$2"
     done
 }
 
-# behind: what the ten steps behind each commit take more than ten of the median of the twenty before and after.
+# behind WAY: what the ten steps behind each commit take more than ten of the median of the twenty before and after;
+# of jobs without commits, the same steps.
 behind() {
-    cat "$dir"/stamps.* | awk -v every="$every" '
+    cat "$dir/stamps.$1".* | awk -v every="$every" '
         function median(from, to, skip_from, skip_to, n, i, j, v, x) {
             for (i = from; i <= to; i++)
                 if ((i < skip_from || i > skip_to) && i in d) v[++n] = d[i]
@@ -69,13 +71,16 @@ behind() {
             for (c = every; c <= last - 10; c += every) {
                 m = median(c - 19, c + 30, c + 1, c + 10); sum = 0
                 for (i = c + 1; i <= c + 10; i++) sum += d[i]
-                printf "| %d | %.1f | %.1f | %.2f |\n", c, m / 1000, (sum - 10 * m) / 1000, 100 * (sum - 10 * m) / (every * m)
+                share = 100 * (sum - 10 * m) / (every * m)
+                printf "| %d | %.1f | %.1f | %.2f |\n", c, m / 1000, (sum - 10 * m) / 1000, share
+                shares += share
+                seen++
             }
             delete d
         }
         $1 < last { look(); before = 0 }
         { if (before) d[$1] = $2 - before; before = $2; last = $1 }
-        END { look() }'
+        END { look(); if (seen) printf "| mean | | | %.2f |\n", shares / seen }'
 }
 
 job() { # WAY COMMIT_EVERY
@@ -84,7 +89,7 @@ job() { # WAY COMMIT_EVERY
         --image-size 32 --batch 256 --optimizer sgd --lr 0.06 --epochs 2 --seed 0 --shards 8 --ranks "$cores" \
         --commit-every "$2" --keep 1)
     until_step "$id" "$from"
-    [ "$1" = stream ] || stamp "$id" &
+    stamp "$1" "$id" &
     run=$(basename "$(ls "$dir/state/jobs/$id"/run/*.secret)" .secret)
     start=$(date +%s%N)
     read -ra before <<<"$(ticks "$run")"
@@ -116,8 +121,8 @@ row() { # NAME COMMAND: a row of what COMMAND gives for each file
     echo "$text"
 }
 last() { tail -n 1 "$dir/$1"; }
+alone
 for round in $(seq "$rounds"); do
-    alone
     if [ $((round % 2)) -eq 1 ]; then # in turn, so that a machine that gets slower favours neither
         job stream 1000000
         job commits "$every"
@@ -128,10 +133,16 @@ for round in $(seq "$rounds"); do
     row "$round" last
 done
 row median median
+paste "$dir/stream.wall" "$dir/commits.wall" | awk '{ r = 100 * ($2 / $1 - 1); sum += r; squares += r * r } END {
+    if (NR > 1) error = sqrt((squares - sum * sum / NR) / (NR - 1) / NR)
+    printf "\ncommits over stream, round by round: %+.2f %% of the time, standard error %.2f\n", sum / NR, error }'
 awk -v sa="$(median stream.aside)" -v a="$(median alone.wall)" -v s="$(median stream.wall)" -v c="$(median commits.wall)" -v sc="$(median stream.cpu)" \
     -v cc="$(median commits.cpu)" 'BEGIN {
-    printf "\ncommits over stream: %+.2f %% of the time, %+.2f %% of the processors\n", 100 * (c / s - 1), 100 * (cc / sc - 1)
+    printf "the medians: %+.2f %% of the time, %+.2f %% of the processors\n", 100 * (c / s - 1), 100 * (cc / sc - 1)
     printf "beside training, without commits: %.2f %% of a step'"'"'s processors\n", 100 * sa / sc
     printf "commits over alone: %+.2f %% of the time\n", 100 * (c / a - 1) }'
 printf '\n| commit of step | ms a step around it | ms more in the ten behind it | %% of %s steps |\n|---|---|---|---|\n' "$every"
-behind
+behind commits
+echo
+echo "The same steps of the jobs without:"
+behind stream
