@@ -225,10 +225,9 @@ void ak_uplink_close(ak_uplink *uplink)
     stop_threads(uplink);
     forget_start(uplink);
     ak_channel_close(uplink->channel);
-    ak_uplink_drop_pending(uplink);
+    ak_uplink_free_pending(&uplink->pending);
+    ak_uplink_free_pending(&uplink->older);
     ak_uplink_free_queue(uplink);
-    for (int i = 0; i < AK_UPLINK_TENSORS; i++)
-        free(uplink->copies[i].data);
     pthread_cond_destroy(&uplink->changed);
     pthread_mutex_destroy(&uplink->lock);
     free(uplink->run);

@@ -107,6 +107,10 @@ void ak_safetensors_buffer_fini(ak_safetensors_buffer *buffer);
 // pages cost more of the processors' time than the disk does.
 void ak_safetensors_gather(ak_safetensors_writer *w, ak_safetensors_buffer *buffer, size_t most);
 
+// ak_safetensors_sync writes and flushes all of the file, which commit does else: of several files
+// none gets its name before all are on disk.
+akssl_status ak_safetensors_sync(ak_safetensors_writer *w) AKSSL_MUST_CHECK;
+
 // ak_safetensors_commit finishes the file; *size and digest (XXH3-128 of the whole file, 32
 // hexadecimal digits and NUL; xxhsum -H2 prints the same) may be NULL.  The writer stays to be
 // freed.

@@ -21,7 +21,7 @@ enum { LENGTH_BYTES = 8, ALIGN = 64, PIECE = 4 << 20 }; // PIECE: of a write
 struct ak_safetensors_writer {
     char *path, *tmp;
     int fd; // -1 when closed
-    bool committed, settled;
+    bool committed, settled, synced;
     json_t *tensors, *metadata;
     size_t declared, written; // bytes of data
     uint64_t file_size;
@@ -210,11 +210,12 @@ static akssl_status put(ak_safetensors_writer *w, const void *data, size_t size)
 
 akssl_status ak_safetensors_buffer_reserve(ak_safetensors_buffer *buffer, size_t size)
 {
-    size_t room = (size + AK_PAGE - 1) / AK_PAGE * AK_PAGE;
+    size_t pages = size / AK_PAGE + (size % AK_PAGE > 0), room = pages * AK_PAGE;
 
-    if (room <= buffer->room)
+    if (size <= buffer->room)
         return AKSSL_OK;
     ak_safetensors_buffer_fini(buffer);
+    room = room < size ? SIZE_MAX : room; // more than there can be
     buffer->bytes = ak_try_pages(room);
     if (!buffer->bytes)
         return AKSSL_ERR_NO_MEMORY;
@@ -313,30 +314,34 @@ static akssl_status sync_folder(const char *path)
     return rc;
 }
 
-akssl_status ak_safetensors_commit(ak_safetensors_writer *w, uint64_t *size, char digest[33])
+akssl_status ak_safetensors_sync(ak_safetensors_writer *w)
 {
-    akssl_status rc;
-    int fd = w->fd;
+    akssl_status rc = AKSSL_OK;
 
     if (w->failed)
         return failed(w);
     if (w->committed)
         return ak_fail(AKSSL_ERR_STATE, "'%s' is committed already", w->path);
-    if (!w->settled) {
+    if (!w->settled)
         rc = settle(w);
-        if (rc < 0)
-            return rc;
-    }
-    if (w->written != w->declared)
-        return fail(w, ak_fail(AKSSL_ERR_STATE, "'%s': %zu bytes written of the %zu declared",
-                               w->path, w->written, w->declared));
-    if (w->held) {
+    if (rc == AKSSL_OK && w->written != w->declared)
+        rc = fail(w, ak_fail(AKSSL_ERR_STATE, "'%s': %zu bytes written of the %zu declared",
+                             w->path, w->written, w->declared));
+    if (rc == AKSSL_OK && w->held)
         rc = flush(w);
-        if (rc < 0)
-            return rc;
-    }
-    if (fsync(fd) < 0)
-        return fail(w, ak_fail_errno(errno, "sync '%s'", w->tmp));
+    if (rc == AKSSL_OK && !w->synced && fsync(w->fd) < 0)
+        rc = fail(w, ak_fail_errno(errno, "sync '%s'", w->tmp));
+    w->synced = rc == AKSSL_OK;
+    return rc;
+}
+
+akssl_status ak_safetensors_commit(ak_safetensors_writer *w, uint64_t *size, char digest[33])
+{
+    akssl_status rc = ak_safetensors_sync(w);
+    int fd = w->fd;
+
+    if (rc < 0)
+        return rc;
     w->fd = -1;
     if (close(fd) < 0)
         return fail(w, ak_fail_errno(errno, "close '%s'", w->tmp));

@@ -401,7 +401,7 @@ static akssl_status outcome(const call *c)
     if (c->code == GRPC_STATUS_OK)
         return AKSSL_OK;
     text = ak_codec_text(c->sentence);
-    sentence = text[0] ? text : "akssld has given no reason: see its log";
+    sentence = text[0] ? text : "no reason was given: see akssld's log";
     if (status < 0) {
         ak_fail(status, "%s", sentence);
     } else if (c->code == GRPC_STATUS_UNAVAILABLE || c->code == GRPC_STATUS_CANCELLED) {

@@ -47,6 +47,8 @@ static void work(ak_uplink *u)
     ak_uplink_report(u, &(ak_uplink_progress){ .step = 1, .loss = 2 }, NULL, 0);
     if (ak_uplink_commit(u, 1, &file, 1) < 0)
         FUZZ_CHECK(ak_error_text()[0]);
+    if (ak_uplink_hold(u, 2) == 0) // a newer one, whose files cannot be written
+        ak_uplink_release(u);
     (void)!ak_uplink_finish(u, "succeeded", "", NULL, 0, "");
     FUZZ_CHECK(!ak_uplink_stop_requested(u) || ak_uplink_stop_reason(u)[0]);
 }

@@ -210,6 +210,8 @@ akssl_status ak_commit_flush(ak_commit_draft *draft, ak_commit_file files[AK_COM
 {
     akssl_status rc = AKSSL_OK;
 
+    for (int i = 0; i < AK_COMMIT_FILES && rc == AKSSL_OK; i++)
+        rc = ak_safetensors_sync(draft->writers[i]); // or none stays on a disk that is full
     for (int i = 0; i < AK_COMMIT_FILES && rc == AKSSL_OK; i++) {
         files[i].name = names[i];
         rc = ak_safetensors_commit(draft->writers[i], &files[i].size, files[i].digest);

@@ -15,8 +15,18 @@ enum { FEW = 4 }; // images of a graph that is built to be measured
 
 typedef struct size {
     int64_t images, bytes, parameters; // of one shard's graph; of the network
-    int64_t commit;                    // bytes that rank 0 keeps for one
+    int64_t kept;                      // bytes of rank 0, for commits
 } size;
+
+// The state as the coordinator has it, and as it was at a commit.
+static int64_t state_size(const ak_trainer *trainer)
+{
+    int64_t values = 0;
+
+    for (int i = 0; i < trainer->state_count; i++)
+        values += trainer->states[i]->length * trainer->states[i]->width;
+    return 2 * values * (int64_t)sizeof(float);
+}
 
 // A shard's graph of so many images, recorded and planned but never run.
 static akssl_status measure(size *out, const ak_spec *spec, int64_t images, ak_comm *comm)
@@ -31,7 +41,7 @@ static akssl_status measure(size *out, const ak_spec *spec, int64_t images, ak_c
         *out = (size){ .images = one.batch,
                        .bytes = ak_graph_bytes(trainer->graph),
                        .parameters = trainer->model.trained_size,
-                       .commit = ak_commit_size(trainer) };
+                       .kept = ak_commit_size(trainer) + state_size(trainer) };
         ak_trainer_free(trainer);
     }
     ak_spec_fini(&one);
@@ -75,7 +85,7 @@ akssl_status ak_estimate(const ak_spec *spec, const ak_train_set *train, ak_str 
                       "%" PRId64 " steps, %.1f million parameters, about %.2f GiB of memory over "
                       "all ranks",
                       steps, (double)shard.parameters * 1e-6,
-                      (double)(shard.bytes * spec->shards + shard.parameters * 28 + shard.commit) /
+                      (double)(shard.bytes * spec->shards + shard.parameters * 28 + shard.kept) /
                           (1 << 30));
     if (rc == AKSSL_OK && train->decoded)
         ak_str_format(text, " and up to %.2f GiB for decoded images",

@@ -322,6 +322,8 @@ akssl_status ak_loop_train(ak_loop *l)
         rc = begin_commit(l);
     if (rc == AKSSL_OK)
         rc = end_commit(l);
+    if (rc == AKSSL_OK)
+        ak_commit_memory_fini(&l->memory); // evaluations may need it
     return rc == AKSSL_OK && l->outcome->stopped ? end_collapsed(l) : rc;
 }
 

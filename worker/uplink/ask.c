@@ -1,6 +1,7 @@
 // worker/uplink/ask.c -- Commit and Finish: asked until they are answered.
 
 #include <inttypes.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,31 +14,36 @@
 
 // ---- the commit that is pending
 
-static void free_tensors(ak_uplink_pending *p)
+// forget leaves nothing of a commit but the memory for the next one's tensors.
+static void forget(ak_uplink_pending *p)
 {
     for (int i = 0; i < p->tensor_count; i++)
         free((char *)p->tensors[i].name);
-    p->tensor_count = 0;
-}
-
-void ak_uplink_drop_pending(ak_uplink *u)
-{
-    ak_uplink_pending *p = &u->pending;
-
-    free_tensors(p);
     for (int i = 0; i < p->count; i++) {
         free((char *)p->files[i].name);
         free((char *)p->files[i].digest);
     }
+    memset(p, 0, offsetof(ak_uplink_pending, copies));
+}
+
+void ak_uplink_free_pending(ak_uplink_pending *p)
+{
+    forget(p);
+    for (int i = 0; i < AK_UPLINK_TENSORS; i++)
+        free(p->copies[i].data);
     memset(p, 0, sizeof *p);
+}
+
+void ak_uplink_drop_pending(ak_uplink *u)
+{
+    forget(&u->pending);
     pthread_cond_broadcast(&u->changed);
 }
 
 // remove_superseded removes the files of a commit that nobody will ask for any more, and that no
 // coordinator can have: a run that is alone for long would fill the disk with them.
-static void remove_superseded(const ak_uplink *u)
+static void remove_superseded(const ak_uplink *u, const ak_uplink_pending *p)
 {
-    const ak_uplink_pending *p = &u->pending;
     ak_str folder = AK_STR_INIT, file = AK_STR_INIT;
 
     ak_str_format(&folder, "%s/commits/step-%" PRId64, u->welcome.folder, p->step);
@@ -49,6 +55,38 @@ static void remove_superseded(const ak_uplink *u)
     (void)rmdir(folder.text);
     ak_str_fini(&file);
     ak_str_fini(&folder);
+}
+
+// set_older puts a commit that is held aside, until the files of the next one are durable;
+// drop_older is for then.  give_up drops what is pending, and takes the older one up again: since
+// there was no coordinator when it was put aside, none has newer tensors, unless one has taken the
+// pending one's.
+static void set_older(ak_uplink *u)
+{
+    if (!u->pending.held)
+        return;
+    ak_uplink_free_pending(&u->older);
+    u->older = u->pending;
+    memset(&u->pending, 0, sizeof u->pending);
+}
+
+static void drop_older(ak_uplink *u)
+{
+    if (u->older.held && !u->older.asked)
+        remove_superseded(u, &u->older);
+    ak_uplink_free_pending(&u->older);
+}
+
+static void give_up(ak_uplink *u)
+{
+    forget(&u->pending);
+    if (u->older.held && !u->up) {
+        ak_uplink_free_pending(&u->pending);
+        u->pending = u->older;
+        memset(&u->older, 0, sizeof u->older);
+    }
+    ak_uplink_free_pending(&u->older);
+    pthread_cond_broadcast(&u->changed);
 }
 
 static akssl_status make_room(ak_uplink_copy *copy, size_t size)
@@ -69,9 +107,9 @@ static akssl_status copy_tensors(ak_uplink *u)
         ak_uplink_tensor *t = &p->tensors[i];
 
         *t = u->tensors[i].info;
-        if (make_room(&u->copies[i], t->size) < 0)
+        if (make_room(&p->copies[i], t->size) < 0)
             return ak_wrap(AKSSL_ERR_NO_MEMORY, "state '%s' of a commit", t->name);
-        t->data = memcpy(u->copies[i].data, t->data, t->size);
+        t->data = memcpy(p->copies[i].data, t->data, t->size);
         t->name = ak_strdup(t->name);
         p->tensor_count++;
     }
@@ -148,21 +186,20 @@ static akssl_status commit_alone(ak_uplink *u)
 }
 
 // begin puts the tensors of step aside; under lock.  It takes the place of a commit that is held,
-// so that steps go on while there is no coordinator.
+// if it comes to be durable, so that steps go on while there is no coordinator.
 static akssl_status begin(ak_uplink *u, int64_t step)
 {
     akssl_status rc;
 
     if (!waits_for_nobody(u))
         settle(u);
-    if (u->pending.held && !u->pending.asked)
-        remove_superseded(u);
+    set_older(u);
     ak_uplink_drop_pending(u);
     rc = ak_uplink_failure(u);
     if (rc == 0)
         rc = copy_tensors(u);
     if (rc < 0) {
-        ak_uplink_drop_pending(u);
+        give_up(u);
         return rc;
     }
     u->pending.there = true;
@@ -186,7 +223,7 @@ void ak_uplink_release(ak_uplink *u)
 {
     pthread_mutex_lock(&u->lock);
     if (!u->pending.ready)
-        ak_uplink_drop_pending(u);
+        give_up(u);
     pthread_mutex_unlock(&u->lock);
 }
 
@@ -262,7 +299,11 @@ akssl_status ak_uplink_commit(ak_uplink *u, int64_t step, const ak_uplink_file *
         if (!over)
             rc = ak_uplink_failure(u);
     }
-    if (rc < 0 || !p->held)
+    if (rc < 0)
+        give_up(u);
+    else
+        drop_older(u);
+    if (rc == 0 && !p->held)
         ak_uplink_drop_pending(u);
     pthread_mutex_unlock(&u->lock);
     return rc;

@@ -62,6 +62,12 @@ typedef struct ak_uplink_slot {
     size_t got; // bytes
 } ak_uplink_slot;
 
+// Memory that is kept from one commit to the next: its first touch costs more than the copying.
+typedef struct ak_uplink_copy {
+    float *data;
+    size_t room; // bytes
+} ak_uplink_copy;
+
 // A commit that the coordinator has not answered, with the tensors of its step.  While there is
 // one, nothing that is newer is sent.
 typedef struct ak_uplink_pending {
@@ -75,15 +81,10 @@ typedef struct ak_uplink_pending {
     int64_t step;
     ak_uplink_file files[AK_UPLINK_FILES]; // names and digests are its own
     int count;
-    ak_uplink_tensor tensors[AK_UPLINK_TENSORS]; // their data are in the uplink's copies
+    ak_uplink_tensor tensors[AK_UPLINK_TENSORS];
     int tensor_count;
+    ak_uplink_copy copies[AK_UPLINK_TENSORS]; // what the tensors' data lie in; they outlive them
 } ak_uplink_pending;
-
-// Memory that is kept from one commit to the next: its first touch costs more than the copying.
-typedef struct ak_uplink_copy {
-    float *data;
-    size_t room; // bytes
-} ak_uplink_copy;
 
 struct ak_uplink {
     ak_channel *channel;
@@ -114,7 +115,7 @@ struct ak_uplink {
     bool finishing;     // all is told but the end: the keeper need not come back
     bool has_report;    // latest is one
     ak_uplink_pending pending;
-    ak_uplink_copy copies[AK_UPLINK_TENSORS];
+    ak_uplink_pending older; // was held when pending was begun, whose files may yet fail
     ak_uplink_item *first, **last, *spare;
     size_t waiting; // bytes in first.. and in the item being sent
     int spares;
@@ -188,6 +189,7 @@ void ak_uplink_recycle(ak_uplink *u);
 akssl_status ak_uplink_ask_commit(ak_uplink *u);
 
 void ak_uplink_drop_pending(ak_uplink *u); // under lock
+void ak_uplink_free_pending(ak_uplink_pending *pending);
 
 // ---- alone.c
 

@@ -225,6 +225,62 @@ START_TEST(a_newer_commit_takes_the_place)
 }
 END_TEST
 
+// A newer commit is begun, and its files cannot be written: the older one is what the next
+// coordinator is asked for, or what the run leaves when none comes.
+START_TEST(a_newer_commit_that_fails_leaves_the_older)
+{
+    for (int alone = 0; alone < 2; alone++) {
+        char folder[64], path[160];
+        ak_manifest m;
+        fixture f;
+
+        begin_in(&f, folder, alone ? 3000 : 60000);
+        snprintf(path, sizeof path, "%s/run", folder);
+        ck_assert_int_eq(mkdir(path, 0700), 0);
+        declare_ring(f.uplink);
+        ck_assert_int_eq(push_rows(f.uplink, 1, ROW_BYTES), 0);
+        ck_assert_int_eq(commit(f.uplink, 1), 0);
+        go(&f);
+        for (int64_t version = 2; version <= 3; version++) {
+            make_step(folder, version);
+            ck_assert_int_eq(push_rows(f.uplink, version, ROW_BYTES), 0);
+            ck_assert_int_eq(commit(f.uplink, version), 0);
+        }
+        for (int64_t version = 4; version <= 5; version++) { // the disk is full for a while
+            ck_assert_int_eq(push_rows(f.uplink, version, ROW_BYTES), 0);
+            ck_assert_int_eq(ak_uplink_hold(f.uplink, version), 0);
+            ak_uplink_release(f.uplink);
+        }
+        ck_assert(has_step(folder, 3));
+        if (alone) {
+            ck_assert_int_eq(ak_uplink_finish(f.uplink, "paused", "full", NULL, 0, ""), 0);
+            snprintf(path, sizeof path, "%s/run/r1.commit", folder);
+            ck_assert_msg(ak_manifest_read(&m, path) == 0, "%s", ak_error_text());
+            ck_assert_int_eq(m.step, 3);
+            ck_assert_int_eq(unlink(path), 0);
+            snprintf(path, sizeof path, "%s/run/r1.state", folder);
+            ck_assert_int_eq(unlink(path), 0);
+            ak_uplink_close(f.uplink);
+            f.uplink = NULL;
+        } else {
+            come(&f, false);
+            wait_heads(&f, 2); // of the commit, and as it is now
+            ck_assert(f.c.commits == 1 && f.c.commit_step == 3);
+            ck_assert_int_eq(f.c.head_version, 5);
+            ring_is(&f, 5);
+            ck_assert_int_eq(ak_uplink_finish(f.uplink, "succeeded", "", NULL, 0, ""), 0);
+        }
+        snprintf(path, sizeof path, "%s/run", folder);
+        ck_assert_int_eq(rmdir(path), 0);
+        remove_steps(folder);
+        if (alone)
+            serve_remove(&f.serve);
+        else
+            finish(&f);
+    }
+}
+END_TEST
+
 START_TEST(an_answer_that_got_lost)
 {
     fixture f;
@@ -349,6 +405,7 @@ END_TEST
 
 AK_TEST_MAIN(AK_CASE(a_first_join_waits_for_a_coordinator), AK_CASE(a_run_outlives_its_coordinator),
              AK_CASE(a_commit_waits_for_its_coordinator), AK_CASE(a_newer_commit_takes_the_place),
-             AK_CASE(an_answer_that_got_lost), AK_CASE(what_was_handed_over_is_not_sent_again),
+             AK_CASE(a_newer_commit_that_fails_leaves_the_older), AK_CASE(an_answer_that_got_lost),
+             AK_CASE(what_was_handed_over_is_not_sent_again),
              AK_CASE(a_coordinator_that_does_not_take_it_back),
              AK_CASE(without_a_coordinator_it_commits_alone), AK_CASE(an_end_without_a_coordinator))

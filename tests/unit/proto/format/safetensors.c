@@ -413,7 +413,7 @@ START_TEST(gathered_data_that_does_not_fit)
     struct rlimit limit;
 
     setup();
-    ck_assert_int_eq(ak_safetensors_buffer_reserve(&buffer, SIZE_MAX / 2), AKSSL_ERR_NO_MEMORY);
+    ck_assert_int_eq(ak_safetensors_buffer_reserve(&buffer, SIZE_MAX - 1), AKSSL_ERR_NO_MEMORY);
     ck_assert(!buffer.bytes && !buffer.room);
     signal(SIGXFSZ, SIG_IGN);
     ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &limit), 0);
