@@ -111,9 +111,21 @@ static void on_exit_late(uv_timer_t *timer)
     ak_run_end(timer->data, "its processes did not end after Finish");
 }
 
+static bool is_wanted_back(const ak_run *run)
+{
+    const ak_job *job = run->job;
+
+    return run->waits && (job->pause || job->requeue || job->resize);
+}
+
 static void on_settled(uv_timer_t *timer)
 {
-    ak_run_end(timer->data, "cancelled");
+    ak_run *run = timer->data;
+
+    if (run->job->cancel || is_wanted_back(run))
+        ak_run_greet(run);
+    else
+        ak_adopt_lease(run);
 }
 
 void ak_adopt(ak_daemon *d, ak_job *job)
@@ -142,6 +154,10 @@ void ak_adopt(ak_daemon *d, ak_job *job)
     } else {
         ak_adopt_lease(run);
         ak_run_follow(run);
+        if (is_wanted_back(run) && again)
+            ak_run_deadline(run, SETTLE_MS, on_settled);
+        else if (is_wanted_back(run))
+            ak_run_greet(run);
     }
 }
 

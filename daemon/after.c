@@ -27,6 +27,9 @@ void ak_after_unheard(ak_run *run, int64_t ms)
 {
     ak_job *job = run->job;
 
+    if (run->unheard)
+        return;
+    run->unheard = true;
     run->not_counted = job->unheard_ms < run->d->config->orphan_timeout * 1000;
     run->pause_ms = AK_AFTER_PAUSE_MS;
     job->unheard_ms += ms;

@@ -13,7 +13,7 @@ enum { AK_AFTER_PAUSE_MS = 10000 }; // after a launcher has lost the cores
 
 // ak_after_unheard notes that the run ends, or has ended, since its ranks on other machines were
 // not heard for ms.  That is no crash of the job's, until it was so for orphan_timeout since the
-// last commit.
+// last commit.  The first time counts.
 void ak_after_unheard(ak_run *run, int64_t ms);
 
 // ak_after_settled is false while it is not known yet whether the run crashed or one of its hosts

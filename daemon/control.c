@@ -376,6 +376,7 @@ static akssl_status queue_again(ak_daemon *d, ak_job *job)
     char *reason = ak_path("%s", job->reason);
     ak_job_state from = job->state;
     int64_t ended_ms = job->ended_ms, elapsed_ms = job->elapsed_ms;
+    int64_t restarts = job->restarts_since_commit, unheard_ms = job->unheard_ms;
     akssl_status rc = ak_job_move(job, AK_JOB_RESUME, NULL);
     ak_job_event back = from == AK_JOB_TIMEOUT ? AK_JOB_TIME_OUT : AK_JOB_PAUSE;
 
@@ -384,6 +385,8 @@ static akssl_status queue_again(ak_daemon *d, ak_job *job)
     if (rc < 0 && job->state != from && ak_job_move(job, back, reason) == AKSSL_OK) {
         job->ended_ms = ended_ms;
         job->elapsed_ms = elapsed_ms;
+        job->restarts_since_commit = restarts;
+        job->unheard_ms = unheard_ms;
         ak_log_write(d->log, AK_LOG_WARN, "job %" PRId64 " stays %s: %s", job->id,
                      ak_job_state_text(from), ak_error_text());
     }

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "daemon/after.h"
 #include "daemon/control.h"
 #include "daemon/files.h"
 #include "daemon/launcher/launcher.h"
@@ -287,7 +288,8 @@ static void end_runs(const ak_host *host, const char *why)
         if (!run || run->phase >= AK_RUN_FINISHED || run->leaving ||
             !ak_hostlist_slots(&run->places, host->row->name))
             continue;
-        run->not_counted = true;
+        ak_after_unheard(run, d->config->host_timeout * 1000);
+        run->pause_ms = 0; // it goes on without that host
         ak_run_end(run, why);
     }
 }
@@ -296,6 +298,7 @@ static void end_runs(const ak_host *host, const char *why)
 static void look(ak_host *host)
 {
     ak_daemon *d = host->hosts->d;
+    bool was_up = host->up;
     char *why;
 
     if (++host->silent < d->config->host_timeout || !host->failed)
@@ -307,6 +310,8 @@ static void look(ak_host *host)
     host->told = true;
     end_runs(host, why);
     free(why);
+    if (was_up) // what waited for it to be sure
+        ak_control_schedule(d);
 }
 
 // ask_due goes round, so that hosts that take all of their time to say nothing keep no other from
@@ -365,6 +370,7 @@ bool ak_hosts_settled(const ak_hosts *h, const ak_hostlist *places, char **why)
             return true;
         }
         settled &=
+            host->asked_ns >= host->doubt_ns && !host->tool &&
             ak_clock_ns() - host->doubt_ns > h->d->config->host_timeout * INT64_C(1000000000);
     }
     return settled;

@@ -139,6 +139,7 @@ akssl_status ak_job_move(ak_job *job, ak_job_event event, const char *reason)
     if (event == AK_JOB_RESUME) {
         job->ended_ms = 0;
         job->elapsed_ms = ak_job_late(job) ? 0 : job->elapsed_ms;
+        job->restarts_since_commit = job->unheard_ms = 0; // somebody has looked
     }
     if (event == AK_JOB_JOIN && !job->started_ms)
         job->started_ms = ak_clock_wall_ms();

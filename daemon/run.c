@@ -136,9 +136,14 @@ void ak_run_follow(ak_run *run)
     bool runs = false;
     char *text = NULL;
 
-    if (ak_launcher_of(job)->follow &&
-        (run->phase == AK_RUN_LAUNCHED || run->phase == AK_RUN_ADOPTING))
+    if (ak_launcher_of(job)->follow && run->phase >= AK_RUN_LAUNCHED &&
+        run->phase <= AK_RUN_ADOPTING)
         text = ak_launch_look(run, &runs);
+    if (text && run->phase == AK_RUN_JOINED) {
+        run->waits = !runs; // suspended: uncharged
+        free(text);
+        return;
+    }
     if (!text)
         return;
     if (run->waits && runs && run->phase == AK_RUN_LAUNCHED)
@@ -376,8 +381,9 @@ static void on_lost_long(uv_timer_t *timer)
 {
     ak_run *run = timer->data;
 
-    if (is_held_back(run)) {
-        run->waits = true; // uncharged, until it joins again
+    if (is_held_back(run) && run->pausing) {
+        ak_run_end(run, "it was asked to stop, and is suspended");
+    } else if (is_held_back(run)) {
         ak_run_deadline(run, adopt_ms(run), on_lost_long);
     } else {
         out_of_reach(run, adopt_ms(run), "rank 0 lost its stream and did not come back");

@@ -67,6 +67,7 @@ typedef struct ak_run {
     bool alive, swept;                     // mpirun; no process is left
     bool adopted;                          // an earlier daemon has started it
     bool not_counted;                      // it failed for a reason that is no crash
+    bool unheard;                          // ak_after_unheard
     bool doubted;                          // its hosts were asked whether they are there
     int64_t pause_ms;                      // then, before the next launch
     ak_job_event ended_there;        // CANCEL, TIME_OUT: by its launcher's queue; 0: it was not
@@ -116,9 +117,9 @@ bool ak_run_start(ak_daemon *d, ak_job *job, int64_t cores);
 // are taken, with its secret still to be read.
 ak_run *ak_run_take_up(ak_daemon *d, ak_job *job);
 
-// ak_run_follow looks how a run that has not joined stands in its launcher's queue, and says so as
-// its job's reason; every second.  It has its time to join from when it runs there, and waits
-// uncharged until then.
+// ak_run_follow looks how a run stands in its launcher's queue, and of one that has not joined says
+// so as its job's reason; every second.  It has its time to join from when it runs there, and waits
+// uncharged until then, as it does while it is suspended there.
 void ak_run_follow(ak_run *run);
 
 // ak_run_gone is told that mpirun has ended.

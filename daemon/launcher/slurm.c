@@ -259,6 +259,10 @@ static bool is_over(follower *f)
 
     if (phase == AK_SQUEUE_LEAVES && !f->leaves_ns)
         f->leaves_ns = ak_clock_ns();
+    if (phase == AK_SQUEUE_WAITS && strcmp(f->job.reason, "BadConstraints") == 0) {
+        cancel(f); // it is held for good
+        return true;
+    }
     if (phase == AK_SQUEUE_OVER ||
         (f->leaves_ns && ak_clock_ns() - f->leaves_ns > LEAVE_S * INT64_C(1000000000)))
         return true;

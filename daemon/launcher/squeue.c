@@ -144,6 +144,8 @@ bool ak_squeue_is_away(const char *complaint)
 bool ak_squeue_is_full(const char *complaint)
 {
     static const char *const words[] = { "MaxSubmit",
+                                         "GrpSubmit",
+                                         "job queue full",
                                          "Required partition not available",
                                          "Required node not available",
                                          "configuration not available now",

@@ -56,8 +56,9 @@ END_TEST
 
 // ---- a host on which a run has just died
 
-// Its agent runs here what is asked for there.  While `slow` is there it takes its time to answer,
-// while `dead` is there it does not; where `dies` is, it is dead once a run has begun on it.
+// An agent runs here what is asked for on any host.  While HOST.slow is there the host takes its
+// time to answer, while HOST.dead is there it does not; where HOST.dies is, it is dead once a run
+// has begun on it.
 typedef struct other {
     char *folder, *agent, *listen, *uplink;
 } other;
@@ -65,12 +66,12 @@ typedef struct other {
 static other other_new(void)
 {
     other o = { .folder = folder_make() };
-    char *script = ak_path("#!/bin/sh\nshift\ncase $* in\n'test -x'*)\n"
-                           "    [ ! -e %s/slow ] || sleep 3\n"
-                           "    [ ! -e %s/dead ] || exec sleep 60\n    ;;\n"
-                           "*)\n    [ ! -e %s/dies ] || touch %s/dead\n"
+    char *script = ak_path("#!/bin/sh\nhost=%s/$1\nshift\ncase $* in\n'test -x'*)\n"
+                           "    [ ! -e $host.slow ] || sleep 3\n"
+                           "    [ ! -e $host.dead ] || exit 255\n    ;;\n"
+                           "*)\n    [ ! -e $host.dies ] || touch $host.dead\n"
                            "    exec sh -c \"$*\"\n    ;;\nesac\n",
-                           o.folder, o.folder, o.folder, o.folder);
+                           o.folder);
     struct sockaddr_in address = { .sin_family = AF_INET,
                                    .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
     socklen_t length = sizeof address;
@@ -88,10 +89,10 @@ static other other_new(void)
     return o;
 }
 
-static void other_open(const other *o, lab *l, const char *host_timeout)
+static void other_open(const other *o, lab *l, const char *hosts, const char *host_timeout)
 {
     const char *flags[] = { "--hosts",
-                            "other:2",
+                            hosts,
                             "--host-agent",
                             o->agent,
                             "--host-timeout",
@@ -167,8 +168,8 @@ START_TEST(a_host_in_doubt_refuses_nobody)
     int64_t crashed, next;
     lab l;
 
-    other_open(&o, &l, "8");
-    other_set(&o, "slow");
+    other_open(&o, &l, "other:2", "8");
+    other_set(&o, "other.slow");
     crashed = submit(&l, "crash_always", 1, 2);
     akssl__v1__job__free_unpacked(wait_for(&l, crashed, "RUNNING", 1), NULL);
     wait_log(&l, "mpirun ended: code 137");
@@ -190,16 +191,39 @@ START_TEST(a_job_that_kills_its_hosts_fails_in_the_end)
     int64_t id;
     lab l;
 
-    other_open(&o, &l, "4");
-    other_set(&o, "dies");
+    other_open(&o, &l, "other:2", "4");
+    other_set(&o, "other.dies");
     id = submit(&l, "quit", 0, 1); // with no restart to spend
     for (int i = 1; i <= 2; i++) {
         wait_times(&l, "QUEUED: host 'other' does not answer", i);
         ck_assert_int_eq(restarts_of(&l, id), 0);
-        other_unset(&o, "dead");
+        other_unset(&o, "other.dead");
     }
     expect(&l, id, "FAILED", "host 'other' does not answer");
     expect(&l, id, "FAILED", "restarted 0 times without a new commit");
+    close_lab(&l);
+    other_free(&o);
+}
+END_TEST
+
+// While a host is in doubt nobody makes way: the job may go on there.  When it is given up, he
+// does.
+START_TEST(who_waits_for_a_host_in_doubt_is_not_forgotten)
+{
+    other o = other_new();
+    int64_t low, high;
+    lab l;
+
+    other_open(&o, &l, "one:2,other:2", "16");
+    wait_log(&l, "host 'one' answers: 2 slots");
+    low = submit(&l, "slow", 3, 2);
+    akssl__v1__job__free_unpacked(wait_for(&l, low, "RUNNING", 1), NULL);
+    other_set(&o, "other.dies");
+    high = submit_with(&l, "quit", 3, 2, 10);
+    wait_log(&l, "host 'other' does not answer: no word");
+    wait_log(&l, "job 1 QUEUED: made way for job 2");
+    akssl__v1__job__free_unpacked(cancel(&l, high), NULL);
+    akssl__v1__job__free_unpacked(cancel(&l, low), NULL);
     close_lab(&l);
     other_free(&o);
 }
@@ -210,6 +234,7 @@ int main(int argc, char **argv)
     const ak_test_row rows[] = { AK_CASE(silent_hosts_hide_no_other),
                                  AK_CASE(a_host_in_doubt_refuses_nobody),
                                  AK_CASE(a_job_that_kills_its_hosts_fails_in_the_end),
+                                 AK_CASE(who_waits_for_a_host_in_doubt_is_not_forgotten),
                                  { NULL, NULL } };
 
     return lab_main(rows, argc, argv);

@@ -59,7 +59,9 @@ START_TEST(moves_keep_the_books)
     ck_assert(!job->outcome && !job->pause && job->ended_ms == 0 && !job->run_id[0]);
     ck_assert_str_eq(job->reason, "collapse");
     ck_assert_int_eq(ak_job_move(job, AK_JOB_PAUSE, NULL), AKSSL_ERR_STATE);
+    job->restarts = job->restarts_since_commit = 3;
     ck_assert_int_eq(ak_job_move(job, AK_JOB_RESUME, NULL), 0);
+    ck_assert(job->restarts == 3 && job->restarts_since_commit == 0); // somebody has looked
     ck_assert_int_eq(ak_job_move(job, AK_JOB_LAUNCH, NULL), 0);
     ck_assert_int_eq(ak_job_move(job, AK_JOB_JOIN, NULL), 0);
     ck_assert_int_eq(ak_job_move(job, AK_JOB_FAIL, "why"), 0);

@@ -140,7 +140,8 @@ static inline void close_lab(lab *l)
 
 // ---- jobs
 
-static inline int64_t submit(const lab *l, const char *mode, int64_t max_restarts, int64_t ranks)
+static inline int64_t submit_with(const lab *l, const char *mode, int64_t max_restarts,
+                                  int64_t ranks, int64_t priority)
 {
     Akssl__V1__SubmitRequest request = AKSSL__V1__SUBMIT_REQUEST__INIT;
     Akssl__V1__JobSpec spec = AKSSL__V1__JOB_SPEC__INIT;
@@ -148,7 +149,8 @@ static inline int64_t submit(const lab *l, const char *mode, int64_t max_restart
     int64_t id;
 
     spec.name = (char *)mode;
-    spec.has_ranks = spec.has_max_restarts = 1;
+    spec.has_ranks = spec.has_max_restarts = spec.has_priority = 1;
+    spec.priority = priority;
     spec.ranks = ranks;
     spec.max_restarts = max_restarts;
     request.spec = &spec;
@@ -158,6 +160,11 @@ static inline int64_t submit(const lab *l, const char *mode, int64_t max_restart
     id = reply->id;
     akssl__v1__submit_reply__free_unpacked(reply, NULL);
     return id;
+}
+
+static inline int64_t submit(const lab *l, const char *mode, int64_t max_restarts, int64_t ranks)
+{
+    return submit_with(l, mode, max_restarts, ranks, 0);
 }
 
 static inline Akssl__V1__Job *show(const lab *l, int64_t id)

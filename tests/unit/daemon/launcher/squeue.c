@@ -119,6 +119,8 @@ START_TEST(states_mean_something)
     ck_assert(ak_squeue_is_full("AssocMaxSubmitJobLimit\nsbatch: error: Batch job submission "
                                 "failed: Job violates accounting/QOS policy (job submit limit, "
                                 "user's size and/or time limits)"));
+    ck_assert(ak_squeue_is_full("sbatch: error: QOSGrpSubmitJobsLimit"));
+    ck_assert(ak_squeue_is_full("sbatch: error: Slurm job queue full, sleeping and retrying."));
     ck_assert(ak_squeue_is_full("Batch job submission failed: Required partition not available "
                                 "(inactive or drain)"));
     ck_assert(!ak_squeue_is_away(""));
