@@ -32,7 +32,7 @@ typedef struct ak_uplink ak_uplink;
 enum {
     AK_UPLINK_DIMS = 8,         // of a tensor
     AK_UPLINK_TENSORS = 64,     // that the coordinator may send
-    AK_UPLINK_STATE_GB = 16,    // of all of them
+    AK_UPLINK_STATE_GB = 4,     // of all of them, as akssld has it
     AK_UPLINK_NAME = 128,       // bytes of a name, with its NUL
     AK_UPLINK_FILES = 15,       // of a commit
     AK_UPLINK_METRICS = 64,     // gauges, or results, in one report
