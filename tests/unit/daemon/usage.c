@@ -1,9 +1,14 @@
 // tests/unit/daemon/usage.c -- tests daemon/usage.c and daemon/store/usage.c.
 
 #include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "daemon/files.h"
+#include "daemon/launcher/follow.h"
+#include "daemon/meter.h"
 #include "daemon/store/store.h"
+#include "proto/base/alloc.h"
 #include "tests/check.h"
 #include "tests/unit/daemon/folder.h"
 
@@ -123,6 +128,46 @@ START_TEST(what_jobs_take_is_read_from_the_newest_that_have_ended)
 }
 END_TEST
 
+// A run that has joined, and that its launcher's queue suspends and lets go on again.
+START_TEST(who_is_suspended_is_not_charged)
+{
+    char *folder = folder_make(), *path = ak_path("%s/run/r.status", folder);
+    char *runs = ak_path("%s/run", folder);
+    ak_daemon d = { 0 };
+    ak_spec spec;
+    ak_job *job;
+    ak_run run = { .d = &d, .folder = folder, .id = "r", .phase = AK_RUN_JOINED, .cores = 2 };
+    int64_t before;
+
+    ck_assert_int_eq(mkdir(runs, 0700), 0);
+    ak_spec_init(&spec);
+    free(spec.launcher);
+    spec.launcher = ak_strdup("slurm");
+    run.job = job = ak_job_new(&spec, "kind: pretrain\n");
+    for (int i = 0; i < 3; i++) {
+        bool on = i != 1;
+
+        ck_assert_int_eq(ak_follow_tell(path, on, "as it stands"), 0);
+        ak_meter_charge(&run);
+        ak_run_follow(&run);
+        ak_meter_charge(&run);
+        before = job->elapsed_ms;
+        usleep(30000);
+        ak_meter_charge(&run);
+        ck_assert_int_eq(job->elapsed_ms - before >= 30, on);
+        ck_assert(on || job->elapsed_ms == before);
+        ck_assert_str_eq(job->reason, ""); // that is for runs that have not joined
+    }
+    ak_usage_fini(&d.usage);
+    ak_job_free(job);
+    ak_spec_fini(&spec);
+    free(path);
+    free(runs);
+    folder_remove(folder);
+}
+END_TEST
+
 AK_TEST_MAIN(AK_CASE(it_adds_and_fades), AK_CASE(it_knows_what_jobs_take_lately),
              AK_CASE(there_is_a_bound), AK_CASE(it_is_stored),
-             AK_CASE(what_jobs_take_is_read_from_the_newest_that_have_ended))
+             AK_CASE(what_jobs_take_is_read_from_the_newest_that_have_ended),
+             AK_CASE(who_is_suspended_is_not_charged))
