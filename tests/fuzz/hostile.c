@@ -112,6 +112,18 @@ grpc_channel_credentials *grpc_insecure_credentials_create(void)
     return NULL;
 }
 
+grpc_channel_credentials *grpc_ssl_credentials_create(const char *roots,
+                                                      grpc_ssl_pem_key_cert_pair *pair,
+                                                      const verify_peer_options *options,
+                                                      void *reserved)
+{
+    (void)roots;
+    (void)pair;
+    (void)options;
+    (void)reserved;
+    return (grpc_channel_credentials *)&hostile; // NULL would be a refusal
+}
+
 void grpc_channel_credentials_release(grpc_channel_credentials *credentials)
 {
     (void)credentials;
