@@ -63,10 +63,33 @@ static void on_look(uv_timer_t *timer)
 
 // ---- the lease
 
+static bool is_wanted_back(const ak_job *job)
+{
+    return job->pause || job->requeue || job->resize;
+}
+
+static void on_lease_over(uv_timer_t *timer);
+
+// end_there ends a run that its launcher's queue does not let run, and that is to leave it: at once
+// where it has not begun; one that is suspended is let commit first, if it goes on in time.
+static void end_there(ak_run *run)
+{
+    if (run->job->state == AK_JOB_RUNNING && !run->pausing) {
+        run->pausing = true;
+        ak_run_deadline(run, AK_RUN_PAUSE_MS, on_lease_over);
+    } else {
+        ak_run_end(run, "it was asked to stop, and waits in its launcher's queue");
+    }
+}
+
 static void on_lease_over(uv_timer_t *timer)
 {
     ak_run *run = timer->data;
 
+    if (run->waits && is_wanted_back(run->job)) {
+        end_there(run);
+        return;
+    }
     if (run->waits) { // in its launcher's queue
         ak_adopt_lease(run);
         return;
@@ -111,21 +134,9 @@ static void on_exit_late(uv_timer_t *timer)
     ak_run_end(timer->data, "its processes did not end after Finish");
 }
 
-static bool is_wanted_back(const ak_run *run)
-{
-    const ak_job *job = run->job;
-
-    return run->waits && (job->pause || job->requeue || job->resize);
-}
-
 static void on_settled(uv_timer_t *timer)
 {
-    ak_run *run = timer->data;
-
-    if (run->job->cancel || is_wanted_back(run))
-        ak_run_greet(run);
-    else
-        ak_adopt_lease(run);
+    ak_run_end(timer->data, "cancelled");
 }
 
 void ak_adopt(ak_daemon *d, ak_job *job)
@@ -154,10 +165,6 @@ void ak_adopt(ak_daemon *d, ak_job *job)
     } else {
         ak_adopt_lease(run);
         ak_run_follow(run);
-        if (is_wanted_back(run) && again)
-            ak_run_deadline(run, SETTLE_MS, on_settled);
-        else if (is_wanted_back(run))
-            ak_run_greet(run);
     }
 }
 

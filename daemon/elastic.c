@@ -164,8 +164,8 @@ void ak_elastic_tick(ak_daemon *d)
     for (size_t i = 0; i < d->jobs.count && !d->stopping; i++) {
         ak_job *job = d->jobs.at[i];
 
-        if (runs_on(job) && job->run->phase == AK_RUN_JOINED && !job->run->lost && !job->resize &&
-            trains(job))
+        if (runs_on(job) && job->run->phase == AK_RUN_JOINED && !job->run->lost &&
+            !job->run->waits && !job->resize && trains(job))
             look(d, job);
     }
 }

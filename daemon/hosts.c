@@ -294,15 +294,16 @@ static void end_runs(const ak_host *host, const char *why)
     }
 }
 
-// look counts ticks, not time: while the loop stood still, nobody was heard.
-static void look(ak_host *host)
+// look counts ticks, not time: while the loop stood still, nobody was heard.  True when the host is
+// given up.
+static bool look(ak_host *host)
 {
     ak_daemon *d = host->hosts->d;
     bool was_up = host->up;
     char *why;
 
     if (++host->silent < d->config->host_timeout || !host->failed)
-        return;
+        return false;
     host->up = false;
     why = ak_path("host '%s' does not answer: %s", host->row->name, host->why);
     if (!host->told)
@@ -310,8 +311,7 @@ static void look(ak_host *host)
     host->told = true;
     end_runs(host, why);
     free(why);
-    if (was_up) // what waited for it to be sure
-        ak_control_schedule(d);
+    return was_up;
 }
 
 // ask_due goes round, so that hosts that take all of their time to say nothing keep no other from
@@ -334,12 +334,16 @@ static void ask_due(ak_hosts *h)
 
 void ak_hosts_tick(ak_hosts *h)
 {
+    bool fewer = false;
+
     if (!h)
         return;
     ask_due(h);
     for (size_t i = 0; i < h->list.count && !h->d->stopping; i++)
         if (!h->at[i].here)
-            look(&h->at[i]);
+            fewer |= look(&h->at[i]);
+    if (fewer) // what waited for them to be sure
+        ak_control_schedule(h->d);
 }
 
 // ---- after a run that has ended unheard

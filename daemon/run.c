@@ -139,8 +139,9 @@ void ak_run_follow(ak_run *run)
     if (ak_launcher_of(job)->follow && run->phase >= AK_RUN_LAUNCHED &&
         run->phase <= AK_RUN_ADOPTING)
         text = ak_launch_look(run, &runs);
+    run->ran |= text && runs;
     if (text && run->phase == AK_RUN_JOINED) {
-        run->waits = !runs; // suspended: uncharged
+        run->waits = run->ran && !runs; // suspended: uncharged
         free(text);
         return;
     }

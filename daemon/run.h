@@ -73,6 +73,7 @@ typedef struct ak_run {
     ak_job_event ended_there;        // CANCEL, TIME_OUT: by its launcher's queue; 0: it was not
     ak_hostlist places;              // ranks on each host; empty: nobody has said
     bool waits;                      // in another queue: its launcher's (launch.h)
+    bool ran;                        // it was seen not to, since
     int64_t charged_ns;              // meter.h: until when its time is counted
     int64_t preempted_by;            // the job that it makes way for; 0: none
     bool leaving;                    // it is being let go of, and goes on

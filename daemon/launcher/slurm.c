@@ -104,6 +104,7 @@ typedef struct follower {
     char name[64]; // of the job in Slurm
     bool again;    // somebody has submitted it before
     bool ending;   // it is to be cancelled
+    bool refused;  // Slurm holds it for good: it is to be cancelled, too
     bool submitted;
     bool tried; // it may have been submitted: Slurm did not answer
     int misses;
@@ -118,9 +119,10 @@ static void tell(follower *f, bool runs, const char *text)
     if (f->told.length && strcmp(f->told.text, text) == 0)
         return;
     ak_str_clear(&f->told);
-    ak_str_append(&f->told, text);
     if (ak_follow_tell(f->status, runs, text) < 0)
-        fprintf(stderr, "akssld: %s\n", ak_error_text());
+        fprintf(stderr, "akssld: %s\n", ak_error_text()); // and again at the next look
+    else
+        ak_str_append(&f->told, text);
 }
 
 // What a program has complained of, without its line's end.
@@ -192,7 +194,7 @@ static bool submit(follower *f)
     if (code == 0)
         return true;
     if (ak_squeue_is_away(complaint(f)) || ak_squeue_is_full(complaint(f))) {
-        f->tried |= ak_squeue_is_away(complaint(f));
+        f->tried |= code < 0 || ak_squeue_is_away(complaint(f)); // it did not end by itself
         tell_away(f);
         return true;
     }
@@ -215,8 +217,6 @@ static int code_of(const ak_squeue_job *job)
         return AK_LAUNCHER_CANCELLED;
     if (strcmp(job->state, "TIMEOUT") == 0 || strcmp(job->state, "DEADLINE") == 0)
         return AK_LAUNCHER_LATE;
-    if (strcmp(job->reason, "BadConstraints") == 0) // taken by sbatch, refused later
-        return AK_LAUNCHER_REFUSED;
     return ak_squeue_took_away(job->state) ? AK_LAUNCHER_GONE : 1;
 }
 
@@ -224,6 +224,8 @@ static int end_code(const follower *f)
 {
     if (f->ending || strcmp(f->job.state, "COMPLETED") == 0)
         return 0;
+    if (f->refused)
+        return AK_LAUNCHER_REFUSED;
     fprintf(stderr, "akssld: error: Slurm's job %" PRId64 " has ended: %s (%s)\n", f->job.id,
             f->job.state, f->job.reason);
     return code_of(&f->job);
@@ -244,6 +246,8 @@ static int gone_code(follower *f)
 
     if (f->ending)
         return 0;
+    if (f->refused)
+        return AK_LAUNCHER_REFUSED;
     if (ak_follow_run(argv, "", &f->out, &f->err, &told) == 0 &&
         ak_squeue_parse_sacct(f->out.length ? f->out.text : "", &f->job, &found) == AKSSL_OK &&
         found)
@@ -259,9 +263,10 @@ static bool is_over(follower *f)
 
     if (phase == AK_SQUEUE_LEAVES && !f->leaves_ns)
         f->leaves_ns = ak_clock_ns();
-    if (phase == AK_SQUEUE_WAITS && strcmp(f->job.reason, "BadConstraints") == 0) {
-        cancel(f); // it is held for good
-        return true;
+    if (phase == AK_SQUEUE_WAITS && !f->refused && strcmp(f->job.reason, "BadConstraints") == 0) {
+        fprintf(stderr, "akssld: error: Slurm holds job %" PRId64 " for good: BadConstraints\n",
+                f->job.id);
+        f->refused = true;
     }
     if (phase == AK_SQUEUE_OVER ||
         (f->leaves_ns && ak_clock_ns() - f->leaves_ns > LEAVE_S * INT64_C(1000000000)))
@@ -297,9 +302,9 @@ static int watch(follower *f)
                 return gone_code(f);
             }
         }
-        if (f->ending)
+        if (f->ending || f->refused)
             cancel(f);
-        f->ending |= ak_follow_wait(young || f->ending ? QUICK_MS : SLOW_MS);
+        f->ending |= ak_follow_wait(young || f->ending || f->refused ? QUICK_MS : SLOW_MS);
     }
 }
 

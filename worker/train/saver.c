@@ -16,8 +16,11 @@ static akssl_status save(ak_saver *s)
     s->wrote = rc == AKSSL_OK;
     if (rc == AKSSL_OK && s->link)
         rc = s->link->commit(s->link->ctx, s->draft.step, files, AK_COMMIT_FILES);
-    else if (s->link)
-        s->link->release(s->link->ctx);
+    if (rc < 0 && !s->wrote) {
+        ak_commit_drop(&s->draft); // what is taken up again may need the room
+        if (s->link)
+            s->link->release(s->link->ctx);
+    }
     return rc;
 }
 

@@ -174,6 +174,17 @@ static void settle(ak_uplink *u)
         pthread_cond_wait(&u->changed, &u->lock);
 }
 
+static bool has_manifest(const ak_uplink *u)
+{
+    ak_str path = AK_STR_INIT;
+    bool there;
+
+    ak_str_format(&path, "%s/run/%s.commit", u->welcome.folder, u->run);
+    there = access(path.text, F_OK) == 0;
+    ak_str_fini(&path);
+    return there;
+}
+
 // commit_alone makes what is pending durable without a coordinator; under lock.
 static akssl_status commit_alone(ak_uplink *u)
 {
@@ -181,6 +192,8 @@ static akssl_status commit_alone(ak_uplink *u)
 
     u->alone = true; // the keeper leaves it to us
     rc = ak_uplink_commit_alone(u);
+    if (rc < 0 && u->older.held && !u->pending.asked && !has_manifest(u))
+        remove_superseded(u, &u->pending); // the older one may fit then
     ak_uplink_drop_pending(u);
     return rc;
 }
@@ -191,8 +204,8 @@ static akssl_status begin(ak_uplink *u, int64_t step)
 {
     akssl_status rc;
 
-    if (!waits_for_nobody(u))
-        settle(u);
+    while (!waits_for_nobody(u) && !is_alone(u) && u->pending.there && u->failed == 0)
+        pthread_cond_wait(&u->changed, &u->lock); // it is asked for
     set_older(u);
     ak_uplink_drop_pending(u);
     rc = ak_uplink_failure(u);
@@ -299,9 +312,9 @@ akssl_status ak_uplink_commit(ak_uplink *u, int64_t step, const ak_uplink_file *
         if (!over)
             rc = ak_uplink_failure(u);
     }
-    if (rc < 0)
+    if (rc < 0 && (!p->there || p->step == step)) // else begin has given up
         give_up(u);
-    else
+    if (rc == 0)
         drop_older(u);
     if (rc == 0 && !p->held)
         ak_uplink_drop_pending(u);

@@ -265,6 +265,8 @@ START_TEST(a_newer_commit_that_fails_leaves_the_older)
         } else {
             come(&f, false);
             wait_heads(&f, 2); // of the commit, and as it is now
+            for (int i = 0; i < 20000 && f.c.declared < RING * ROW_BYTES; i++)
+                usleep(1000);
             ck_assert(f.c.commits == 1 && f.c.commit_step == 3);
             ck_assert_int_eq(f.c.head_version, 5);
             ring_is(&f, 5);
