@@ -27,7 +27,8 @@ scratch=$(mktemp -d "${TMPDIR:-/tmp}/akssl-run.XXXXXX")
 trap 'rm -rf "$scratch"' EXIT
 chmod 755 "$scratch" # other users' programs are tested too
 status=0
-# Tests of whole runs take two places, one at a time, and wait half of it: a small test goes beside each.
+# Tests of whole runs take two places, one at a time, and wait half of it: a small test, or one that waits for most of its
+# time, goes beside each.
 TMPDIR=$scratch ctest --test-dir build --output-on-failure --no-tests=error -j 3 "$@" || status=$?
 echo "run.sh: tests took $(($(date +%s) - built)) s; logs are in build/Testing/Temporary"
 exit $status
