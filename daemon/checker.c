@@ -7,8 +7,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "daemon/auth/roots.h"
 #include "daemon/files.h"
 #include "daemon/job.h"
+#include "daemon/look.h"
 #include "daemon/tool.h"
 #include "daemon/verdicts.h"
 #include "proto/base/alloc.h"
@@ -26,10 +28,12 @@ struct ak_check {
     ak_check_done done;
     void *ctx;
     ak_spec spec;
-    char *question; // its YAML without what only scheduling looks at; NULL: with a state
-    char *path;     // of the spec as a file, once it is asked
-    char *state;    // of the state that it starts from; NULL: none
-    ak_tool *tool;  // NULL: waits
+    char *question;  // its YAML without what only scheduling looks at; NULL: with a state
+    char *path;      // of the spec as a file, once it is asked
+    char *state;     // of the state that it starts from; NULL: none
+    int64_t seen_ns; // when the kept answer was made that was looked at last; 0: none was
+    ak_look *look;   // its paths, or a kept answer's files, are looked at
+    ak_tool *tool;   // NULL: waits, or is looked at
 };
 
 struct ak_checker {
@@ -40,6 +44,7 @@ struct ak_checker {
     ak_check *running, *waiting; // waiting: oldest first
     int running_count, waiting_count;
     ak_verdicts *verdicts;
+    ak_looks *looks;
     uv_timer_t *turn; // runs when a check that waits can go on; closes by itself after free
 };
 
@@ -53,6 +58,7 @@ akssl_status ak_checker_new(ak_checker **out, uv_loop_t *loop, const ak_config *
     c->loop = loop;
     c->config = config;
     c->verdicts = ak_verdicts_new(config->worker);
+    c->looks = ak_looks_new(loop, AK_LOOK_MS);
     c->turn = ak_alloc(1, sizeof *c->turn);
     uv_timer_init(loop, c->turn);
     c->turn->data = c;
@@ -82,6 +88,7 @@ void ak_checker_free(ak_checker *c)
     while (c->running)
         ak_check_cancel(c->running);
     uv_close((uv_handle_t *)c->turn, on_closed);
+    ak_looks_free(c->looks);
     ak_verdicts_free(c->verdicts);
     free(c->folder);
     free(c);
@@ -106,6 +113,7 @@ static void check_free(ak_check *check)
         unlink_from(&c->waiting, check);
         c->waiting_count--;
     }
+    ak_look_cancel(check->look);
     if (check->path)
         unlink(check->path);
     ak_spec_fini(&check->spec);
@@ -122,11 +130,11 @@ static akssl_status judge(ak_tool_result *r)
     const char *complaint = ak_tool_complaint(r);
 
     if (r->timed_out)
-        return ak_fail(
-            AKSSL_ERR_DEADLINE,
-            "the check of the spec, which lists the data set and builds the network, "
-            "took over %d s: submit it again when the machine and its disks are less busy",
-            TIMEOUT_MS / 1000);
+        return ak_fail(AKSSL_ERR_DEADLINE,
+                       "the check of the spec, which lists the data set and builds the network, "
+                       "took over %d s: submit it again when the machine, its disks and file "
+                       "servers are less busy",
+                       TIMEOUT_MS / 1000);
     if (r->overflowed)
         return ak_fail(AKSSL_ERR_INTERNAL, "akssl-worker check printed too much");
     if (r->signal)
@@ -187,9 +195,98 @@ static void report(ak_check *check, akssl_status rc, const char *text, size_t le
     ak_spec_fini(&spec);
 }
 
-// ---- running
+// ---- looking
 
 static void advance(ak_checker *c);
+
+typedef struct sight {
+    char *state_dir, *data_root; // the thread may outlive the config
+    bool admin;
+    ak_spec *named; // whose paths are held against the roots; NULL: none
+    char *answer;   // that was kept, and whose files are looked at; NULL: none
+    bool holds;
+} sight;
+
+static akssl_status look(void *ctx)
+{
+    sight *s = ctx;
+    const ak_roots roots = { s->state_dir, s->data_root, s->admin };
+    akssl_status rc = s->named ? ak_roots_check(&roots, s->named) : AKSSL_OK;
+
+    s->holds = rc == AKSSL_OK && s->answer && ak_verdicts_holds(s->answer);
+    return rc;
+}
+
+static void sight_free(void *ctx)
+{
+    sight *s = ctx;
+
+    if (s->named)
+        ak_spec_fini(s->named);
+    free(s->named);
+    free(s->state_dir);
+    free(s->data_root);
+    free(s->answer);
+    free(s);
+}
+
+static void on_looked(void *asker, void *seen, akssl_status rc, const char *error)
+{
+    ak_check *check = asker;
+    ak_checker *c = check->checker;
+    sight *s = seen;
+
+    check->look = NULL;
+    if (!s)
+        rc = ak_fail(rc,
+                     "dataset '%s', or another file that the spec names, did not answer within %d "
+                     "s: is its file server up? Submit again once it is",
+                     check->spec.dataset, AK_LOOK_MS / 1000);
+    else if (rc < 0)
+        rc = ak_fail(rc, "%s", error);
+    if (rc < 0)
+        report(check, rc, "", 0);
+    else if (s->holds)
+        report(check, rc, s->answer, strlen(s->answer));
+    if (rc < 0 || s->holds)
+        check_free(check);
+    advance(c);
+}
+
+static const ak_look_kind looked = { .run = look, .release = sight_free, .done = on_looked };
+
+// start_look looks at the paths of named (NULL: none), and at the files of answer (NULL: none),
+// which was made then.
+static void start_look(ak_check *check, const ak_spec *named, bool admin, const char *answer,
+                       int64_t made_ns)
+{
+    ak_checker *c = check->checker;
+    sight *s = ak_alloc(1, sizeof *s);
+
+    s->state_dir = ak_strdup(c->config->state_dir);
+    s->data_root = ak_strdup(c->config->data_root);
+    s->admin = admin;
+    if (named) {
+        s->named = ak_alloc(1, sizeof *s->named);
+        ak_spec_copy(s->named, named);
+    }
+    if (answer)
+        s->answer = ak_strdup(answer);
+    check->seen_ns = made_ns;
+    check->look = ak_look_start(c->looks, &looked, s, check);
+}
+
+// known gives a kept answer to the question that was not looked at yet, or NULL.
+static const char *known(const ak_check *check, int64_t *made_ns)
+{
+    const char *answer = check->question
+                             ? ak_verdicts_find(check->checker->verdicts, check->question, made_ns)
+                             : NULL;
+
+    return answer && *made_ns > check->seen_ns ? answer : NULL;
+}
+
+// ---- running
 
 static void on_done(void *ctx, ak_tool_result *r)
 {
@@ -261,33 +358,31 @@ static bool may_run(const ak_check *check)
     return true;
 }
 
-static const char *known(const ak_check *check)
-{
-    return check->question ? ak_verdicts_find(check->checker->verdicts, check->question) : NULL;
-}
-
-// go_on answers a check that waits, or has it asked; false: it waits on.
+// go_on has a check that waits looked at or asked; false: it waits on.
 static bool go_on(ak_check *check)
 {
-    const char *answer = known(check);
-    akssl_status rc = AKSSL_OK;
+    const char *answer;
+    int64_t made_ns;
+    akssl_status rc;
 
-    if (answer) {
-        report(check, AKSSL_OK, answer, strlen(answer));
-    } else if (!may_run(check)) {
+    if (check->look)
         return false;
-    } else {
-        rc = run(check);
-        if (rc < 0)
-            report(check, rc, "", 0);
+    answer = known(check, &made_ns);
+    if (answer) {
+        start_look(check, NULL, false, answer, made_ns);
+        return true;
     }
-    if (answer || rc < 0)
+    if (!may_run(check))
+        return false;
+    rc = run(check);
+    if (rc < 0) {
+        report(check, rc, "", 0);
         check_free(check);
+    }
     return true;
 }
 
-// advance gives checks that wait their turn, oldest first; a few at once, since a submission that
-// is answered is written to disk before the next.
+// advance gives checks that wait their turn, oldest first; a few at once, for others' sake.
 static void advance(ak_checker *c)
 {
     ak_check *check = c->waiting;
@@ -325,16 +420,16 @@ static char *question_of(const ak_spec *spec)
     return yaml.text;
 }
 
-static ak_check *check_new(ak_checker *c, const ak_spec *spec, const char *state)
+static ak_check *check_new(ak_checker *c, const ak_check_ask *ask)
 {
     ak_check *check = ak_alloc(1, sizeof *check), **last = &c->waiting;
 
     check->checker = c;
-    ak_spec_copy(&check->spec, spec);
-    if (state)
-        check->state = ak_strdup(state);
+    ak_spec_copy(&check->spec, ask->spec);
+    if (ask->state)
+        check->state = ak_strdup(ask->state);
     else
-        check->question = question_of(spec);
+        check->question = question_of(ask->spec);
     while (*last)
         last = &(*last)->next;
     *last = check;
@@ -342,28 +437,22 @@ static ak_check *check_new(ak_checker *c, const ak_spec *spec, const char *state
     return check;
 }
 
-akssl_status ak_checker_start(ak_check **out, ak_checker *c, const ak_spec *spec, const char *state,
+akssl_status ak_checker_start(ak_check **out, ak_checker *c, const ak_check_ask *ask,
                               ak_check_done done, void *ctx)
 {
+    const char *answer;
+    int64_t made_ns = 0;
     ak_check *check;
-    akssl_status rc;
 
     if (c->waiting_count == AK_CHECKER_WAITING)
         return ak_fail(AKSSL_ERR_LIMIT,
                        "%d submissions wait to be checked already: try again later",
                        AK_CHECKER_WAITING);
-    check = check_new(c, spec, state);
+    check = check_new(c, ask);
     check->done = done;
     check->ctx = ctx;
-    if (known(check)) {
-        uv_timer_start(c->turn, on_turn, 0, 0);
-    } else if (may_run(check)) {
-        rc = run(check);
-        if (rc < 0) {
-            check_free(check);
-            return rc;
-        }
-    }
+    answer = known(check, &made_ns);
+    start_look(check, ask->named, ask->admin, answer, made_ns);
     *out = check;
     return AKSSL_OK;
 }

@@ -115,7 +115,7 @@ static const char *files(const char *answer)
     return end ? end + 1 : "";
 }
 
-static bool holds(const char *answer)
+bool ak_verdicts_holds(const char *answer)
 {
     const char *at = files(answer);
     int more;
@@ -143,35 +143,44 @@ static bool is_settled(const char *answer)
 
 // ---- the table
 
-const char *ak_verdicts_find(ak_verdicts *v, const char *question)
+// row_of gives the row of question, or NULL.
+static verdict *row_of(ak_verdicts *v, const char *question)
 {
-    verdict worker;
+    for (int i = 0; i < AK_VERDICTS; i++)
+        if (v->rows[i].question && strcmp(v->rows[i].question, question) == 0)
+            return &v->rows[i];
+    return NULL;
+}
 
-    for (int i = 0; i < AK_VERDICTS; i++) {
-        verdict *row = &v->rows[i];
+const char *ak_verdicts_find(ak_verdicts *v, const char *question, int64_t *made_ns)
+{
+    verdict *row = row_of(v, question), worker;
 
-        if (!row->question || strcmp(row->question, question) != 0)
-            continue;
-        look_at_worker(v, &worker);
-        if (ak_clock_ns() - row->made_ns < (int64_t)AK_VERDICT_MS * 1000000 &&
-            worker.worker_inode == row->worker_inode &&
-            worker.worker_changed_ns == row->worker_changed_ns && holds(row->answer))
-            return row->answer;
-        forget(row);
+    if (!row)
         return NULL;
+    look_at_worker(v, &worker);
+    if (ak_clock_ns() - row->made_ns < (int64_t)AK_VERDICT_MS * 1000000 &&
+        worker.worker_inode == row->worker_inode &&
+        worker.worker_changed_ns == row->worker_changed_ns) {
+        *made_ns = row->made_ns;
+        return row->answer;
     }
+    forget(row);
     return NULL;
 }
 
 void ak_verdicts_keep(ak_verdicts *v, const char *question, const char *answer)
 {
-    verdict *row = &v->rows[0];
+    verdict *row = row_of(v, question);
 
-    if (!is_settled(answer) || ak_verdicts_find(v, question))
+    if (!is_settled(answer))
         return;
-    for (int i = 1; i < AK_VERDICTS; i++) // an empty row is older than all
-        if (v->rows[i].made_ns < row->made_ns)
-            row = &v->rows[i];
+    if (!row) {
+        row = &v->rows[0];
+        for (int i = 1; i < AK_VERDICTS; i++) // an empty row is older than all
+            if (v->rows[i].made_ns < row->made_ns)
+                row = &v->rows[i];
+    }
     forget(row);
     row->question = ak_strdup(question);
     row->answer = ak_strdup(answer);

@@ -19,7 +19,7 @@ names() {
     package) echo dpkg-dev file ;;
     run) echo openmpi-bin dataset-fashion-mnist ;;
     test) echo check jq openssl python3-grpcio python3-protobuf python3-jsonschema curl \
-        gnuplot-nox iproute2 munge slurmctld slurmd slurm-client ;;
+        gnuplot-nox iproute2 bindfs munge slurmctld slurmd slurm-client ;;
     analyse) echo clang libclang-rt-dev clang-format shellcheck qemu-user ;;
     peers) echo python3-torch python3-torchvision python3-numpy ;;
     *)

@@ -15,17 +15,17 @@
 // Where Debian puts data sets: those that are named without a folder.
 #define SYSTEM_SETS "/usr/share/datasets"
 
-static akssl_status check_covered(const ak_config *config, bool admin, const char *key,
-                                  const char *path, const char *real)
+static akssl_status check_covered(const ak_roots *roots, const char *key, const char *path,
+                                  const char *real)
 {
-    char *jobs = ak_path("%s/jobs", config->state_dir);
+    char *jobs = ak_path("%s/jobs", roots->state_dir);
     bool covered = ak_confine_covers(jobs, real) || ak_confine_covers(SYSTEM_SETS, real) ||
-                   ak_confine_covers(config->data_root, real);
+                   ak_confine_covers(roots->data_root, real);
 
     free(jobs);
-    if (covered || (admin && !config->data_root[0]))
+    if (covered || (roots->admin && !roots->data_root[0]))
         return AKSSL_OK;
-    if (!config->data_root[0])
+    if (!roots->data_root[0])
         return ak_fail(AKSSL_ERR_PERMISSION,
                        "%s '%s': akssld was started without --data-root, so only administrators "
                        "may name files: ask for one",
@@ -43,20 +43,20 @@ static bool goes_up(const char *path)
     return strstr(path, "/../") || (last && strcmp(last, "/..") == 0);
 }
 
-static akssl_status check(const ak_config *config, bool admin, const char *key, const char *path)
+static akssl_status check(const ak_roots *roots, const char *key, const char *path)
 {
     char *real;
     akssl_status rc;
 
-    if (!path || !path[0] || (admin && !config->data_root[0]))
+    if (!path || !path[0] || (roots->admin && !roots->data_root[0]))
         return AKSSL_OK;
     if (path[0] != '/')
         return ak_fail(AKSSL_ERR_INVALID, "%s '%s': give an absolute path", key, path);
     real = realpath(path, NULL);
     if (real)
-        rc = check_covered(config, admin, key, path, real);
+        rc = check_covered(roots, key, path, real);
     else // what is not there must not be told of outside the roots
-        rc = check_covered(config, admin, key, path, goes_up(path) ? "/" : path);
+        rc = check_covered(roots, key, path, goes_up(path) ? "/" : path);
     if (!real && rc == AKSSL_OK)
         rc = ak_fail_errno(errno, "%s '%s'", key, path);
     free(real);
@@ -65,11 +65,11 @@ static akssl_status check(const ak_config *config, bool admin, const char *key, 
 
 // A pattern counts as the folder that it begins in, and so does a file that is yet to be made: the
 // workers look at the files themselves, where there are roots.
-static akssl_status check_place(const ak_config *config, bool admin, char *place, bool made)
+static akssl_status check_place(const ak_roots *roots, char *place, bool made)
 {
     char *brace = strchr(place, '{'), *slash;
 
-    if ((brace || made) && !admin && !config->data_root[0])
+    if ((brace || made) && !roots->admin && !roots->data_root[0])
         return ak_fail(AKSSL_ERR_PERMISSION,
                        "dataset '%s': akssld was started without --data-root, so only "
                        "administrators may name patterns, and files that are yet to be made: ask "
@@ -80,11 +80,11 @@ static akssl_status check_place(const ak_config *config, bool admin, char *place
     slash = strrchr(place, '/');
     if (slash && (brace || (made && access(place, F_OK) < 0)))
         slash[slash == place] = '\0';
-    return check(config, admin, "dataset", place);
+    return check(roots, "dataset", place);
 }
 
 // KIND:PLACE, and further places behind ",test=", "::" or ",from=KIND:".
-static akssl_status check_dataset(const ak_config *config, bool admin, const char *dataset)
+static akssl_status check_dataset(const ak_roots *roots, const char *dataset)
 {
     static const char *const marks[] = { ",test=", "::", ",from=" };
     char *text = ak_strdup(dataset), *at = strchr(text, ':');
@@ -110,26 +110,26 @@ static akssl_status check_dataset(const ak_config *config, bool admin, const cha
             at = strchr(at, ':');
             at = at ? at + 1 : NULL;
         }
-        rc = check_place(config, admin, place, next && which == 2);
+        rc = check_place(roots, place, next && which == 2);
     }
     free(text);
     return rc;
 }
 
-akssl_status ak_roots_check(const ak_config *config, bool admin, const ak_spec *spec)
+akssl_status ak_roots_check(const ak_roots *roots, const ak_spec *spec)
 {
-    akssl_status rc = check_dataset(config, admin, spec->dataset);
+    akssl_status rc = check_dataset(roots, spec->dataset);
 
     if (rc == AKSSL_OK)
-        rc = check(config, admin, "train-list", spec->train_list);
+        rc = check(roots, "train-list", spec->train_list);
     if (rc == AKSSL_OK)
-        rc = check(config, admin, "test-list", spec->test_list);
+        rc = check(roots, "test-list", spec->test_list);
     if (rc == AKSSL_OK && spec->classes[0] == '@')
-        rc = check(config, admin, "classes", spec->classes + 1);
+        rc = check(roots, "classes", spec->classes + 1);
     if (rc == AKSSL_OK)
-        rc = check(config, admin, "weights", spec->weights);
+        rc = check(roots, "weights", spec->weights);
     if (rc == AKSSL_OK)
-        rc = check(config, admin, "init-backbone", spec->init_backbone);
+        rc = check(roots, "init-backbone", spec->init_backbone);
     return rc;
 }
 

@@ -14,9 +14,15 @@
 #include "daemon/config.h"
 #include "proto/spec/spec.h"
 
-// ak_roots_check looks at every path in spec.  ERR_PERMISSION, ERR_NOT_FOUND, ERR_INVALID.
-akssl_status ak_roots_check(const ak_config *config, bool admin,
-                            const ak_spec *spec) AKSSL_MUST_CHECK;
+// What it depends on: akssld's flags, and who asks.
+typedef struct ak_roots {
+    const char *state_dir, *data_root;
+    bool admin;
+} ak_roots;
+
+// ak_roots_check looks at every path in spec, for as long as their file servers take: on any
+// thread. ERR_PERMISSION, ERR_NOT_FOUND, ERR_INVALID.
+akssl_status ak_roots_check(const ak_roots *roots, const ak_spec *spec) AKSSL_MUST_CHECK;
 
 // ak_roots_announce puts the roots into this process's environment, for what it starts; before any
 // thread.

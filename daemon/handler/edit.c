@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/auth/roots.h"
 #include "daemon/control.h"
 #include "daemon/files.h"
 #include "daemon/handler/handler.h"
@@ -100,26 +99,22 @@ static akssl_status forget(ak_spec *spec, const ak_spec *given)
     return rc;
 }
 
-// merge puts what is given on top of the job's spec.
-static akssl_status merge(const edit *e, const ak_job *job, ak_spec *spec)
+// merge puts what is given, which it decodes, on top of the job's spec.
+static akssl_status merge(const edit *e, const ak_job *job, ak_spec *given, ak_spec *spec)
 {
     const ak_caller *caller = ak_call_caller(e->call);
     ak_terms terms = { 0 };
-    ak_spec given;
     akssl_status rc;
 
-    ak_spec_init(&given);
-    rc = ak_rpc_spec_decode(&given, e->given);
+    ak_spec_init(given);
+    rc = ak_rpc_spec_decode(given, e->given);
     if (rc == AKSSL_OK)
-        rc = check_keys(job, &given);
-    if (rc == AKSSL_OK)
-        rc = ak_roots_check(e->d->config, caller->access == AK_ACCESS_ADMIN, &given);
+        rc = check_keys(job, given);
     if (rc == AKSSL_OK && e->given->has_priority)
-        rc = ak_auth_check_priority(caller, given.priority, job->spec.priority);
+        rc = ak_auth_check_priority(caller, given->priority, job->spec.priority);
     ak_spec_copy(spec, &job->spec);
     if (rc == AKSSL_OK)
-        rc = forget(spec, &given);
-    ak_spec_fini(&given);
+        rc = forget(spec, given);
     if (rc == AKSSL_OK)
         rc = ak_rpc_spec_decode(spec, e->given);
     if (rc == AKSSL_OK)
@@ -229,7 +224,11 @@ static Akssl__V1__JobSpec *keep(const Akssl__V1__JobSpec *spec)
 static akssl_status started(ak_daemon *d, ak_call *call, const ProtobufCMessage *request)
 {
     const Akssl__V1__EditRequest *message = (const Akssl__V1__EditRequest *)request;
-    ak_spec spec = { 0 };
+    ak_spec given = { 0 }, spec = { 0 };
+    const ak_caller *caller = ak_call_caller(call);
+    const ak_check_ask ask = { .spec = &spec,
+                               .named = &given,
+                               .admin = caller->access == AK_ACCESS_ADMIN };
     ak_job *job;
     edit *e;
     akssl_status rc = find(d, message->id, &job);
@@ -245,9 +244,10 @@ static akssl_status started(ak_daemon *d, ak_call *call, const ProtobufCMessage 
                  .given = keep(message->spec),
                  .before = ak_strdup(job->yaml),
                  .committed = job->committed_step };
-    rc = merge(e, job, &spec);
+    rc = merge(e, job, &given, &spec);
     if (rc == AKSSL_OK)
-        rc = ak_checker_start(&e->check, d->checker, &spec, NULL, on_checked, e);
+        rc = ak_checker_start(&e->check, d->checker, &ask, on_checked, e);
+    ak_spec_fini(&given);
     ak_spec_fini(&spec);
     if (rc < 0)
         edit_free(e);

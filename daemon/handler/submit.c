@@ -11,7 +11,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "daemon/auth/roots.h"
 #include "daemon/control.h"
 #include "daemon/files.h"
 #include "daemon/handler/handler.h"
@@ -27,6 +26,7 @@ typedef struct submission {
     bool dry_run, hold;
     ak_check *check; // while it is under way
     ak_seed *seed;   // the state to start from; NULL: none
+    ak_spec named;   // as the client gave it
     ak_spec spec;    // until the check
 } submission;
 
@@ -162,9 +162,13 @@ static void on_checked(void *ctx, const ak_check_result *result)
 
 static akssl_status start_check(submission *s)
 {
-    const char *state = s->seed ? ak_seed_path(s->seed) : NULL;
+    const ak_caller *caller = ak_call_caller(s->call);
+    const ak_check_ask ask = { .spec = &s->spec,
+                               .named = &s->named,
+                               .admin = caller->access == AK_ACCESS_ADMIN,
+                               .state = s->seed ? ak_seed_path(s->seed) : NULL };
 
-    return ak_checker_start(&s->check, s->d->checker, &s->spec, state, on_checked, s);
+    return ak_checker_start(&s->check, s->d->checker, &ask, on_checked, s);
 }
 
 static void on_seeded(void *ctx, akssl_status rc, const char *error)
@@ -193,8 +197,7 @@ static akssl_status start_submission(submission *s, const Akssl__V1__JobSpec *gi
         rc = ak_auth_check_priority(caller, s->spec.priority, 0);
     if (rc == AKSSL_OK)
         rc = ak_launcher_settle(s->d, &s->spec);
-    if (rc == AKSSL_OK)
-        rc = ak_roots_check(s->d->config, caller->access == AK_ACCESS_ADMIN, &s->spec);
+    ak_spec_copy(&s->named, &s->spec);
     if (rc == AKSSL_OK && s->spec.from_job)
         rc = resolve_from_job(s->d, &s->spec, given);
     if (rc == AKSSL_OK && s->spec.state_digest[0] && !s->spec.state_from)
@@ -210,6 +213,7 @@ static void submission_free(submission *s)
 {
     ak_check_cancel(s->check);
     ak_seed_free(s->seed);
+    ak_spec_fini(&s->named);
     ak_spec_fini(&s->spec);
     free(s);
 }

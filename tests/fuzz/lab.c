@@ -12,6 +12,7 @@
 #include "daemon/elastic.h"
 #include "daemon/files.h"
 #include "daemon/meter.h"
+#include "daemon/thread.h"
 #include "daemon/tool.h"
 #include "daemon/work.h"
 #include "proto/base/alloc.h"
@@ -54,6 +55,14 @@ static bool do_work(lab *l)
     work->done(work->ctx, rc, error);
     free(work);
     return true;
+}
+
+// ---- threads that nobody waits for: done at once, told when the loop runs
+
+akssl_status ak_thread_start(void *(*run)(void *ctx), void *ctx)
+{
+    run(ctx);
+    return AKSSL_OK;
 }
 
 // ---- tools
@@ -428,6 +437,7 @@ ak_call *lab_call(lab *l, ak_rpc_id rpc, const ProtobufCMessage *request, const 
     call->next = l->calls;
     l->calls = call;
     ak_handler_events()->started(&l->d, call, rpc, request);
+    uv_run(&l->d.loop, UV_RUN_NOWAIT); // a spec's paths are looked at
     end_answered(l);
     return is_there(l, call) ? call : NULL;
 }

@@ -9,7 +9,7 @@
 set -u -o pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 
-known=$(awk '/^(wrap|pure|guard|start|absent) /{ for (i = 2; i <= NF; i++) print $i }' "$here/seams.txt" | sort -u)
+known=$(awk '/^(wrap|pure|guard|start|thread|absent) /{ for (i = 2; i <= NF; i++) print $i }' "$here/seams.txt" | sort -u)
 [ -n "$known" ] || exit 1
 asked=$(nm -u "$@" 2>/dev/null | awk '$1 == "U" { sub(/@.*/, "", $2); print $2 }' |
     grep -vE '^(BIO_|BN_|EVP_|MHD_|PEM_|X509|ak_|akssl|protobuf_c_|grpc_|gpr_|sqlite3_|json_|yaml_|XXH|uv_|_GLOBAL_OFFSET_TABLE_)' |

@@ -10,6 +10,7 @@
 #include <uv.h>
 
 #include "daemon/daemon.h"
+#include "daemon/thread.h"
 #include "tests/sim/oracle.h"
 #include "tests/sim/procs.h"
 #include "tests/sim/world.h"
@@ -166,7 +167,7 @@ void uv_close(uv_handle_t *handle, uv_close_cb cb)
 {
     sim_proc *proc = handle->u.reserved[0];
 
-    if (handle->type == UV_TIMER)
+    if (handle->type == UV_TIMER || handle->type == UV_ASYNC)
         sim_cancel(event_of(handle));
     else if (handle->type == UV_SIGNAL)
         forget_signal(handle);
@@ -284,6 +285,41 @@ int uv_queue_work(uv_loop_t *loop, uv_work_t *req, uv_work_cb run, uv_after_work
     loop->active_reqs.count++;
     sim_after(SIM_DAEMON, sim_range(0, sim_here->plan.work_ms * SIM_MS), "work", on_work, req,
               NULL);
+    return 0;
+}
+
+// ---- threads that nobody waits for: what they do is done at once, and told in a later moment
+
+akssl_status ak_thread_start(void *(*run)(void *ctx), void *ctx)
+{
+    run(ctx);
+    return AKSSL_OK;
+}
+
+int uv_async_init(uv_loop_t *loop, uv_async_t *async, uv_async_cb cb)
+{
+    init(loop, async, UV_ASYNC);
+    async->async_cb = cb;
+    return 0;
+}
+
+void uv_unref(uv_handle_t *handle)
+{
+    set_active(handle, false);
+}
+
+static void on_async(void *ctx)
+{
+    uv_async_t *async = ctx;
+
+    async->async_cb(async);
+}
+
+int uv_async_send(uv_async_t *async)
+{
+    if (!*event_of(async))
+        sim_after(SIM_DAEMON, sim_range(0, sim_here->plan.work_ms * SIM_MS), "async", on_async,
+                  async, event_of(async));
     return 0;
 }
 

@@ -1,0 +1,41 @@
+// daemon/look.h -- looks at files of other people's: each on a thread of its own, with a deadline.
+//
+// A file server that hangs keeps whoever asks it, for days.  Neither the loop nor the thread pool,
+// which writes the store, may wait for one: a look that is stuck keeps its own thread until the
+// server is back, and who asked for it is told in time.  At most AK_LOOKS_AT_ONCE are under way,
+// stuck ones among them; more wait their turn.  Loop thread only, but for run and release.
+
+#ifndef AK_DAEMON_LOOK_H
+#define AK_DAEMON_LOOK_H
+
+#include <stdint.h>
+#include <uv.h>
+
+#include "akssl/status.h"
+
+enum { AK_LOOKS_AT_ONCE = 64, AK_LOOK_MS = 8000 };
+
+typedef struct ak_looks ak_looks;
+typedef struct ak_look ak_look;
+
+typedef struct ak_look_kind {
+    // run looks, on the look's thread; it touches nothing but sight, perhaps after the daemon is
+    // gone.
+    akssl_status (*run)(void *sight);
+    // release frees sight: once, on the look's thread or the loop's.
+    void (*release)(void *sight);
+    // done hears what run returned and the sentence that it left, and sees what it left in sight;
+    // or, at the deadline, ERR_DEADLINE and NULL for sight.
+    void (*done)(void *asker, void *sight, akssl_status rc, const char *error);
+} ak_look_kind;
+
+// ak_looks_new: ms is how long a look, and its wait for a turn, may take.
+ak_looks *ak_looks_new(uv_loop_t *loop, int64_t ms);
+void ak_looks_free(ak_looks *looks); // all have been told or cancelled; NULL-safe
+
+// ak_look_start takes sight; done is called later, once, unless ak_look_cancel comes first.  The
+// look lives until then.
+ak_look *ak_look_start(ak_looks *looks, const ak_look_kind *kind, void *sight, void *asker);
+void ak_look_cancel(ak_look *look); // NULL-safe
+
+#endif
