@@ -207,13 +207,13 @@ void ak_looks_free(ak_looks *looks)
 
     if (!looks)
         return;
+    uv_close((uv_handle_t *)looks->timer, on_closed);
     pthread_mutex_lock(&looks->lock);
     looks->left = true;
     last = looks->out == 0;
     look = looks->finished;
     uv_close((uv_handle_t *)looks->finish, on_closed);
-    pthread_mutex_unlock(&looks->lock);
-    uv_close((uv_handle_t *)looks->timer, on_closed);
+    pthread_mutex_unlock(&looks->lock); // now a thread that is out may free looks
     for (; look; look = next) {
         next = look->after;
         look_free(look);
