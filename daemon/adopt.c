@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -23,6 +24,9 @@ enum {
     LOOK_AT_PROCESSES = 8, // looks from one search of /proc to the next
     SETTLE_MS = 1000,      // that a new command has until it takes signals
 };
+
+// How long processes that were killed are waited for; some wait in the kernel for a file server.
+#define DEAF_NS (15 * (int64_t)1000000000)
 
 // ---- its processes
 
@@ -53,10 +57,16 @@ static void on_look(uv_timer_t *timer)
 {
     ak_run *run = timer->data;
 
-    if (read_exit(run) || run->looks++ % LOOK_AT_PROCESSES != 0)
+    // /proc is searched seldom, for one run after the other: the file tells of the usual end.
+    if (read_exit(run) || ++run->looks % (LOOK_AT_PROCESSES * (1 + run->d->runs / 8)) != 0)
         return;
-    if (ak_process_signal(run->id, 0) ||
-        read_exit(run)) // the last of them may just have written it
+    if (ak_process_signal(run->id, 0)) {
+        if (run->killed_ns && ak_clock_ns() - run->killed_ns > DEAF_NS)
+            gone(run, 0, SIGKILL,
+                 "its processes cannot be killed"); // the sweep looks on, and tells
+        return;
+    }
+    if (read_exit(run)) // the last of them may just have written it
         return;
     gone(run, 0, 0, "no process of its run is left: it was ended from outside, or the machine was");
 }
@@ -147,6 +157,7 @@ void ak_adopt(ak_daemon *d, ak_job *job)
     bool again = rc == AKSSL_OK && follow_again(run);
 
     left += again;
+    run->looks = left ? (int)(job->id % LOOK_AT_PROCESSES) : -1;
     uv_timer_start(&run->watch, on_look, 0, LOOK_MS);
     if (!left)
         return; // the first look concludes

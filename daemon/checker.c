@@ -237,7 +237,7 @@ static void on_looked(void *asker, void *seen, akssl_status rc, const char *erro
     sight *s = seen;
 
     check->look = NULL;
-    if (!s)
+    if (rc == AKSSL_ERR_DEADLINE && !s)
         rc = ak_fail(rc,
                      "dataset '%s', or another file that the spec names, did not answer within %d "
                      "s: is its file server up? Submit again once it is",
@@ -273,7 +273,7 @@ static void start_look(ak_check *check, const ak_spec *named, bool admin, const 
     if (answer)
         s->answer = ak_strdup(answer);
     check->seen_ns = made_ns;
-    check->look = ak_look_start(c->looks, &looked, s, check);
+    check->look = ak_look_start(c->looks, &looked, check->spec.dataset, s, check);
 }
 
 // known gives a kept answer to the question that was not looked at yet, or NULL.
@@ -440,9 +440,11 @@ static ak_check *check_new(ak_checker *c, const ak_check_ask *ask)
 akssl_status ak_checker_start(ak_check **out, ak_checker *c, const ak_check_ask *ask,
                               ak_check_done done, void *ctx)
 {
+    const ak_roots roots = { c->config->state_dir, c->config->data_root, ask->admin };
     const char *answer;
     int64_t made_ns = 0;
     ak_check *check;
+    akssl_status rc;
 
     if (c->waiting_count == AK_CHECKER_WAITING)
         return ak_fail(AKSSL_ERR_LIMIT,
@@ -452,7 +454,15 @@ akssl_status ak_checker_start(ak_check **out, ak_checker *c, const ak_check_ask 
     check->done = done;
     check->ctx = ctx;
     answer = known(check, &made_ns);
-    start_look(check, ask->named, ask->admin, answer, made_ns);
+    if (answer || ak_roots_asks(&roots, ask->named)) {
+        start_look(check, ask->named, ask->admin, answer, made_ns);
+    } else if (may_run(check)) {
+        rc = run(check);
+        if (rc < 0) {
+            check_free(check);
+            return rc;
+        }
+    }
     *out = check;
     return AKSSL_OK;
 }

@@ -25,6 +25,7 @@
 enum {
     AK_DAEMON_STOP_MS = 30000,     // that running jobs have for their last commit
     AK_DAEMON_MAX_ACTIVE = 100000, // jobs that have not ended
+    AK_INQUIRIES = 8,              // for jobs' states at once
 };
 
 typedef struct ak_hosts ak_hosts; // hosts.h
@@ -54,7 +55,7 @@ typedef struct ak_daemon {
     uv_timer_t wake;    // a job's pause before its next launch is over
     uv_timer_t stop;    // the end of AK_DAEMON_STOP_MS
     int runs;           // under way
-    int inquiries;      // calls of State under way
+    int inquiries;      // for jobs' states, by call or HTTP, that are under way
     int verifications;  // of Verify
     int curve_reads;    // of Curves
     int showing;        // of Picture

@@ -80,6 +80,7 @@ akssl_status ak_elastic_resize(ak_daemon *d, int64_t id, int64_t ranks,
         return rc;
     job->roomy_ns = 0;
     job->grown = 0;
+    job->growing = job->keeps_ranks = false;
     if (job->resize && job->run) { // a row may say so of a job that has no run
         say(d, job, "");
         ak_run_resize(job->run);
@@ -116,6 +117,19 @@ static bool resizes(const ak_daemon *d, const ak_launcher *launcher)
     return false;
 }
 
+// has_place says whether more ranks would find hosts; numbers alone do not tell.
+static bool has_place(const ak_daemon *d, const ak_job *job)
+{
+    const ak_launcher *launcher = ak_launcher_of(job);
+    int64_t ranks = ak_job_ranks(job, ak_launcher_slots(d, job));
+    ak_hostlist places = { 0 };
+    bool more =
+        !launcher->place || (launcher->place(d, job, &ranks, &places) && ranks > job->ranks);
+
+    ak_hostlist_fini(&places);
+    return more;
+}
+
 static bool has_room(const ak_daemon *d, const ak_job *job)
 {
     const ak_launcher *launcher = ak_launcher_of(job);
@@ -123,7 +137,8 @@ static bool has_room(const ak_daemon *d, const ak_job *job)
 
     return ak_job_ranks(job, slots) > job->ranks && !d->waiting[ak_launcher_index(launcher)] &&
            !resizes(d, launcher) &&
-           ak_run_cores(d, launcher) - job->run->cores + ak_job_cores(job, slots) <= slots;
+           ak_run_cores(d, launcher) - job->run->cores + ak_job_cores(job, slots) <= slots &&
+           has_place(d, job);
 }
 
 static void look(ak_daemon *d, ak_job *job)
@@ -141,6 +156,7 @@ static void look(ak_daemon *d, ak_job *job)
         job->roomy_ns = now;
     } else if (now - job->roomy_ns >= wait_ns) {
         job->grown++;
+        job->growing = true;
         change(d, job, ": there are more cores now");
     }
 }

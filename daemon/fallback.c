@@ -8,6 +8,7 @@
 #include "daemon/control.h"
 #include "daemon/files.h"
 #include "daemon/notice.h"
+#include "proto/base/alloc.h"
 #include "proto/base/error.h"
 
 // give_up gives up the first count commits of the list; the job goes on from step (-1: its start).
@@ -58,12 +59,24 @@ akssl_status ak_fallback_take(ak_run *run, const ak_commit *commits, int chosen,
 
 akssl_status ak_fallback_to_start(ak_daemon *d, ak_job *job)
 {
+    ak_figures figures = job->figures;
+    char *weights = job->weights;
     ak_commit *commits = NULL;
     int count = 0;
     akssl_status rc = ak_store_commits(d->store, job->id, &commits, &count);
 
+    job->figures = (ak_figures){ NULL }; // they are of the steps that are given up
+    job->weights = ak_strdup("");
     if (rc == AKSSL_OK)
         rc = give_up(d, job, commits, count, -1);
+    if (rc < 0) { // it may still go on from where it was
+        free(job->weights);
+        job->figures = figures;
+        job->weights = weights;
+    } else {
+        ak_figures_fini(&figures);
+        free(weights);
+    }
     free(commits);
     return rc < 0 ? ak_wrap(rc, "job %" PRId64 " cannot begin again", job->id) : AKSSL_OK;
 }

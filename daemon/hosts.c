@@ -413,14 +413,15 @@ bool ak_hosts_unsure(const ak_hosts *h)
     return unsure;
 }
 
-static int64_t used_on(const ak_daemon *d, const char *name)
+// used_on counts the cores of runs on a host, but for that of job.
+static int64_t used_on(const ak_daemon *d, const ak_job *job, const char *name)
 {
     int64_t cores = 0;
 
     for (size_t i = 0; i < d->jobs.count; i++) {
         const ak_run *run = d->jobs.at[i]->run;
 
-        if (run)
+        if (run && run->job != job)
             cores += ak_hostlist_slots(&run->places, name) * run->job->spec.threads_per_shard;
     }
     return cores;
@@ -436,17 +437,18 @@ static void take_places(const ak_hosts *h, const int64_t *ranks, ak_hostlist *pl
     }
 }
 
-bool ak_hosts_place(const ak_daemon *d, int64_t threads, int64_t *ranks, ak_hostlist *places)
+bool ak_hosts_place(const ak_daemon *d, const ak_job *job, int64_t *ranks, ak_hostlist *places)
 {
     const ak_hosts *h = d->hosts;
     size_t count = h ? h->list.count : 0;
     int64_t *free_cores = ak_alloc(count + 1, sizeof *free_cores);
     int64_t *got = ak_alloc(count + 1, sizeof *got);
+    int64_t threads = job->spec.threads_per_shard;
     int64_t slots = ak_hosts_slots(h, threads), need = threads < slots ? threads : slots;
 
     for (size_t i = 0; i < count; i++)
         free_cores[i] =
-            is_usable(&h->at[i]) ? h->list.at[i].slots - used_on(d, h->list.at[i].name) : 0;
+            is_usable(&h->at[i]) ? h->list.at[i].slots - used_on(d, job, h->list.at[i].name) : 0;
     while (need > 0 && *ranks > 0 &&
            ak_hostlist_place(free_cores, count, *ranks, need, got) < *ranks)
         *ranks /= 2;

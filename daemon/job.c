@@ -178,9 +178,9 @@ static bool is_allowed(const ak_job *job, int64_t ranks, int64_t slots)
 
 int64_t ak_job_ranks(const ak_job *job, int64_t slots)
 {
-    int64_t ranks = 1;
+    int64_t ranks = 1, most = job->keeps_ranks && job->ranks > 0 ? job->ranks : INT64_MAX;
 
-    while (is_allowed(job, ranks * 2, slots))
+    while (ranks * 2 <= most && is_allowed(job, ranks * 2, slots))
         ranks *= 2;
     return ranks;
 }

@@ -98,6 +98,8 @@ typedef struct ak_job {
     int64_t unheard_ms;    // that its runs on other machines were not heard, since a commit
     int64_t roomy_ns;      // since when there has been room for more ranks; 0: there is none
     int grown;             // times that it was given more by itself, which waits longer each time
+    bool growing;          // its run was stopped, or is to stop, for that
+    bool keeps_ranks;      // and there are no more when it is over: as many as that had will do
     ak_wait wait;          // why it does not start (scheduler.h), as of the last look; not stored
     int64_t wait_of, wait_cores; // the same: what goes with it, and the cores that it takes
     int64_t wait_lost;           // the same: hosts of its launcher that do not answer

@@ -349,17 +349,38 @@ char *ak_launch_look(const ak_run *run, bool *runs)
 
 enum { TAIL = 16 << 10, MAX_WORDS = 400 };
 
-// A worker's error line says it best; else any line that speaks of an error and is not mpirun's
-// own; else the last line.
+// What a worker says before it ends.
+static const char worker_says[] = "akssl-worker: ";
+
+// A worker's last words say it best, unless it goes on behind them; else any line that speaks of an
+// error and is not mpirun's own; else the last line.
 static int worth(const char *line)
 {
-    static const char *const chatter[] = { "---",  "mpirun", "prterun", "Primary job", "[",
-                                           "Node", "PID",    "Local ",  "Process ",    NULL };
+    static const char *const chatter[] = { "---",
+                                           "mpirun",
+                                           "prterun",
+                                           "Primary job",
+                                           "[",
+                                           "Node",
+                                           "PID",
+                                           "Local ",
+                                           "Process ",
+                                           "MPI_ABORT",
+                                           "with errorc",
+                                           "Errorcode",
+                                           "NOTE: inv",
+                                           "You may or may not",
+                                           "exactly when",
+                                           "a non-zero ",
+                                           "Exit code",
+                                           "the job to be terminated",
+                                           NULL };
 
-    if (!line[strspn(line, " \t")])
+    line += strspn(line, " \t");
+    if (!line[0])
         return 0;
-    if (strstr(line, " error akssl-worker: "))
-        return 3;
+    if (strncmp(line, worker_says, sizeof worker_says - 1) == 0)
+        return strstr(line, ": bad ") || strstr(line, " goes on ") ? 1 : 3;
     for (int i = 0; chatter[i]; i++)
         if (strncmp(line, chatter[i], strlen(chatter[i])) == 0)
             return 0;
@@ -390,7 +411,7 @@ char *ak_launch_last_words(const ak_run *run)
     struct stat st;
     char text[TAIL + 1];
     ssize_t n = 0;
-    const char *words, *mark;
+    const char *words;
 
     if (fd >= 0 && fstat(fd, &st) == 0) {
         int64_t from = st.st_size - TAIL > run->log_start ? st.st_size - TAIL : run->log_start;
@@ -402,10 +423,10 @@ char *ak_launch_last_words(const ak_run *run)
     free(path);
     text[n > 0 ? n : 0] = '\0';
     words = best_line(text);
-    mark = strstr(words, " error akssl-worker: ");
-    if (mark)
-        words = mark + strlen(" error akssl-worker: ");
+    words += strspn(words, " \t");
+    if (strncmp(words, worker_says, sizeof worker_says - 1) == 0)
+        words += sizeof worker_says - 1;
     else if (strncmp(words, "akssld: error: ", strlen("akssld: error: ")) == 0)
         words += strlen("akssld: error: "); // of a command that follows
-    return ak_path("%.*s", MAX_WORDS, words);
+    return ak_str_clean(ak_path("%.*s", MAX_WORDS, words));
 }

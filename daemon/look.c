@@ -1,8 +1,8 @@
 // daemon/look.c -- looks at files of other people's: each on a thread of its own, with a deadline.
 //
-// A look is the loop's until its thread starts, then both's: the thread puts it among the finished,
-// whether anybody still waits for it or not, and the loop frees it; once the loop has left, the
-// thread does.
+// A look is the loop's until its thread starts, then the thread's, but for who waits and its place
+// in the list: the thread puts it among the finished, and the loop frees it; once the loop has
+// left, the thread does.
 
 #include "daemon/look.h"
 
@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "daemon/thread.h"
 #include "proto/base/alloc.h"
@@ -22,11 +23,12 @@ enum { AT_ONCE = 8 };
 struct ak_look {
     ak_looks *looks;
     const ak_look_kind *kind;
+    char *at;
     void *sight, *asker;
     int64_t since_ns;
     bool started;
     bool wanted;    // its asker waits
-    ak_look *next;  // of those that are wanted, oldest first
+    ak_look *next;  // of all, oldest first
     ak_look *after; // of those that are finished, oldest first
     akssl_status rc;
     char error[1024];
@@ -34,18 +36,20 @@ struct ak_look {
 
 struct ak_looks {
     int64_t ms;
-    ak_look *wanted;
+    ak_look *all; // that are wanted, or were started and are not finished
+    int started;
     uv_async_t *finish; // close by themselves after free
     uv_timer_t *timer;
     pthread_mutex_t lock;
     ak_look *finished; // lock: threads put them here
-    int out;           // lock: looks with a thread that are not among the finished
+    int out;           // lock: threads that have not
     bool left;         // lock: the loop will not look again
 };
 
 static void look_free(ak_look *look)
 {
     look->kind->release(look->sight);
+    free(look->at);
     free(look);
 }
 
@@ -95,39 +99,50 @@ static void *on_thread(void *ctx)
 
 // ---- the loop's side
 
-static void unwant(ak_look *look)
+static void unlink_look(ak_look *look)
 {
-    ak_look **at = &look->looks->wanted;
+    ak_look **at = &look->looks->all;
 
     while (*at && *at != look)
         at = &(*at)->next;
     if (*at)
         *at = look->next;
-    look->wanted = false;
 }
 
-static bool take_turn(ak_looks *looks)
+// drop forgets a look that nobody waits for any more; its thread gives it back.
+static void drop(ak_look *look)
 {
-    bool free_turn;
+    look->wanted = false;
+    if (look->started)
+        return;
+    unlink_look(look);
+    look_free(look);
+}
 
-    pthread_mutex_lock(&looks->lock);
-    free_turn = looks->out < AK_LOOKS_AT_ONCE;
-    looks->out += free_turn;
-    pthread_mutex_unlock(&looks->lock);
-    return free_turn;
+static bool may_start(const ak_look *look)
+{
+    int alike = 0;
+
+    if (look->started || look->looks->started == AK_LOOKS_AT_ONCE)
+        return false;
+    for (const ak_look *other = look->looks->all; other; other = other->next)
+        alike += other->started && strcmp(other->at, look->at) == 0;
+    return alike < AK_LOOKS_ALIKE;
 }
 
 // start_some gives looks that wait their turn.
 static void start_some(ak_looks *looks)
 {
-    for (ak_look *look = looks->wanted; look; look = look->next) {
+    for (ak_look *look = looks->all; look; look = look->next) {
         akssl_status rc;
 
-        if (look->started)
+        if (!may_start(look))
             continue;
-        if (!take_turn(looks))
-            return;
         look->started = true;
+        looks->started++;
+        pthread_mutex_lock(&looks->lock);
+        looks->out++;
+        pthread_mutex_unlock(&looks->lock);
         rc = ak_thread_start(on_thread, look);
         if (rc < 0)
             finish(look, rc);
@@ -153,10 +168,10 @@ static void on_finished(uv_async_t *finish)
     ak_look *look = NULL;
 
     for (int i = 0; i < AT_ONCE && (look = take(looks)); i++) {
-        if (look->wanted) {
-            unwant(look);
+        unlink_look(look);
+        looks->started--;
+        if (look->wanted)
             look->kind->done(look->asker, look->sight, look->rc, look->error);
-        }
         look_free(look);
     }
     if (look)
@@ -164,18 +179,34 @@ static void on_finished(uv_async_t *finish)
     start_some(looks);
 }
 
+static ak_look *oldest_wanted(const ak_looks *looks)
+{
+    ak_look *look = looks->all;
+
+    while (look && !look->wanted)
+        look = look->next;
+    return look;
+}
+
 static void on_timer(uv_timer_t *timer)
 {
     ak_looks *looks = timer->data;
     ak_look *look;
 
-    while ((look = looks->wanted) && ak_clock_ns() - look->since_ns > looks->ms * 1000000) {
-        unwant(look);
-        look->kind->done(look->asker, NULL, AKSSL_ERR_DEADLINE, "");
-        if (!look->started)
-            look_free(look);
+    while ((look = oldest_wanted(looks)) && ak_clock_ns() - look->since_ns > looks->ms * 1000000) {
+        const ak_look_kind *kind = look->kind;
+        void *asker = look->asker;
+        bool started = look->started;
+
+        drop(look);
+        if (started)
+            kind->done(asker, NULL, AKSSL_ERR_DEADLINE, "");
+        else
+            kind->done(asker, NULL, AKSSL_ERR_LIMIT,
+                       "akssld waits for many files already that do not answer: is a file server "
+                       "down? Try again once it is up");
     }
-    if (!looks->wanted)
+    if (!look)
         uv_timer_stop(timer);
 }
 
@@ -222,12 +253,14 @@ void ak_looks_free(ak_looks *looks)
         looks_release(looks);
 }
 
-ak_look *ak_look_start(ak_looks *looks, const ak_look_kind *kind, void *sight, void *asker)
+ak_look *ak_look_start(ak_looks *looks, const ak_look_kind *kind, const char *at, void *sight,
+                       void *asker)
 {
-    ak_look *look = ak_alloc(1, sizeof *look), **last = &looks->wanted;
+    ak_look *look = ak_alloc(1, sizeof *look), **last = &looks->all;
 
     *look = (ak_look){ .looks = looks,
                        .kind = kind,
+                       .at = ak_strdup(at),
                        .sight = sight,
                        .asker = asker,
                        .since_ns = ak_clock_ns(),
@@ -243,9 +276,6 @@ ak_look *ak_look_start(ak_looks *looks, const ak_look_kind *kind, void *sight, v
 
 void ak_look_cancel(ak_look *look)
 {
-    if (!look)
-        return;
-    unwant(look);
-    if (!look->started)
-        look_free(look);
+    if (look)
+        drop(look);
 }

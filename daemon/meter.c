@@ -43,7 +43,7 @@ void ak_meter_charge(ak_run *run)
 {
     int64_t now = ak_clock_ns(), took = now - run->charged_ns;
 
-    if (run->waits) {
+    if (run->waits || run->idle) {
         run->charged_ns = now;
     } else if (run->charged_ns) {
         run->job->elapsed_ms += took / 1000000;

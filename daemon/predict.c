@@ -104,7 +104,9 @@ static char *start_text(ak_daemon *d, const ak_job *job, ak_prediction *p)
     char time[32];
 
     if (when == AK_SCHEDULE_NEVER)
-        return ak_path("when it would start depends on jobs without a time limit");
+        return ak_path(
+            "when it would start depends on jobs that it waits for, that have no time limit, "
+            "or that are too many to tell");
     note(p, "start_in_s", (double)when / 1000);
     if (when == 0)
         return ak_path("would start at once");

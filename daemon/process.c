@@ -23,35 +23,6 @@
 
 enum { MIN_MARK = 16, MAX_FILE = 1 << 20 };
 
-static void read_proc(int folder, const char *name, ak_str *text)
-{
-    char block[4096];
-    int fd = openat(folder, name, O_RDONLY | O_CLOEXEC);
-    ssize_t n;
-
-    ak_str_clear(text);
-    if (fd < 0)
-        return;
-    while (text->length < MAX_FILE && (n = read(fd, block, sizeof block)) > 0)
-        ak_str_append_n(text, block, (size_t)n);
-    close(fd);
-}
-
-static int is_zombie(int folder, ak_str *text)
-{
-    const char *name_end;
-
-    read_proc(folder, "stat", text);
-    name_end = text->length ? strrchr(text->text, ')') : NULL;
-    return !name_end || name_end[1] != ' ' || strchr("ZXx", name_end[2]);
-}
-
-static int holds(int folder, const char *file, const char *mark, ak_str *text)
-{
-    read_proc(folder, file, text);
-    return text->length && memmem(text->text, text->length, mark, strlen(mark));
-}
-
 // What is looked for, and what was found.
 typedef struct hunt {
     const char *mark;
@@ -59,25 +30,63 @@ typedef struct hunt {
     int signal;
     ak_str text;
     int count;
+    bool blind; // something could not be looked at, for lack of descriptors or memory
 } hunt;
 
-static bool is_guard(int folder, ak_str *text)
+// open_at opens what is there; what has just gone is nothing.
+static int open_at(int folder, const char *name, int flags, hunt *h)
+{
+    int fd = openat(folder, name, O_RDONLY | O_CLOEXEC | flags);
+
+    h->blind |= fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM);
+    return fd;
+}
+
+static void read_proc(int folder, const char *name, hunt *h)
+{
+    char block[4096];
+    int fd = open_at(folder, name, 0, h);
+    ssize_t n;
+
+    ak_str_clear(&h->text);
+    if (fd < 0)
+        return;
+    while (h->text.length < MAX_FILE && (n = read(fd, block, sizeof block)) > 0)
+        ak_str_append_n(&h->text, block, (size_t)n);
+    close(fd);
+}
+
+static bool is_zombie(int folder, hunt *h)
+{
+    const char *name_end;
+
+    read_proc(folder, "stat", h);
+    name_end = h->text.length ? strrchr(h->text.text, ')') : NULL;
+    return !name_end || name_end[1] != ' ' || strchr("ZXx", name_end[2]);
+}
+
+static bool holds(int folder, const char *file, hunt *h)
+{
+    read_proc(folder, file, h);
+    return h->text.length && memmem(h->text.text, h->text.length, h->mark, strlen(h->mark));
+}
+
+static bool is_guard(int folder, hunt *h)
 {
     size_t name;
 
-    read_proc(folder, "cmdline", text);
-    name = text->length ? strlen(text->text) + 1 : 0;
-    return name < text->length && strcmp(text->text + name, "--guard") == 0;
+    read_proc(folder, "cmdline", h);
+    name = h->text.length ? strlen(h->text.text) + 1 : 0;
+    return name < h->text.length && strcmp(h->text.text + name, "--guard") == 0;
 }
 
 static bool is_wanted(int folder, hunt *h)
 {
     struct stat st;
 
-    return fstat(folder, &st) == 0 && st.st_uid == geteuid() && !is_zombie(folder, &h->text) &&
-           (holds(folder, "cmdline", h->mark, &h->text) ||
-            holds(folder, "environ", h->mark, &h->text)) &&
-           (!h->guard || is_guard(folder, &h->text));
+    return fstat(folder, &st) == 0 && st.st_uid == geteuid() && !is_zombie(folder, h) &&
+           (holds(folder, "cmdline", h) || holds(folder, "environ", h)) &&
+           (!h->guard || is_guard(folder, h));
 }
 
 // The signal goes to the process whose folder in /proc was read, or to none: its number may have
@@ -96,7 +105,7 @@ static void visit(int proc, const char *name, hunt *h)
 
     if (!isdigit((unsigned char)name[0]) || pid <= 1 || pid == getpid())
         return;
-    folder = openat(proc, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    folder = open_at(proc, name, O_DIRECTORY, h);
     if (folder < 0)
         return;
     if (is_wanted(folder, h)) {
@@ -109,15 +118,17 @@ static void visit(int proc, const char *name, hunt *h)
 
 static int go_through(hunt h)
 {
-    DIR *proc = strlen(h.mark) < MIN_MARK ? NULL : opendir("/proc");
+    bool marked = strlen(h.mark) >= MIN_MARK;
+    DIR *proc = marked ? opendir("/proc") : NULL;
     struct dirent *entry;
 
+    h.blind = marked && !proc;
     while (proc && (entry = readdir(proc)))
         visit(dirfd(proc), entry->d_name, &h);
     if (proc)
         closedir(proc);
     ak_str_fini(&h.text);
-    return h.count;
+    return h.count + h.blind;
 }
 
 int ak_process_signal(const char *mark, int signal)

@@ -15,7 +15,8 @@
 
 // ak_process_signal sends signal (0: only look) to every live process of this user, zombies and
 // ourselves aside, whose environment or command line holds mark (16 bytes or longer, or nothing is
-// found).  Returns their number.
+// found).  Returns their number; one more where something could not be looked at for lack of
+// descriptors or memory.
 int ak_process_signal(const char *mark, int signal);
 
 // ak_process_signal_guard does so to the run's guard alone (guard.h): 1, or 0 when it is gone.

@@ -30,18 +30,21 @@ static akssl_status look_at(ak_daemon *d, ak_after *after, bool *dead)
     return AKSSL_OK;
 }
 
-// next_after gives the first that is not met; NULL when all are.
-static ak_after *next_after(ak_daemon *d, ak_job *job, bool *dead)
+// next_after gives the first that can never be met, which *dead says, else the first that is not;
+// NULL when all are.  What the store does not tell is asked again with the next look.
+static ak_after *next_after(ak_daemon *d, ak_terms *terms, bool *dead)
 {
-    for (int i = 0; i < job->terms.after_count; i++) {
-        ak_after *after = &job->terms.after[i];
+    ak_after *first = NULL;
 
-        if (!after->met && look_at(d, after, dead) < 0)
-            return after; // asked again with the next look
-        if (!after->met)
+    for (int i = 0; i < terms->after_count; i++) {
+        ak_after *after = &terms->after[i];
+
+        if (!after->met && look_at(d, after, dead) == AKSSL_OK && *dead)
             return after;
+        if (!after->met && !first)
+            first = after;
     }
-    return NULL;
+    return first;
 }
 
 akssl_status ak_queue_check_after(ak_daemon *d, const ak_terms *terms, int64_t id)
@@ -77,7 +80,7 @@ static bool settle(ak_daemon *d, ak_job *job)
         ak_meter_time_out(d, job);
         return false;
     }
-    after = next_after(d, job, &dead);
+    after = next_after(d, &job->terms, &dead);
     if (!dead) {
         job->blocker = after ? after->job : 0;
         return true;
@@ -255,6 +258,24 @@ static void answer(ak_daemon *d, question *q)
             start(d, q, q->jobs[i], &q->s.pending[i]);
 }
 
+// keep_ranks has jobs that stopped to get more ranks, and find that others came first, do with what
+// they had; false: there are none.
+static bool keep_ranks(const question *q)
+{
+    bool any = false;
+
+    for (size_t i = 0; i < q->s.pending_count; i++) {
+        ak_wait wait = q->s.pending[i].wait;
+        ak_job *job = q->jobs[i];
+
+        if (!job->growing || job->keeps_ranks ||
+            (wait != AK_WAIT_RESOURCES && wait != AK_WAIT_PRIORITY))
+            continue;
+        any = job->keeps_ranks = true;
+    }
+    return any;
+}
+
 static int64_t schedule(ak_daemon *d, const ak_launcher *launcher)
 {
     question q;
@@ -262,6 +283,10 @@ static int64_t schedule(ak_daemon *d, const ak_launcher *launcher)
     ask(&q, d, launcher, 0);
     set_usage(&q, d);
     ak_schedule_run(&q.s);
+    if (keep_ranks(&q)) {
+        question_fini(&q);
+        return schedule(d, launcher);
+    }
     answer(d, &q);
     question_fini(&q);
     return q.wake_ns;
@@ -307,9 +332,13 @@ static void expect_ends(question *q)
 
 int64_t ak_queue_forecast(ak_daemon *d, const ak_job *job)
 {
+    ak_terms terms = job->terms;
+    bool dead = false;
     int64_t when;
     question q;
 
+    if (next_after(d, &terms, &dead))
+        return AK_SCHEDULE_NEVER;
     (void)ak_usage_find(&d->usage, job->owner);
     ask(&q, d, ak_launcher_of(job), 1);
     add_pending(&q, d, job, ak_clock_ns());

@@ -92,10 +92,24 @@ akssl_status ak_run_find(ak_daemon *d, int64_t job, const char *id, const char *
     return AKSSL_OK;
 }
 
+// A loop that stood still sees its timers before what has arrived meanwhile: that gets its turn
+// first.
+static void on_deadline(uv_timer_t *timer)
+{
+    ak_run *run = timer->data;
+
+    if (uv_now(timer->loop) > run->due_ms + AK_RUN_STILL_MS)
+        ak_run_deadline(run, AK_RUN_STILL_MS, run->over);
+    else
+        run->over(timer);
+}
+
 void ak_run_deadline(ak_run *run, uint64_t ms, uv_timer_cb over)
 {
     uv_update_time(&run->d->loop); // it may have stood still for longer than that
-    uv_timer_start(&run->timer, over, ms, 0);
+    run->over = over;
+    run->due_ms = uv_now(&run->d->loop) + ms;
+    uv_timer_start(&run->timer, on_deadline, ms, 0);
 }
 
 // is_held_back says whether its launcher's queue has stopped a run that had begun there.
@@ -126,8 +140,12 @@ static void on_join_late(uv_timer_t *timer)
 
     if (is_held_back(run))
         ak_run_deadline(run, AK_RUN_JOIN_MS, on_join_late);
+    else if (ak_launcher_of(run->job)->place || ak_launcher_of(run->job)->follow)
+        out_of_reach(run, AK_RUN_JOIN_MS,
+                     "rank 0 did not join within 60 s: can its host reach akssld's --uplink (a "
+                     "firewall, the name, the certificate)?");
     else
-        out_of_reach(run, AK_RUN_JOIN_MS, "rank 0 did not join within 60 s");
+        ak_run_end(run, "rank 0 did not join within 60 s");
 }
 
 void ak_run_follow(ak_run *run)
@@ -270,6 +288,7 @@ bool ak_run_start(ak_daemon *d, ak_job *job, int64_t cores)
     random_text(run->id, sizeof run->id - 1);
     random_text(run->secret, sizeof run->secret - 1);
     job->ranks = ranks;
+    job->growing = job->keeps_ranks = false;
     job->outcome = 0;
     ak_text_set(&job->run_id, run->id); // stored before a process has it, so that it is found
     move_on(d, job, AK_JOB_LAUNCH, NULL);
@@ -456,6 +475,8 @@ bool ak_run_passes(akssl_status rc)
 
 void ak_run_kill(ak_run *run)
 {
+    if (!run->killed_ns)
+        run->killed_ns = ak_clock_ns();
     if (run->phase != AK_RUN_SWEEPING)
         run->phase = AK_RUN_ENDING;
     if (run->alive && !run->adopted)
@@ -577,6 +598,8 @@ static void on_sweep(uv_timer_t *timer)
 
     if (left && ++run->ticks < SWEEP_GIVE_UP)
         return;
+    ak_meter_charge(run);
+    run->idle = true;
     ak_uplink_drop(run);
     ak_committer_drop(run);
     if (run->works)
@@ -646,7 +669,7 @@ static void conclude(ak_run *run)
 {
     ak_daemon *d = run->d;
     ak_job *job = run->job;
-    char *text = run->not_counted ? ak_path("%s", run->why) : ak_after_text(run);
+    char *text = run->not_counted && !run->unheard ? ak_path("%s", run->why) : ak_after_text(run);
 
     if (run->pausing && job->state == AK_JOB_RUNNING && !run->stopped && !job->outcome)
         ak_log_write(d->log, AK_LOG_WARN,

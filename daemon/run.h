@@ -34,6 +34,7 @@ enum {
     AK_RUN_GRACE_MS = 5000,
     AK_RUN_PAUSE_MS = 300000, // from a pause's or a resize's Stop to the end of the processes
     AK_RUN_WARNINGS = 64,     // that a run writes to its log
+    AK_RUN_STILL_MS = 2000,   // that akssld's loop may be late by before deadlines wait for it
     AK_RUN_STATE_MS = 60000,  // a commit waits that long for the state to reach its step
 };
 
@@ -70,8 +71,12 @@ typedef struct ak_run {
     bool unheard;                          // ak_after_unheard
     bool doubted;                          // its hosts were asked whether they are there
     int64_t pause_ms;                      // then, before the next launch
-    ak_job_event ended_there;        // CANCEL, TIME_OUT: by its launcher's queue; 0: it was not
-    ak_hostlist places;              // ranks on each host; empty: nobody has said
+    ak_job_event ended_there; // CANCEL, TIME_OUT: by its launcher's queue; 0: it was not
+    ak_hostlist places;       // ranks on each host; empty: nobody has said
+    uv_timer_cb over;         // what ak_run_deadline waits to do, and when
+    uint64_t due_ms;
+    bool idle;                       // no process of it is left: its time is not counted
+    int64_t killed_ns;               // when it was; 0: it was not
     bool waits;                      // in another queue: its launcher's (launch.h)
     bool ran;                        // it was seen not to, since
     int64_t charged_ns;              // meter.h: until when its time is counted

@@ -6,8 +6,9 @@
 #include <string.h>
 
 #include "proto/base/alloc.h"
+#include "proto/base/clock.h"
 
-enum { MOST_ROUNDS = 4096 }; // of a forecast
+enum { MOST_ROUNDS = 4096, MOST_NS = 50 * 1000000 }; // of a forecast, which holds others up
 
 // What is known on the way through the jobs, in their order.
 typedef struct pass {
@@ -320,14 +321,14 @@ static bool pass_time(forecast *f)
 int64_t ak_schedule_start_of(const ak_schedule *from, int64_t id)
 {
     forecast f = { .s = *from };
-    int64_t when = AK_SCHEDULE_NEVER;
+    int64_t when = AK_SCHEDULE_NEVER, start_ns = ak_clock_ns();
 
     f.s.pending = ak_alloc(from->pending_count + 1, sizeof *f.s.pending);
     f.s.running = ak_alloc(from->running_count + from->pending_count + 1, sizeof *f.s.running);
     memcpy(f.s.pending, from->pending, from->pending_count * sizeof *f.s.pending);
     if (from->running_count)
         memcpy(f.s.running, from->running, from->running_count * sizeof *f.s.running);
-    for (int round = 0; round < MOST_ROUNDS; round++) {
+    for (int round = 0; round < MOST_ROUNDS && ak_clock_ns() - start_ns < MOST_NS; round++) {
         ak_schedule_run(&f.s);
         if (is_started(&f.s, id)) {
             when = f.now_ms;

@@ -145,7 +145,9 @@ static akssl_status read_span(folding *f, int fd, off_t from, size_t size,
     ssize_t n = pread(fd, text, size, from);
     akssl_status rc = n < 0 ? ak_fail_errno(errno, "file '%s'", f->path) : AKSSL_OK;
 
-    if (n > 0 && !memchr(text, '\0', (size_t)n))
+    for (ssize_t i = 0; i < n; i++) // a crash may have left some, as a line of its own
+        text[i] = text[i] ? text[i] : '\n';
+    if (n > 0)
         each_line(f, text, from > 0, see);
     free(text);
     return rc;

@@ -10,7 +10,7 @@
 #include "proto/base/alloc.h"
 #include "proto/base/error.h"
 
-enum { MAX_ERR = 64 << 10, BLOCK = 16 << 10, LINGER_MS = 1000 };
+enum { MAX_ERR = 64 << 10, BLOCK = 16 << 10, LINGER_MS = 1000, KILLED_MS = 2000 };
 
 struct ak_tool {
     uv_process_t process;
@@ -20,7 +20,7 @@ struct ak_tool {
     ak_tool_done done;
     void *ctx;
     int handles; // that are still open
-    bool exited;
+    bool killed, exited;
     char block[BLOCK];
 };
 
@@ -52,10 +52,29 @@ static void finish_when_over(ak_tool *tool)
         close_handle(&tool->timer);
 }
 
+static void on_timer(uv_timer_t *timer);
+
 static void kill_group(ak_tool *tool)
 {
-    if (!tool->exited)
-        kill(-uv_process_get_pid(&tool->process), SIGKILL);
+    if (tool->exited || tool->killed)
+        return;
+    kill(-uv_process_get_pid(&tool->process), SIGKILL);
+    tool->killed = true;
+    uv_timer_start(&tool->timer, on_timer, KILLED_MS, 0);
+}
+
+// leave_it gives up a process that no signal ends, since it waits in the kernel, say for a file
+// server: neither its asker nor the loop's end waits for it.
+static void leave_it(ak_tool *tool)
+{
+    close_handle(&tool->out);
+    close_handle(&tool->err);
+    close_handle(&tool->timer);
+    uv_unref((uv_handle_t *)&tool->process);
+    tool->result.signal = SIGKILL;
+    if (tool->done)
+        tool->done(tool->ctx, &tool->result);
+    tool->done = NULL;
 }
 
 static void on_timer(uv_timer_t *timer)
@@ -66,10 +85,12 @@ static void on_timer(uv_timer_t *timer)
         close_handle(&tool->out);
         close_handle(&tool->err);
         finish_when_over(tool);
-        return;
+    } else if (tool->killed) {
+        leave_it(tool);
+    } else {
+        tool->result.timed_out = true;
+        kill_group(tool);
     }
-    tool->result.timed_out = true;
-    kill_group(tool);
 }
 
 static void on_exit_(uv_process_t *process, int64_t exit_code, int signal)
@@ -80,7 +101,8 @@ static void on_exit_(uv_process_t *process, int64_t exit_code, int signal)
     tool->result.exit_code = exit_code;
     tool->result.signal = signal;
     close_handle(process);
-    uv_timer_start(&tool->timer, on_timer, LINGER_MS, 0);
+    if (!uv_is_closing((uv_handle_t *)&tool->timer))
+        uv_timer_start(&tool->timer, on_timer, LINGER_MS, 0);
     finish_when_over(tool);
 }
 

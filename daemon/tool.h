@@ -22,8 +22,9 @@ typedef struct ak_tool_result {
     ak_str out, err; // of err the last 64 KiB at most
 } ak_tool_result;
 
-// done is called once, on the loop thread, when the program has ended and its output is read;
-// result is borrowed for the call.  Not called after ak_tool_cancel.
+// done is called once, on the loop thread, when the program has ended and its output is read, or
+// two seconds after it was killed, whatever keeps it; result is borrowed for the call.  Not called
+// after ak_tool_cancel.
 typedef void (*ak_tool_done)(void *ctx, ak_tool_result *result);
 
 // ak_tool_start runs argv (NULL-terminated, argv[0] an absolute path), with nothing on stdin.

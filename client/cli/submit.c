@@ -265,8 +265,13 @@ static int send_all(batch *b)
     if (code != AK_EXIT_DONE && sent > 0)
         ak_cli_error(code, "%zu of %zu jobs were submitted, the last is job %" PRId64, sent,
                      b->sweep.jobs, b->ids[sent - 1]);
-    for (size_t i = 0; i < sent && (b->s->wait || b->s->watch) && code < AK_EXIT_UNREACHABLE; i++)
-        code = ak_cli_worse(code, follow(b->cli, b->s, b->client, b->ids[i]));
+    for (size_t i = 0; i < sent && (b->s->wait || b->s->watch); i++) {
+        int end = follow(b->cli, b->s, b->client, b->ids[i]);
+
+        code = ak_cli_worse(code, end);
+        if (end >= AK_EXIT_UNREACHABLE)
+            break;
+    }
     return code;
 }
 

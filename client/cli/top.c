@@ -60,52 +60,59 @@ static void add_job(ak_table *table, const akssl_job *job)
 }
 
 // print shows as many rows as fit; the states come in the order above, newest first in each.
-static void print(const akssl_job_list *jobs, size_t rows)
+static void print(akssl_job_list *const lists[STATES], size_t rows)
 {
     static const char *const headings[] = { ">ID",    "OWNER",  "NAME",  "STATE",
                                             ">RANKS", ">DONE",  ">LOSS", ">IMAGES/S",
                                             ">ETA",   "REASON", NULL };
     ak_table *table = ak_table_new(headings);
-    size_t count[STATES] = { 0 }, shown = 0;
+    static const char *const words[] = { "running", "starting", "paused", "queued" };
+    size_t shown = 0;
 
-    for (size_t s = 0; s < STATES; s++)
-        for (size_t i = 0; i < jobs->count; i++) {
-            if (jobs->jobs[i]->state != states[s])
-                continue;
-            count[s]++;
-            if (shown < rows) {
-                add_job(table, jobs->jobs[i]);
-                shown++;
-            }
-        }
-    printf("%zu running, %zu starting, %zu paused, %zu%s queued\n", count[0], count[1], count[2],
-           count[3], jobs->count == MOST_ROWS ? "+" : "");
+    for (size_t s = 0; s < STATES; s++) {
+        printf("%s%zu%s %s", s ? ", " : "", lists[s]->count,
+               lists[s]->count == MOST_ROWS ? "+" : "", words[s]);
+        for (size_t i = 0; i < lists[s]->count && shown < rows; i++, shown++)
+            add_job(table, lists[s]->jobs[i]);
+    }
+    putchar('\n');
     ak_table_print(table, stdout);
     ak_table_free(table);
 }
 
+static void print_json(akssl_job_list *const lists[STATES])
+{
+    json_t *object = json_object(), *array = json_array();
+
+    for (size_t s = 0; s < STATES; s++)
+        for (size_t i = 0; i < lists[s]->count; i++)
+            json_array_append_new(array, ak_json_job(lists[s]->jobs[i]));
+    json_object_set_new(object, "jobs", array);
+    ak_json_print(stdout, object);
+}
+
+// show asks for each state by itself, so that many jobs of one hide none of another.
 static int show(const ak_cli *cli, akssl_client *client, size_t rows, const char *before)
 {
-    const akssl_query query = { .states = states, .state_count = STATES, .limit = MOST_ROWS };
-    akssl_job_list *jobs = NULL;
-    akssl_status rc = akssl_client_find(client, &query, &jobs);
+    akssl_job_list *lists[STATES] = { NULL };
+    akssl_status rc = AKSSL_OK;
 
-    if (rc < 0)
-        return ak_cli_failed(rc);
-    fputs(before, stdout);
-    if (cli->json) {
-        json_t *object = json_object(), *array = json_array();
+    for (size_t s = 0; s < STATES && rc == AKSSL_OK; s++) {
+        const akssl_query query = { .states = &states[s], .state_count = 1, .limit = MOST_ROWS };
 
-        for (size_t i = 0; i < jobs->count; i++)
-            json_array_append_new(array, ak_json_job(jobs->jobs[i]));
-        json_object_set_new(object, "jobs", array);
-        ak_json_print(stdout, object);
-    } else {
-        print(jobs, rows);
+        rc = akssl_client_find(client, &query, &lists[s]);
     }
-    fflush(stdout);
-    akssl_job_list_free(jobs);
-    return AK_EXIT_DONE;
+    if (rc == AKSSL_OK) {
+        fputs(before, stdout);
+        if (cli->json)
+            print_json(lists);
+        else
+            print(lists, rows);
+        fflush(stdout);
+    }
+    for (size_t s = 0; s < STATES; s++)
+        akssl_job_list_free(lists[s]);
+    return rc < 0 ? ak_cli_failed(rc) : AK_EXIT_DONE;
 }
 
 static size_t screen_rows(void)

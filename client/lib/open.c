@@ -59,6 +59,7 @@ static akssl_status read_token(const char *path, char **token)
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     char text[MAX_TOKEN + 1];
     struct stat st;
+    akssl_status rc;
     ssize_t n;
 
     if (fd < 0)
@@ -69,8 +70,11 @@ static akssl_status read_token(const char *path, char **token)
                        path);
     }
     n = read(fd, text, MAX_TOKEN);
+    rc = n < 0 ? ak_fail_errno(errno, "token file '%s'", path) : AKSSL_OK;
     close(fd);
-    text[n > 0 ? n : 0] = '\0';
+    if (rc < 0)
+        return rc;
+    text[n] = '\0';
     text[strcspn(text, " \t\r\n")] = '\0';
     if (!text[0])
         return ak_fail(AKSSL_ERR_INVALID,

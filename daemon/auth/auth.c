@@ -2,6 +2,7 @@
 
 #include "daemon/auth/auth.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <pwd.h>
 #include <stdio.h>
@@ -14,6 +15,9 @@
 #include "proto/base/error.h"
 
 enum { BURST_S = 4 };
+
+// How long somebody who has no name is not asked for again: directories may be away for a while.
+#define UNNAMED_NS (60 * (int64_t)1000000000)
 
 struct ak_auth {
     ak_store *store;
@@ -72,37 +76,53 @@ static akssl_status find_person(ak_auth *a, const char *name, ak_person **out)
     return AKSSL_OK;
 }
 
-// A uid without a name has a name that no token's user can have.
-static void name_of(uid_t uid, char name[AK_PERSON_NAME])
+// name_of gives a uid's name; one without has a name that no token's user can have.  A list that
+// cannot be read now would give people other names than they had before.
+static akssl_status name_of(uid_t uid, char name[AK_PERSON_NAME], bool *unnamed)
 {
     struct passwd entry, *found = NULL;
     char text[4096];
+    int rc = getpwuid_r(uid, &entry, text, sizeof text, &found);
 
-    if (getpwuid_r(uid, &entry, text, sizeof text, &found) == 0 && found &&
-        ak_token_check_user(entry.pw_name) == AKSSL_OK)
-        snprintf(name, AK_PERSON_NAME, "%s", entry.pw_name);
-    else
+    if (rc == EIO || rc == EINTR || rc == EAGAIN || rc == EMFILE || rc == ENFILE || rc == ENOMEM)
+        return ak_fail(AKSSL_ERR_UNAVAILABLE,
+                       "the system does not say who uid %lu is (%s): try again", (unsigned long)uid,
+                       strerror(rc));
+    *unnamed = rc || !found || ak_token_check_user(entry.pw_name) < 0;
+    if (*unnamed)
         snprintf(name, AK_PERSON_NAME, "uid:%lu", (unsigned long)uid);
+    else
+        snprintf(name, AK_PERSON_NAME, "%s", entry.pw_name);
+    return AKSSL_OK;
 }
 
 static akssl_status find_by_uid(ak_auth *a, uid_t uid, ak_person **out)
 {
     char name[AK_PERSON_NAME];
-    ak_person *p = a->persons;
+    ak_person *p = a->persons, *before;
+    bool unnamed;
     akssl_status rc;
 
     while (p && !(p->by_uid && p->uid == uid))
         p = p->next;
-    *out = p;
-    if (p)
+    *out = before = p;
+    if (p && !(p->unnamed && ak_clock_ns() - p->asked_ns > UNNAMED_NS))
         return AKSSL_OK;
-    name_of(uid, name);
-    rc = find_person(a, name, out);
-    if (rc == AKSSL_OK && !(*out)->by_uid) {
-        (*out)->by_uid = true;
-        (*out)->uid = uid;
+    rc = name_of(uid, name, &unnamed);
+    if (rc == AKSSL_OK)
+        rc = find_person(a, name, out);
+    if (rc < 0)
+        return rc;
+    if (before && before != *out)
+        before->by_uid = false; // it has a name by now
+    p = *out;
+    if (!p->by_uid) {
+        p->by_uid = true;
+        p->uid = uid;
     }
-    return rc;
+    p->unnamed = unnamed;
+    p->asked_ns = ak_clock_ns();
+    return AKSSL_OK;
 }
 
 // ---- who it is

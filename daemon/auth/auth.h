@@ -25,8 +25,10 @@ typedef struct ak_auth ak_auth;
 typedef struct ak_person {
     struct ak_person *next;
     char name[AK_PERSON_NAME];
-    bool by_uid; // the name was found for this uid
+    bool by_uid;  // the name is this uid's
+    bool unnamed; // it has none in the system's list, as of asked_ns
     uid_t uid;
+    int64_t asked_ns;
     int calls;        // under way
     double allowance; // calls that may come at once
     int64_t seen_ns;  // when that was so

@@ -116,6 +116,14 @@ static akssl_status check_dataset(const ak_roots *roots, const char *dataset)
     return rc;
 }
 
+bool ak_roots_asks(const ak_roots *roots, const ak_spec *spec)
+{
+    if (roots->admin && !roots->data_root[0])
+        return false;
+    return strchr(spec->dataset, ':') || spec->train_list[0] || spec->test_list[0] ||
+           spec->classes[0] == '@' || spec->weights[0] || spec->init_backbone[0];
+}
+
 akssl_status ak_roots_check(const ak_roots *roots, const ak_spec *spec)
 {
     akssl_status rc = check_dataset(roots, spec->dataset);

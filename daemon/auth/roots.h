@@ -20,6 +20,9 @@ typedef struct ak_roots {
     bool admin;
 } ak_roots;
 
+// ak_roots_asks says whether ak_roots_check has anything to look at.
+bool ak_roots_asks(const ak_roots *roots, const ak_spec *spec);
+
 // ak_roots_check looks at every path in spec, for as long as their file servers take: on any
 // thread. ERR_PERMISSION, ERR_NOT_FOUND, ERR_INVALID.
 akssl_status ak_roots_check(const ak_roots *roots, const ak_spec *spec) AKSSL_MUST_CHECK;

@@ -10,6 +10,7 @@
 #include "daemon/files.h"
 #include "daemon/handler/handler.h"
 #include "daemon/queue.h"
+#include "daemon/seed.h"
 #include "daemon/wire.h"
 #include "proto/base/alloc.h"
 #include "proto/base/error.h"
@@ -91,11 +92,18 @@ static akssl_status forget(ak_spec *spec, const ak_spec *given)
         { "exclude_1d", "optimizer" },
         { "batch_norm", "method" },
     };
+    bool recipe = ak_spec_pair_find(&given->augment, "recipe");
     akssl_status rc = AKSSL_OK;
 
     for (size_t i = 0; i < sizeof settled / sizeof *settled && rc == AKSSL_OK; i++)
         if (gives(given, settled[i].by))
             rc = ak_spec_set(spec, settled[i].key, "");
+    if (gives(given, "weights"))
+        spec->image_size = spec->from_job = 0;
+    if (recipe || gives(given, "weights")) { // which say how pixels are prepared
+        ak_spec_pair_remove(&spec->augment, "normalize");
+        ak_spec_pair_remove(&spec->augment, "interpolation");
+    }
     return rc;
 }
 
@@ -226,9 +234,10 @@ static akssl_status started(ak_daemon *d, ak_call *call, const ProtobufCMessage 
     const Akssl__V1__EditRequest *message = (const Akssl__V1__EditRequest *)request;
     ak_spec given = { 0 }, spec = { 0 };
     const ak_caller *caller = ak_call_caller(call);
-    const ak_check_ask ask = { .spec = &spec,
-                               .named = &given,
-                               .admin = caller->access == AK_ACCESS_ADMIN };
+    ak_check_ask ask = { .spec = &spec,
+                         .named = &given,
+                         .admin = caller->access == AK_ACCESS_ADMIN };
+    char *folder, *seeded = NULL;
     ak_job *job;
     edit *e;
     akssl_status rc = find(d, message->id, &job);
@@ -237,6 +246,7 @@ static akssl_status started(ak_daemon *d, ak_call *call, const ProtobufCMessage 
         rc = ak_fail(AKSSL_ERR_INVALID, "edit: there is no spec in the request");
     if (rc < 0)
         return rc;
+    folder = ak_control_folder(d, job->id);
     e = ak_alloc(1, sizeof *e);
     *e = (edit){ .d = d,
                  .call = call,
@@ -245,8 +255,12 @@ static akssl_status started(ak_daemon *d, ak_call *call, const ProtobufCMessage 
                  .before = ak_strdup(job->yaml),
                  .committed = job->committed_step };
     rc = merge(e, job, &given, &spec);
+    if (spec.state_from && job->committed_step < 0)
+        ask.state = seeded = ak_path("%s/" AK_SEED_FILE, folder);
     if (rc == AKSSL_OK)
         rc = ak_checker_start(&e->check, d->checker, &ask, on_checked, e);
+    free(seeded);
+    free(folder);
     ak_spec_fini(&given);
     ak_spec_fini(&spec);
     if (rc < 0)

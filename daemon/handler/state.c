@@ -17,7 +17,7 @@
 #include "proto/base/alloc.h"
 #include "proto/base/error.h"
 
-enum { MAX_UNDER_WAY = 8, METRICS = 13 };
+enum { METRICS = 13 };
 
 typedef struct inquiry {
     ak_daemon *d;
@@ -189,9 +189,9 @@ static akssl_status started(ak_daemon *d, ak_call *call, const ProtobufCMessage 
     inquiry *q;
     akssl_status rc;
 
-    if (d->inquiries == MAX_UNDER_WAY)
-        return ak_fail(AKSSL_ERR_LIMIT, "%d calls of State are under way: try again later",
-                       MAX_UNDER_WAY);
+    if (d->inquiries >= AK_INQUIRIES)
+        return ak_fail(AKSSL_ERR_LIMIT,
+                       "akssld looks at %d states of jobs already: try again later", AK_INQUIRIES);
     rc = ak_control_find(d, message->id, &job, &stored);
     if (rc < 0)
         return rc;

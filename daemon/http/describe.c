@@ -12,15 +12,9 @@
 
 json_t *ak_describe_text(const char *text)
 {
-    json_t *string = ak_str_is_utf8(text) ? json_string(text) : NULL;
-    char *clean;
+    char *clean = ak_str_clean(ak_strdup(text));
+    json_t *string = json_string(clean);
 
-    if (string)
-        return string;
-    clean = ak_alloc(strlen(text) + 1, 1);
-    for (size_t i = 0; text[i]; i++)
-        clean[i] = (unsigned char)text[i] < 0x80 ? text[i] : '?';
-    string = json_string(clean);
     free(clean);
     return string;
 }

@@ -314,6 +314,8 @@ void ak_reply_completed(void *cls, struct MHD_Connection *connection, void **rep
         r->guest->since_ns = ak_clock_ns();
     }
     r->http->held -= r->held;
+    if (r->ask.inquires)
+        r->ask.d->inquiries--;
     if (!r->http->closing)
         ak_reply_next(r->http);
     ak_str_fini(&r->ask.body);

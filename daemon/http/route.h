@@ -16,6 +16,7 @@ typedef struct ak_ask {
 
     char *path;               // for work: a file; on the heap, the ask's
     struct ak_state *tensors; // for work: frozen; the ask's
+    bool inquires;            // counts among the daemon's inquiries until it is over
     int64_t numbers[AK_ASK_NUMBERS];
 
     const char *type;  // of the answer, if it is not the route's

@@ -11,6 +11,7 @@
 #include "daemon/http/route.h"
 #include "daemon/run.h"
 #include "daemon/state/insight.h"
+#include "proto/base/error.h"
 
 enum { BATCH }; // of ask->numbers
 
@@ -19,10 +20,16 @@ static akssl_status look(ak_ask *ask)
     const ak_job *job;
     ak_job *stored;
     char *folder;
-    akssl_status rc = ak_control_find(ask->d, ask->job, &job, &stored);
+    akssl_status rc;
 
+    if (ask->d->inquiries >= AK_INQUIRIES)
+        return ak_fail(AKSSL_ERR_LIMIT,
+                       "akssld looks at %d states of jobs already: try again later", AK_INQUIRIES);
+    rc = ak_control_find(ask->d, ask->job, &job, &stored);
     if (rc < 0)
         return rc;
+    ask->inquires = true;
+    ask->d->inquiries++;
     ask->numbers[BATCH] = job->spec.batch;
     if (job->run && job->run->state) {
         ask->tensors = ak_state_freeze(job->run->state);

@@ -29,7 +29,7 @@ static bool unsure(const ak_daemon *d)
 
 static bool place(const ak_daemon *d, const ak_job *job, int64_t *ranks, ak_hostlist *places)
 {
-    return ak_hosts_place(d, job->spec.threads_per_shard, ranks, places);
+    return ak_hosts_place(d, job, ranks, places);
 }
 
 static akssl_status command(const ak_launch *l, ak_args *argv, ak_args *env)

@@ -250,7 +250,7 @@ static int gone_code(follower *f)
         return AK_LAUNCHER_REFUSED;
     if (ak_follow_run(argv, "", &f->out, &f->err, &told) == 0 &&
         ak_squeue_parse_sacct(f->out.length ? f->out.text : "", &f->job, &found) == AKSSL_OK &&
-        found)
+        found && ak_squeue_phase_of(f->job.state) == AK_SQUEUE_OVER)
         return end_code(f);
     fprintf(stderr, "akssld: error: Slurm no longer knows the run's job\n");
     return AK_LAUNCHER_GONE;
@@ -275,7 +275,7 @@ static bool is_over(follower *f)
         phase == AK_SQUEUE_WAITS
             ? ak_path("Slurm's job %" PRId64 " is %s: %s", f->job.id, f->job.state, f->job.reason)
             : ak_path("Slurm's job %" PRId64 " is %s on %s", f->job.id, f->job.state, f->job.nodes);
-    tell(f, phase != AK_SQUEUE_WAITS, text);
+    tell(f, phase == AK_SQUEUE_RUNS, text);
     free(text);
     return false;
 }
@@ -288,8 +288,10 @@ static int watch(follower *f)
 
         if (seen > 0) {
             f->misses = 0;
-            if (is_over(f))
-                return end_code(f);
+            if (is_over(f)) // also one that is on its way for too long: how, sacct may know
+                return ak_squeue_phase_of(f->job.state) == AK_SQUEUE_OVER || f->refused
+                           ? end_code(f)
+                           : gone_code(f);
         } else if (seen == 0) {
             bool lost = ++f->misses >= MISSES; // else Slurm may still have what it was given
 

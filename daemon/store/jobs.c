@@ -333,3 +333,21 @@ akssl_status ak_store_list(ak_store *store, const ak_filter *filter,
     sqlite3_reset(s);
     return rc;
 }
+
+akssl_status ak_store_ended(ak_store *store, int64_t *ids, int room, int *count)
+{
+    sqlite3_stmt *s = ak_store_query(store, AK_QUERY_ENDED);
+    akssl_status rc = AKSSL_OK;
+    int step;
+
+    *count = 0;
+    if (!s)
+        return AKSSL_ERR_IO;
+    sqlite3_bind_int(s, 1, room);
+    while ((step = sqlite3_step(s)) == SQLITE_ROW && *count < room)
+        ids[(*count)++] = sqlite3_column_int64(s, 0);
+    if (step != SQLITE_DONE && step != SQLITE_ROW)
+        rc = ak_store_fail(store, "the jobs that ended last cannot be read");
+    sqlite3_reset(s);
+    return rc;
+}

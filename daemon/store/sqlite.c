@@ -45,6 +45,7 @@ static const char *const texts[AK_QUERY_COUNT] = {
     [AK_QUERY_USAGE] = "SELECT user, core_s FROM usage",
     [AK_QUERY_USAGE_CLEAR] = "DELETE FROM usage",
     [AK_QUERY_USAGE_ADD] = "INSERT INTO usage (user, core_s, at_ms) VALUES (?1, ?2, ?3)",
+    [AK_QUERY_ENDED] = "SELECT id FROM jobs WHERE ended_ms > 0 ORDER BY ended_ms DESC LIMIT ?1",
     [AK_QUERY_LATELY] = "SELECT elapsed_ms FROM jobs WHERE ended_ms > 0 AND elapsed_ms > 0 "
                         "ORDER BY id DESC LIMIT ?1",
     [AK_QUERY_ADD_COMMIT] = "INSERT INTO commits (job, step, made_ms) VALUES (?1, ?2, ?3)",

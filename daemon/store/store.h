@@ -64,6 +64,9 @@ typedef struct ak_filter {
 akssl_status ak_store_list(ak_store *store, const ak_filter *filter,
                            bool (*see)(void *ctx, const ak_job *job), void *ctx) AKSSL_MUST_CHECK;
 
+// ak_store_ended gives the ids of the jobs that ended last, at most `room`, the last one first.
+akssl_status ak_store_ended(ak_store *store, int64_t *ids, int room, int *count) AKSSL_MUST_CHECK;
+
 // ak_store_read_usage adds what was stored to usage; ak_store_write_usage replaces it, in one
 // transaction.  now_ms is for people who look.
 akssl_status ak_store_read_usage(ak_store *store, ak_usage *usage) AKSSL_MUST_CHECK;

@@ -87,7 +87,12 @@ bool ak_str_is_utf8(const char *text)
 
     while (*at) {
         unsigned first = *at++, code;
-        int length = first < 0x80 ? 1 : first < 0xc2 ? 0 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
+        int length = first < 0x80   ? 1
+                     : first < 0xc2 ? 0
+                     : first < 0xe0 ? 2
+                     : first < 0xf0 ? 3
+                     : first < 0xf5 ? 4
+                                    : 0;
 
         if (length == 0)
             return false;
@@ -101,6 +106,14 @@ bool ak_str_is_utf8(const char *text)
             return false;
     }
     return true;
+}
+
+char *ak_str_clean(char *text)
+{
+    if (!ak_str_is_utf8(text))
+        for (char *at = text; *at; at++)
+            *at = (unsigned char)*at < 0x80 ? *at : '?';
+    return text;
 }
 
 char *ak_str_take(ak_str *s)

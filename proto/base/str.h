@@ -30,6 +30,10 @@ void ak_str_json(ak_str *s, const char *text);
 // ak_str_is_utf8 says whether text is UTF-8 as RFC 3629 has it: shortest forms, no surrogates.
 bool ak_str_is_utf8(const char *text);
 
+// ak_str_clean makes UTF-8 of a text that may be something else, or cut in the middle of a
+// character: then '?' takes the place of all bytes above 0x7f.  Returns text.
+char *ak_str_clean(char *text);
+
 // ak_str_take gives the text away (free it with free()) and leaves s empty; never NULL.
 char *ak_str_take(ak_str *s);
 

@@ -62,6 +62,22 @@ const char *ak_spec_pair_find(const ak_spec_pairs *pairs, const char *key)
     return NULL;
 }
 
+void ak_spec_pair_remove(ak_spec_pairs *pairs, const char *key)
+{
+    for (int i = 0; i < pairs->count; i++) {
+        if (!ak_option_same_name(pairs->keys[i], key))
+            continue;
+        free(pairs->keys[i]);
+        free(pairs->values[i]);
+        pairs->count--;
+        memmove(&pairs->keys[i], &pairs->keys[i + 1],
+                (size_t)(pairs->count - i) * sizeof *pairs->keys);
+        memmove(&pairs->values[i], &pairs->values[i + 1],
+                (size_t)(pairs->count - i) * sizeof *pairs->values);
+        return;
+    }
+}
+
 akssl_status ak_spec_pair(ak_spec_pairs *pairs, const char *key, const char *value)
 {
     if (!key[0] || strlen(key) > AK_SPEC_MAX_TEXT || strlen(value) > AK_SPEC_MAX_TEXT)

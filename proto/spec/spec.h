@@ -66,6 +66,9 @@ akssl_status ak_spec_pair(ak_spec_pairs *pairs, const char *key,
 // ak_spec_pair_find gives the value of key, or NULL.
 const char *ak_spec_pair_find(const ak_spec_pairs *pairs, const char *key);
 
+// ak_spec_pair_remove forgets a key; fine if there is none.
+void ak_spec_pair_remove(ak_spec_pairs *pairs, const char *key);
+
 // ak_spec_pairs_fini frees what pairs hold that are no spec's.
 void ak_spec_pairs_fini(ak_spec_pairs *pairs);
 

@@ -100,6 +100,28 @@ is "$second" CANCELLED || fail "job $second is $(field "$second" state)"
 because "$second" "Dependency: job $first did not succeed" || fail "job $second: $(field "$second" reason)"
 finish "$third"
 
+# One that can never be met is seen behind one that is not met yet.
+submit "${small[@]}" -H
+going=$id
+submit "${small[@]}" -H
+dead=$id
+submit "${small[@]}" --after "$going,$dead"
+client cancel "$dead" >/dev/null
+wait_for 10 is "$id" CANCELLED || fail "job $id, which waits for jobs $going and $dead, is $(field "$id" state): $(field "$id" reason)"
+because "$id" "Dependency: job $dead did not succeed" || fail "job $id: $(field "$id" reason)"
+client submit "${small[@]}" --dry-run --after "$going" | has "depends on jobs" || fail "a dry run says when it would start"
+client cancel "$going" >/dev/null
+
+# Other weights are read for how they take images.
+submit "${small[@]}" --image-size 24
+larger=$id
+finish "$larger"
+submit -H --kind knn --weights "$reference/export/backbone.safetensors" --dataset fashion-mnist --limit-images 64
+client --json show "$id" | jq -e '.spec.image_size == 16' >/dev/null || fail "$(client --json show "$id" | jq -c .spec)"
+client edit "$id" --weights "$state/jobs/$larger/export/backbone.safetensors" >/dev/null || fail "other weights are refused"
+client --json show "$id" | jq -e '.spec.image_size == 24' >/dev/null || fail "$(client --json show "$id" | jq -c .spec)"
+client cancel "$id" >/dev/null
+
 mapfile -t ids < <(client submit --parsable "${small[@]}" --epochs 50 -n 2 -J s --sweep lr=0.01,0.03 --sweep seed=1,2)
 [ "${#ids[@]}" -eq 4 ] || fail "a sweep of 2 x 2 made ${#ids[@]} jobs"
 [ "$(client list --name s-lr -o name | tail -n 4 | sort | tr -d ' \n')" = \

@@ -18,7 +18,7 @@ START_TEST(a_job_from_end_to_end)
     Akssl__V1__Job *job;
     Akssl__V1__StateReply *state;
     Akssl__V1__TensorInfo *queue;
-    ak_str text = AK_STR_INIT;
+    ak_str text = AK_STR_INIT, again = AK_STR_INIT;
     char *path;
 
     open_lab(&l);
@@ -46,6 +46,12 @@ START_TEST(a_job_from_end_to_end)
     ck_assert_int_eq(ak_files_read(path, 65536, &text), 0);
     ck_assert_ptr_nonnull(strstr(text.text, "\"state\": \"SUCCEEDED\""));
     ck_assert_ptr_nonnull(strstr(text.text, "\"after.knn.top1\": 12.5"));
+    murder(&l); // as if before it was written
+    ck_assert_int_eq(unlink(path), 0);
+    start(&l);
+    ck_assert_int_eq(ak_files_read(path, 65536, &again), 0);
+    ck_assert_str_eq(again.text, text.text);
+    ak_str_fini(&again);
     ak_str_fini(&text);
     free(path);
     close_lab(&l);

@@ -79,7 +79,7 @@ static inline void fake_sleep(int ms)
 
 static inline void fake_die(const char *what)
 {
-    fprintf(stderr, "2026-01-01T00:00:00.000Z error akssl-worker: %s: %s\n", what, ak_error_text());
+    fprintf(stderr, "akssl-worker: rank 0: %s: %s\n", what, ak_error_text());
     exit(3);
 }
 

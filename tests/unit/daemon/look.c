@@ -19,7 +19,8 @@ typedef struct place {
     ak_looks *looks;
     sem_t server;
     atomic_int under_way, released;
-    int told, late;
+    int told, late, places;
+    bool alike; // looks that hang are at one place
     akssl_status rc;
     char error[64];
 } place;
@@ -64,10 +65,12 @@ static const ak_look_kind kind = { .run = run, .release = release, .done = done 
 static ak_look *look(place *p, bool hangs, bool fails)
 {
     sight *s = malloc(sizeof *s);
+    char at[16];
 
     ck_assert_ptr_nonnull(s);
     *s = (sight){ p, hangs, fails };
-    return ak_look_start(p->looks, &kind, s, p);
+    snprintf(at, sizeof at, "%d", p->places++);
+    return ak_look_start(p->looks, &kind, hangs && p->alike ? "one place" : at, s, p);
 }
 
 static void open_place(place *p)
@@ -153,6 +156,7 @@ START_TEST(so_many_may_hang_and_further_ones_wait_their_turn_until_the_deadline)
     until(&p.under_way, AK_LOOKS_AT_ONCE);
     uv_run(&p.loop, UV_RUN_DEFAULT);
     ck_assert_int_eq(p.late, AK_LOOKS_AT_ONCE + 2);
+    ck_assert_int_eq(p.rc, AKSSL_ERR_LIMIT); // those that had no turn are told last
     ck_assert_int_eq(p.under_way, AK_LOOKS_AT_ONCE);
     ck_assert_int_eq(p.released, 2); // those that had no turn
 
@@ -166,6 +170,29 @@ START_TEST(so_many_may_hang_and_further_ones_wait_their_turn_until_the_deadline)
     for (int i = 1; i < AK_LOOKS_AT_ONCE; i++)
         sem_post(&p.server);
     until(&p.released, AK_LOOKS_AT_ONCE + 3);
+}
+END_TEST
+
+START_TEST(one_place_that_hangs_keeps_none_of_others)
+{
+    place p;
+
+    open_place(&p);
+    p.alike = true;
+    for (int i = 0; i < AK_LOOKS_AT_ONCE; i++)
+        look(&p, true, false);
+    for (int i = 0; i < AK_LOOKS_AT_ONCE; i++)
+        look(&p, false, false);
+    while (p.told < AK_LOOKS_AT_ONCE)
+        uv_run(&p.loop, UV_RUN_ONCE);
+    ck_assert_int_eq(p.late, 0);
+    uv_run(&p.loop, UV_RUN_DEFAULT);
+    ck_assert_int_eq(p.late, AK_LOOKS_AT_ONCE);
+    ck_assert_int_eq(p.under_way, AK_LOOKS_AT_ONCE + AK_LOOKS_ALIKE);
+    close_place(&p);
+    for (int i = 0; i < AK_LOOKS_ALIKE; i++)
+        sem_post(&p.server);
+    until(&p.released, 2 * AK_LOOKS_AT_ONCE);
 }
 END_TEST
 
@@ -193,4 +220,5 @@ END_TEST
 AK_TEST_MAIN(AK_CASE(what_a_look_found_is_told),
              AK_CASE(a_look_that_hangs_ends_at_the_deadline_and_keeps_no_other),
              AK_CASE(so_many_may_hang_and_further_ones_wait_their_turn_until_the_deadline),
+             AK_CASE(one_place_that_hangs_keeps_none_of_others),
              AK_CASE(a_look_that_is_cancelled_is_not_told))

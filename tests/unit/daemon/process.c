@@ -1,6 +1,7 @@
 // tests/unit/daemon/process.c -- tests daemon/process.c and guard.c.
 
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -67,6 +68,23 @@ static void on_stop(uv_timer_t *timer)
     ak_reaper_stop(timer->data);
     uv_close((uv_handle_t *)timer, NULL);
 }
+
+START_TEST(what_cannot_be_looked_at_may_be_there)
+{
+    struct rlimit limit, none;
+
+    ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    none = limit;
+    none.rlim_cur = 3;
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+    ck_assert_int_eq(ak_process_signal("a mark that nothing has", 0), 1);
+    none.rlim_cur = 6; // enough for the list
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+    ck_assert_int_ge(ak_process_signal("a mark that nothing has", 0), 0);
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    ck_assert_int_eq(ak_process_signal("a mark that nothing has", 0), 0);
+}
+END_TEST
 
 START_TEST(orphans_are_reaped)
 {
@@ -230,6 +248,7 @@ START_TEST(an_exit_that_says_nothing)
 }
 END_TEST
 
-AK_TEST_MAIN(AK_CASE(found_by_mark), AK_CASE(orphans_are_reaped),
-             AK_CASE(a_guard_outlives_its_parent), AK_CASE(a_command_dies_with_its_guard),
-             AK_CASE(guard_passes_the_code_on), AK_CASE(an_exit_that_says_nothing))
+AK_TEST_MAIN(AK_CASE(found_by_mark), AK_CASE(what_cannot_be_looked_at_may_be_there),
+             AK_CASE(orphans_are_reaped), AK_CASE(a_guard_outlives_its_parent),
+             AK_CASE(a_command_dies_with_its_guard), AK_CASE(guard_passes_the_code_on),
+             AK_CASE(an_exit_that_says_nothing))

@@ -216,14 +216,51 @@ START_TEST(one_grows_at_a_time)
 }
 END_TEST
 
+// While it stops to get a second core, another job takes that: it goes on with what it had.
+START_TEST(who_stops_to_grow_loses_nothing)
+{
+    lab l;
+    int64_t id, other;
+
+    open_lab(&l);
+    id = submit(&l, "slow", 0, 2);
+    akssl__v1__job__free_unpacked(wait_ranks(&l, id, 2, 3), NULL);
+    murder(&l);
+    l.slots = "1";
+    start(&l);
+    akssl__v1__job__free_unpacked(wait_ranks(&l, id, 1, 6), NULL);
+    steps_on(&l, id);
+    leave(&l);
+    l.slots = "2";
+    start(&l);
+    for (int i = 0;; i++) {
+        Akssl__V1__Job *job = show(&l, id);
+        bool resizing = job->resizing;
+
+        akssl__v1__job__free_unpacked(job, NULL);
+        if (resizing)
+            break;
+        ck_assert_int_lt(i, 3000);
+        fake_sleep(20);
+    }
+    other = submit(&l, "slow", 0, 1);
+    akssl__v1__job__free_unpacked(wait_ranks(&l, other, 1, 1), NULL);
+    akssl__v1__job__free_unpacked(wait_ranks(&l, id, 1, 7), NULL);
+    akssl__v1__job__free_unpacked(cancel(&l, other), NULL);
+    expect(&l, other, "CANCELLED", "cancelled");
+    akssl__v1__job__free_unpacked(wait_ranks(&l, id, 2, 8), NULL); // later it gets them
+    akssl__v1__job__free_unpacked(cancel(&l, id), NULL);
+    expect(&l, id, "CANCELLED", "cancelled");
+    close_lab(&l);
+}
+END_TEST
+
 int main(int argc, char **argv)
 {
     const ak_test_row rows[] = {
-        AK_CASE(a_running_job_is_resized),
-        AK_CASE(a_resize_survives_what_comes_between),
-        AK_CASE(cores_go_and_come_back),
-        AK_CASE(one_grows_at_a_time),
-        { NULL, NULL },
+        AK_CASE(a_running_job_is_resized),        AK_CASE(a_resize_survives_what_comes_between),
+        AK_CASE(cores_go_and_come_back),          AK_CASE(one_grows_at_a_time),
+        AK_CASE(who_stops_to_grow_loses_nothing), { NULL, NULL },
     };
 
     return lab_main(rows, argc, argv);

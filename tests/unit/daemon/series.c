@@ -5,16 +5,21 @@
 #include "tests/check.h"
 #include "tests/unit/daemon/folder.h"
 
-static ak_series_list read_text(const char *text, int64_t points)
+static ak_series_list read_bytes(const char *text, size_t length, int64_t points)
 {
     char *folder = folder_make(), *path = ak_path("%s/metrics.jsonl", folder);
     ak_series_list list = { 0 };
 
-    ck_assert_int_eq(ak_files_write(path, text, strlen(text)), 0);
+    ck_assert_int_eq(ak_files_write(path, text, length), 0);
     ck_assert_int_eq(ak_series_read(path, points, &list), 0);
     free(path);
     folder_remove(folder);
     return list;
+}
+
+static ak_series_list read_text(const char *text, int64_t points)
+{
+    return read_bytes(text, strlen(text), points);
 }
 
 static const ak_series *find(const ak_series_list *list, const char *name, int64_t points)
@@ -53,6 +58,17 @@ START_TEST(points_hold_all_of_their_steps)
     list = read_text(text, 1000); // a point a step
     ck_assert_double_eq(find(&list, "loss", 20)->mean[19], 400);
     ck_assert(!find(&list, "loss", 20)->several);
+    ak_series_list_fini(&list);
+}
+END_TEST
+
+START_TEST(what_a_crash_left_hides_nothing)
+{
+    static const char text[] =
+        "{\"step\": 1, \"loss\": 2}\n\0\0\0\0{\"step\": 2, \"loss\": 3}\n\0\0";
+    ak_series_list list = read_bytes(text, sizeof text, 10);
+
+    ck_assert_double_eq(find(&list, "loss", 2)->mean[1], 3);
     ak_series_list_fini(&list);
 }
 END_TEST
@@ -129,5 +145,6 @@ START_TEST(there_is_a_bound_on_series)
 }
 END_TEST
 
-AK_TEST_MAIN(AK_CASE(points_hold_all_of_their_steps), AK_CASE(a_job_has_two_files),
-             AK_CASE(what_is_no_figure_is_passed_over), AK_CASE(there_is_a_bound_on_series))
+AK_TEST_MAIN(AK_CASE(points_hold_all_of_their_steps), AK_CASE(what_a_crash_left_hides_nothing),
+             AK_CASE(a_job_has_two_files), AK_CASE(what_is_no_figure_is_passed_over),
+             AK_CASE(there_is_a_bound_on_series))

@@ -1,9 +1,20 @@
 // tests/unit/daemon/tool.c -- tests daemon/tool.c.
 
+#include <signal.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
 #include "daemon/process.h"
 #include "daemon/tool.h"
 #include "proto/base/clock.h"
 #include "tests/check.h"
+
+static bool deaf; // a process waits in the kernel: signals end none
+
+int kill(pid_t pid, int signal) // akssld's calls of it come here
+{
+    return deaf ? 0 : (int)syscall(SYS_kill, pid, signal);
+}
 
 typedef struct outcome {
     int calls;
@@ -105,5 +116,41 @@ START_TEST(cancelled_says_nothing)
 }
 END_TEST
 
+static void on_time(uv_timer_t *timer)
+{
+    uv_close((uv_handle_t *)timer, NULL);
+}
+
+START_TEST(one_that_no_signal_ends_is_given_up)
+{
+    char *argv[] = { (char *)"/bin/sh", (char *)"-c", (char *)"echo out; exec sleep 6", NULL };
+    double start = ak_clock_seconds();
+    outcome o = { 0 };
+    uv_timer_t timer;
+    uv_loop_t loop;
+    ak_tool *tool;
+
+    deaf = true;
+    ck_assert_int_eq(uv_loop_init(&loop), 0);
+    ck_assert_int_eq(ak_tool_start(&tool, &loop, argv, 300, on_done, &o), 0);
+    uv_run(&loop, UV_RUN_DEFAULT); // which does not wait for its end
+    ck_assert_int_eq(o.calls, 1);
+    ck_assert(o.timed_out && o.signal == SIGKILL);
+    ck_assert_str_eq(o.out, "out\n");
+    ck_assert_int_eq(ak_tool_start(&tool, &loop, argv, 60000, on_done, &o), 0);
+    ak_tool_cancel(tool);
+    uv_run(&loop, UV_RUN_DEFAULT);
+    ck_assert(ak_clock_seconds() - start < 6);
+
+    uv_timer_init(&loop, &timer);
+    uv_timer_start(&timer, on_time, 9000, 0);
+    uv_run(&loop, UV_RUN_DEFAULT); // both end by themselves
+    ck_assert_int_eq(o.calls, 1);
+    deaf = false;
+    ck_assert_int_eq(uv_loop_close(&loop), 0);
+}
+END_TEST
+
 AK_TEST_MAIN(AK_CASE(output_and_complaint), AK_CASE(killed_when_late),
-             AK_CASE(killed_when_too_loud), AK_CASE(cancelled_says_nothing))
+             AK_CASE(killed_when_too_loud), AK_CASE(cancelled_says_nothing),
+             AK_CASE(one_that_no_signal_ends_is_given_up))

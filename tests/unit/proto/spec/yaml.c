@@ -203,14 +203,25 @@ END_TEST
 
 START_TEST(text_that_is_no_utf8_is_not_written)
 {
-    ak_str text = AK_STR_INIT;
-    ak_spec spec;
+    static const char *const texts[] = { "\xff\xfe",
+                                         "\xf8\x90\x80\x80",
+                                         "\xf5\x80\x80\x80",
+                                         "\xf4\x90\x80\x80",
+                                         "\xc0\x80",
+                                         "\xed\xa0\x80",
+                                         "a\xc3" };
 
-    ak_spec_init(&spec);
-    if (ak_spec_set(&spec, "name", "\xff\xfe") == 0)
-        ck_assert_int_lt(ak_spec_write_yaml(&spec, &text), 0);
-    ak_str_fini(&text);
-    ak_spec_fini(&spec);
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        ak_str text = AK_STR_INIT;
+        ak_spec spec;
+
+        ck_assert(!ak_str_is_utf8(texts[i]));
+        ak_spec_init(&spec);
+        if (ak_spec_set(&spec, "name", texts[i]) == 0)
+            ck_assert_int_lt(ak_spec_write_yaml(&spec, &text), 0);
+        ak_str_fini(&text);
+        ak_spec_fini(&spec);
+    }
 }
 END_TEST
 
