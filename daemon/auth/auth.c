@@ -76,8 +76,14 @@ static akssl_status find_person(ak_auth *a, const char *name, ak_person **out)
     return AKSSL_OK;
 }
 
-// name_of gives a uid's name; one without has a name that no token's user can have.  A list that
-// cannot be read now would give people other names than they had before.
+// One without a name has one that no token's user can have.
+static void name_without(uid_t uid, char name[AK_PERSON_NAME])
+{
+    snprintf(name, AK_PERSON_NAME, "uid:%lu", (unsigned long)uid);
+}
+
+// name_of gives a uid's name.  A list that cannot be read now would give people other names than
+// they had before.
 static akssl_status name_of(uid_t uid, char name[AK_PERSON_NAME], bool *unnamed)
 {
     struct passwd entry, *found = NULL;
@@ -90,7 +96,7 @@ static akssl_status name_of(uid_t uid, char name[AK_PERSON_NAME], bool *unnamed)
                        strerror(rc));
     *unnamed = rc || !found || ak_token_check_user(entry.pw_name) < 0;
     if (*unnamed)
-        snprintf(name, AK_PERSON_NAME, "uid:%lu", (unsigned long)uid);
+        name_without(uid, name);
     else
         snprintf(name, AK_PERSON_NAME, "%s", entry.pw_name);
     return AKSSL_OK;
@@ -247,9 +253,23 @@ void ak_auth_leave(ak_auth *auth, ak_caller *caller)
     free(caller);
 }
 
+// is_caller says whether owner is the caller, or what he was called while he had no name.
+static bool is_caller(const ak_caller *caller, const char *owner)
+{
+    const ak_person *p = caller->person;
+    char unnamed[AK_PERSON_NAME];
+
+    if (strcmp(ak_caller_name(caller), owner) == 0)
+        return true;
+    if (!p || !p->by_uid || caller->token)
+        return false;
+    name_without(p->uid, unnamed);
+    return strcmp(unnamed, owner) == 0;
+}
+
 akssl_status ak_auth_check_owner(const ak_caller *caller, const char *what, const char *owner)
 {
-    if (caller->access == AK_ACCESS_ADMIN || strcmp(ak_caller_name(caller), owner) == 0)
+    if (caller->access == AK_ACCESS_ADMIN || is_caller(caller, owner))
         return AKSSL_OK;
     if (!owner[0])
         return ak_fail(AKSSL_ERR_PERMISSION, "%s has no owner: only an administrator may change it",
