@@ -124,7 +124,7 @@ static bool has_place(const ak_daemon *d, const ak_job *job)
     int64_t ranks = ak_job_ranks(job, ak_launcher_slots(d, job));
     ak_hostlist places = { 0 };
     bool more =
-        !launcher->place || (launcher->place(d, job, &ranks, &places) && ranks > job->ranks);
+        !launcher->place || (launcher->place(d, job, NULL, &ranks, &places) && ranks > job->ranks);
 
     ak_hostlist_fini(&places);
     return more;

@@ -413,15 +413,23 @@ bool ak_hosts_unsure(const ak_hosts *h)
     return unsure;
 }
 
-// used_on counts the cores of runs on a host, but for that of job.
-static int64_t used_on(const ak_daemon *d, const ak_job *job, const char *name)
+static bool is_gone(const ak_gone *gone, int64_t id)
+{
+    for (size_t i = 0; gone && i < gone->count; i++)
+        if (gone->jobs[i] == id)
+            return true;
+    return false;
+}
+
+// used_on counts the cores of runs on a host, but for that of job, and of those that are gone.
+static int64_t used_on(const ak_daemon *d, const ak_job *job, const ak_gone *gone, const char *name)
 {
     int64_t cores = 0;
 
     for (size_t i = 0; i < d->jobs.count; i++) {
         const ak_run *run = d->jobs.at[i]->run;
 
-        if (run && run->job != job)
+        if (run && run->job != job && !is_gone(gone, run->job->id))
             cores += ak_hostlist_slots(&run->places, name) * run->job->spec.threads_per_shard;
     }
     return cores;
@@ -437,7 +445,8 @@ static void take_places(const ak_hosts *h, const int64_t *ranks, ak_hostlist *pl
     }
 }
 
-bool ak_hosts_place(const ak_daemon *d, const ak_job *job, int64_t *ranks, ak_hostlist *places)
+bool ak_hosts_place(const ak_daemon *d, const ak_job *job, const ak_gone *gone, int64_t *ranks,
+                    ak_hostlist *places)
 {
     const ak_hosts *h = d->hosts;
     size_t count = h ? h->list.count : 0;
@@ -447,8 +456,9 @@ bool ak_hosts_place(const ak_daemon *d, const ak_job *job, int64_t *ranks, ak_ho
     int64_t slots = ak_hosts_slots(h, threads), need = threads < slots ? threads : slots;
 
     for (size_t i = 0; i < count; i++)
-        free_cores[i] =
-            is_usable(&h->at[i]) ? h->list.at[i].slots - used_on(d, job, h->list.at[i].name) : 0;
+        free_cores[i] = is_usable(&h->at[i])
+                            ? h->list.at[i].slots - used_on(d, job, gone, h->list.at[i].name)
+                            : 0;
     while (need > 0 && *ranks > 0 &&
            ak_hostlist_place(free_cores, count, *ranks, need, got) < *ranks)
         *ranks /= 2;

@@ -48,7 +48,8 @@ int64_t ak_hosts_lost(const ak_hosts *hosts);
 bool ak_hosts_unsure(const ak_hosts *hosts);
 
 // ak_hosts_place is launcher.h's place.
-bool ak_hosts_place(const ak_daemon *d, const ak_job *job, int64_t *ranks, ak_hostlist *places);
+bool ak_hosts_place(const ak_daemon *d, const ak_job *job, const ak_gone *gone, int64_t *ranks,
+                    ak_hostlist *places);
 
 // ak_hosts_rows gives name and state of each host, for the catalogue; yours to decref.
 json_t *ak_hosts_rows(const ak_hosts *hosts);

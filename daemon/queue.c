@@ -96,6 +96,7 @@ static bool settle(ak_daemon *d, ak_job *job)
 // Of one launcher: each has cores of its own.
 typedef struct question {
     ak_schedule s;
+    ak_daemon *d;
     const ak_launcher *launcher;
     int64_t lost;  // hosts
     ak_job **jobs; // of the pending
@@ -156,6 +157,19 @@ static void add_pending(question *q, ak_daemon *d, const ak_job *job, int64_t no
         q->wake_ns = job->not_before_ns;
 }
 
+static bool has_place(void *ctx, int64_t id, const int64_t *gone, size_t count)
+{
+    const question *q = ctx;
+    const ak_gone all = { gone, count };
+    const ak_job *job = ak_jobs_find(&q->d->jobs, id);
+    ak_hostlist places = { 0 };
+    int64_t ranks = job ? ak_job_ranks(job, ak_launcher_slots(q->d, job)) : 0;
+    bool has = !job || q->launcher->place(q->d, job, &all, &ranks, &places);
+
+    ak_hostlist_fini(&places);
+    return has;
+}
+
 static void ask(question *q, ak_daemon *d, const ak_launcher *launcher, size_t more)
 {
     size_t room = d->jobs.count + more + 1;
@@ -167,7 +181,10 @@ static void ask(question *q, ak_daemon *d, const ak_launcher *launcher, size_t m
                .backfill = true },
         .launcher = launcher,
         .lost = launcher->lacks ? launcher->lacks(d) : 0,
+        .d = d,
     };
+    q->s.has_place = launcher->place ? has_place : NULL;
+    q->s.ctx = q;
     q->jobs = ak_alloc(room, sizeof(ak_job *));
     q->runs = ak_alloc(room, sizeof(ak_run *));
     q->s.pending = ak_alloc(room, sizeof *q->s.pending);
@@ -366,6 +383,10 @@ char *ak_queue_reason(const ak_job *job)
                            " are free; %" PRId64 " %s not answer%s%s",
                            job->wait_cores, job->wait_of, job->wait_lost,
                            job->wait_lost == 1 ? "host does" : "hosts do", gap, job->reason);
+        if (job->wait_of >= job->wait_cores)
+            return ak_path("Resources: it is next; %" PRId64 " cores are free, but no host has "
+                           "enough for the %" PRId64 " threads of a rank%s%s",
+                           job->wait_of, job->spec.threads_per_shard, gap, job->reason);
         return ak_path("Resources: it is next, and takes %" PRId64 " cores, of which %" PRId64
                        " are free%s%s",
                        job->wait_cores, job->wait_of, gap, job->reason);

@@ -278,7 +278,7 @@ bool ak_run_start(ak_daemon *d, ak_job *job, int64_t cores)
     ak_hostlist places = { 0 };
     ak_run *run;
 
-    if (launcher->place && !launcher->place(d, job, &ranks, &places))
+    if (launcher->place && !launcher->place(d, job, NULL, &ranks, &places))
         return false;
     if (places.count && ranks * job->spec.threads_per_shard < cores)
         cores = ranks * job->spec.threads_per_shard;

@@ -123,24 +123,37 @@ static int by_end(const void *a, const void *b)
     return p->id < q->id ? -1 : 1;
 }
 
-// plan finds out when the head has its cores.
+static bool has_place(const pass *p, const ak_pending *job, const int64_t *gone, size_t count)
+{
+    return !p->s->has_place || p->s->has_place(p->s->ctx, job->id, gone, count);
+}
+
+// plan finds out when the head has its cores.  Where it lacks a place, and not just cores, none are
+// left over: they may be just those.
 static void plan(pass *p)
 {
     ak_running *ends = ak_alloc(p->run_count + 1, sizeof *ends);
+    int64_t *gone = ak_alloc(p->run_count + 1, sizeof *gone);
     int64_t free_then = p->free;
+    bool scattered = p->free >= p->head->cores;
 
     memcpy(ends, p->runs, p->run_count * sizeof *ends);
     qsort(ends, p->run_count, sizeof *ends, by_end);
     p->shadow_ms = AK_SCHEDULE_NEVER;
     for (size_t i = 0; i < p->run_count; i++) {
         free_then += ends[i].cores;
+        gone[i] = ends[i].id;
         if (free_then < p->head->cores ||
             (i + 1 < p->run_count && end_of(&ends[i + 1]) == end_of(&ends[i])))
             continue;
-        p->shadow_ms = end_of(&ends[i]);
-        break;
+        if (has_place(p, p->head, gone, i + 1)) {
+            p->shadow_ms = end_of(&ends[i]);
+            break;
+        }
+        scattered = true;
     }
-    p->extra = p->shadow_ms < AK_SCHEDULE_NEVER ? free_then - p->head->cores : 0;
+    p->extra = p->shadow_ms < AK_SCHEDULE_NEVER && !scattered ? free_then - p->head->cores : 0;
+    free(gone);
     free(ends);
 }
 
@@ -171,21 +184,45 @@ static size_t find_victims(const pass *p, ak_running **victims, int64_t *lacking
     return count;
 }
 
+// is_enough says whether the head fits once the victims (NULL: one that is spared) are gone.
+static bool is_enough(const pass *p, ak_running *const *victims, size_t taken, int64_t lacking)
+{
+    int64_t *gone = ak_alloc(p->run_count + 1, sizeof *gone), got = 0;
+    size_t count = 0;
+    bool enough;
+
+    for (size_t i = 0; i < p->s->running_count; i++)
+        if (p->runs[i].stopping)
+            gone[count++] = p->runs[i].id;
+    for (size_t i = 0; i < taken; i++) {
+        if (!victims[i])
+            continue;
+        got += victims[i]->cores;
+        gone[count++] = victims[i]->id;
+    }
+    enough = got >= lacking && has_place(p, p->head, gone, count);
+    free(gone);
+    return enough;
+}
+
 static void preempt(pass *p)
 {
     ak_running **victims = ak_alloc(p->run_count + 1, sizeof *victims);
-    int64_t lacking, got = 0;
+    int64_t lacking;
     size_t count = find_victims(p, victims, &lacking), taken = 0;
 
-    while (taken < count && got < lacking)
-        got += victims[taken++]->cores;
-    if (got < lacking)
+    while (taken < count && !is_enough(p, victims, taken, lacking))
+        taken++;
+    if (!is_enough(p, victims, taken, lacking))
         taken = 0;                     // in vain
     for (size_t i = taken; i-- > 0;) { // the dearest are spared where the others do
-        if (got - victims[i]->cores >= lacking)
-            got -= victims[i]->cores;
-        else
-            victims[i]->preempts = p->head->id;
+        ak_running *run = victims[i];
+
+        victims[i] = NULL;
+        if (is_enough(p, victims, taken, lacking))
+            continue;
+        victims[i] = run;
+        run->preempts = p->head->id;
     }
     free(victims);
 }
@@ -206,7 +243,7 @@ static void start(pass *p, ak_pending *job)
 
 static void look(pass *p, ak_pending *job, size_t place)
 {
-    if (!p->head && job->cores <= p->free) {
+    if (!p->head && job->cores <= p->free && has_place(p, job, NULL, 0)) {
         start(p, job);
     } else if (!p->head) {
         p->head = job;
@@ -215,7 +252,7 @@ static void look(pass *p, ak_pending *job, size_t place)
         if (p->s->preempt)
             preempt(p);
         plan(p);
-    } else if (p->s->backfill && job->cores <= p->free &&
+    } else if (p->s->backfill && job->cores <= p->free && has_place(p, job, NULL, 0) &&
                ((job->left_ms < AK_SCHEDULE_NEVER && job->left_ms <= p->shadow_ms) ||
                 job->cores <= p->extra)) {
         if (job->left_ms > p->shadow_ms || job->left_ms == AK_SCHEDULE_NEVER)
@@ -323,6 +360,7 @@ int64_t ak_schedule_start_of(const ak_schedule *from, int64_t id)
     forecast f = { .s = *from };
     int64_t when = AK_SCHEDULE_NEVER, start_ns = ak_clock_ns();
 
+    f.s.has_place = NULL; // it knows the hosts of now
     f.s.pending = ak_alloc(from->pending_count + 1, sizeof *f.s.pending);
     f.s.running = ak_alloc(from->running_count + from->pending_count + 1, sizeof *f.s.running);
     memcpy(f.s.pending, from->pending, from->pending_count * sizeof *f.s.pending);

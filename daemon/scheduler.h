@@ -17,6 +17,9 @@
 // and each that one of the jobs before is picked for, counts as used for run_ms more, which is what
 // jobs take (at most what it has left): a core that becomes free goes to who will have had least,
 // not to who has had least so far and has just got the others.
+// Cores may be of several hosts, and then not be enough for what has to be on one of them: a job
+// that has no place for its cores does not fit, and nobody makes way for it in vain.
+//
 // A run without a time limit counts as one that never ends: what is started beside it may hold up
 // the head for its own time limit at most, and a job without one never passes it by.
 
@@ -73,13 +76,19 @@ typedef struct ak_schedule {
     int64_t run_ms; // what a job takes, for all that is known
     bool preempt;   // whether runs may be asked to make way
     bool backfill;
+
+    // has_place says whether a job that fits by its cores has a place for them, too, once those
+    // runs (by id) are gone; ctx is for it.  NULL: any cores will do.
+    bool (*has_place)(void *ctx, int64_t job, const int64_t *gone, size_t count);
+    void *ctx;
 } ak_schedule;
 
 // ak_schedule_run fills in pending[i].wait and .of, and running[i].preempts.
 void ak_schedule_run(ak_schedule *schedule);
 
 // ak_schedule_start_of says in how many milliseconds job id (one of pending) would start if nobody
-// came later and every run and job took all the time that it has; NEVER when that cannot be said.
+// came later, every run and job took all the time that it has, and any cores would do; NEVER when
+// that cannot be said.
 // The schedule is left as it was.
 int64_t ak_schedule_start_of(const ak_schedule *schedule, int64_t id);
 

@@ -27,9 +27,10 @@ static bool unsure(const ak_daemon *d)
     return ak_hosts_unsure(d->hosts);
 }
 
-static bool place(const ak_daemon *d, const ak_job *job, int64_t *ranks, ak_hostlist *places)
+static bool place(const ak_daemon *d, const ak_job *job, const ak_gone *gone, int64_t *ranks,
+                  ak_hostlist *places)
 {
-    return ak_hosts_place(d, job, ranks, places);
+    return ak_hosts_place(d, job, gone, ranks, places);
 }
 
 static akssl_status command(const ak_launch *l, ak_args *argv, ak_args *env)

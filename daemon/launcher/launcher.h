@@ -46,6 +46,12 @@ void ak_args_fini(ak_args *args);
 // ak_args_quote appends word as a shell takes it for one.
 void ak_args_quote(ak_str *text, const char *word);
 
+// Jobs whose runs are thought away.
+typedef struct ak_gone {
+    const int64_t *jobs;
+    size_t count;
+} ak_gone;
+
 // What a launcher is told; borrowed.
 typedef struct ak_launch {
     const ak_config *config;
@@ -72,9 +78,10 @@ typedef struct ak_launcher {
 
     // The rest is optional.
 
-    // place says which hosts the ranks of a job that is about to start get, and lowers *ranks to
-    // what there is room for; false when there is none at all.
-    bool (*place)(const struct ak_daemon *d, const ak_job *job, int64_t *ranks,
+    // place says which hosts the ranks of a job get that is about to start once its own run, and
+    // those of the jobs in gone (NULL: none), are over, and lowers *ranks to what there is room
+    // for; false when there is none at all.
+    bool (*place)(const struct ak_daemon *d, const ak_job *job, const ak_gone *gone, int64_t *ranks,
                   ak_hostlist *places);
 
     // lacks is how many of its hosts are left out, since they do not answer.

@@ -228,6 +228,68 @@ START_TEST(no_more_than_is_needed_makes_way)
 }
 END_TEST
 
+// Two hosts, of half the cores each: runs of even ids are on one; whoever waits needs one host.
+static bool on_one_host(void *ctx, int64_t id, const int64_t *gone, size_t count)
+{
+    const world *w = ctx;
+    int64_t room[2] = { w->s.slots / 2, w->s.slots / 2 }, cores = 0;
+
+    for (size_t i = 0; i < w->s.pending_count; i++)
+        cores = w->pending[i].id == id ? w->pending[i].cores : cores;
+    for (size_t i = 0; i < w->s.running_count; i++) {
+        bool there = true;
+
+        for (size_t k = 0; k < count; k++)
+            there &= gone[k] != w->running[i].id;
+        room[w->running[i].id % 2] -= there ? w->running[i].cores : 0;
+    }
+    return room[0] >= cores || room[1] >= cores;
+}
+
+static world *hosts_new(int64_t slots)
+{
+    world *w = world_new(slots);
+
+    w->s.has_place = on_one_host;
+    w->s.ctx = w;
+    return w;
+}
+
+START_TEST(cores_of_several_hosts)
+{
+    world *w = hosts_new(16);
+
+    add_run(w, 90, 20, 4, NEVER);
+    add_run(w, 91, 20, 4, NEVER);
+    add_run(w, 92, 0, 4, NEVER);
+    add_run(w, 93, 0, 4, NEVER);
+    add(w, 1, 10, 8, NEVER, 0); // 92 and 93 would make way in vain
+    ANSWER(w, "1R");
+
+    w = hosts_new(16);
+    add_run(w, 90, 0, 4, NEVER);
+    add_run(w, 91, 20, 4, NEVER);
+    add_run(w, 92, 0, 4, NEVER);
+    add_run(w, 93, 0, 4, NEVER);
+    add(w, 1, 10, 8, NEVER, 0); // the youngest two are not on one host
+    ANSWER(w, "1R 90>1 92>1");
+
+    w = hosts_new(16);
+    add_run(w, 90, 0, 4, 1000);
+    add_run(w, 91, 0, 4, 9000);
+    add(w, 1, 0, 8, NEVER, 0); // 8 are free, on no host; in 1000 they are
+    add(w, 2, 0, 4, 900, 0);
+    add(w, 3, 0, 4, NEVER, 0); // may get what 90 leaves, and hold 1 up
+    ANSWER(w, "1R8 2S 3P1");
+
+    w = hosts_new(16);
+    add_run(w, 90, 0, 4, NEVER)->stopping = true;
+    add_run(w, 91, 0, 4, NEVER);
+    add(w, 1, 5, 8, NEVER, 0); // 90's are on their way
+    ANSWER(w, "1R8");
+}
+END_TEST
+
 START_TEST(who_cannot_start_is_passed_by)
 {
     world *w = world_new(1);
@@ -459,7 +521,8 @@ AK_TEST_MAIN(AK_CASE(priority_then_first_in), AK_CASE(who_has_used_less_goes_fir
              AK_CASE(what_is_over_in_time_is_filled_in),
              AK_CASE(what_leaves_the_head_its_cores_is_filled_in),
              AK_CASE(a_run_without_end_is_not_planned_with), AK_CASE(lower_priorities_make_way),
-             AK_CASE(no_more_than_is_needed_makes_way), AK_CASE(who_cannot_start_is_passed_by),
-             AK_CASE(forecasts), AK_CASE(no_over_commit_and_no_starvation),
+             AK_CASE(no_more_than_is_needed_makes_way), AK_CASE(cores_of_several_hosts),
+             AK_CASE(who_cannot_start_is_passed_by), AK_CASE(forecasts),
+             AK_CASE(no_over_commit_and_no_starvation),
              AK_CASE(the_order_of_the_question_does_not_matter),
              AK_CASE(shares_are_fair_within_the_time_of_a_job), AK_CASE(shares_are_fair))
