@@ -4,6 +4,7 @@
 #   kills    kill -9 it 3 times (AKSSL_LONG=1: 20), then replace its program and start that; steps
 #            advance while it is down, metrics.jsonl has each once
 #   alone    it stays away: the run commits by itself and ends, and the next one takes that up
+#   failing  as alone, and before that time is over all ranks fail: rank 0 keeps the commit that it holds
 #   broken   it is killed together with the guard; then a run whose secret was changed meanwhile
 
 # shellcheck source=tests/system/lib.sh
@@ -77,6 +78,27 @@ alone() {
     say "committed alone at step $at"
 }
 
+failing() {
+    wait_for 100 has_steps 9 || fail "job $id does not begin"
+    kill_daemon
+    goes_on
+    wait_for 100 has_steps 14 || fail "no commit is held"
+    dd if=/dev/zero of="$dir/small/filler" bs=1M 2>/dev/null # metrics.jsonl finds no room
+    sleep 2
+    rm "$dir/small/filler"
+    at=$(steps)
+    sleep 1
+    [ "$(steps)" = "$at" ] || fail "a full disk stops no rank"
+    wait_for 100 no_process || fail "the run does not end by itself: $(describe)"
+    compgen -G "$job/run/*.commit" >/dev/null || fail "there is no manifest: $(ls "$job/run")"
+    at=$(sed -n 's/^step //p' "$job"/run/*.commit)
+    start_daemon
+    committed "$id" "$at" || wait_for 30 committed "$id" "$at" || fail "the commit of step $at is lost"
+    finish "$id"
+    [ "$(field "$id" restarts)" = 0 ] || fail "that was a crash: $(field "$id" reason)"
+    say "committed alone at step $at"
+}
+
 broken() {
     local guard secret
     wait_for 100 committed "$id" 6 || fail "job $id has no commit"
@@ -95,6 +117,10 @@ broken() {
     grep -q 'the secret is no current run' "$job/log" || fail "a wrong secret was let in"
 }
 
+if [ "$what" = failing ]; then
+    mkdir "$dir/small" && mount -t tmpfs -o size=1500m none "$dir/small" 2>/dev/null || skip "needs to mount a tmpfs"
+    state=$dir/small/state
+fi
 mkdir "$dir/bin" && cp "$bin/akssld" "$bin/akssl-client" "$dir/bin" && ln -s "$bin/akssl-worker" "$dir/bin/" ||
     fail "no copies of the programs"
 bin=$dir/bin
@@ -102,9 +128,9 @@ start_daemon
 submit "${long[@]}"
 finish "$id"
 reference=$job
-if [ "$what" = alone ]; then
+if [ "$what" = alone ] || [ "$what" = failing ]; then
     stop_daemon
-    start_daemon --orphan-timeout 2
+    start_daemon --orphan-timeout $([ "$what" = alone ] && echo 2 || echo 20)
 fi
 submit "${long[@]}"
 "$what"

@@ -19,7 +19,7 @@ enum { PIECE = 1 << 20 }; // floats in one message of a gather
 
 struct ak_comm {
     int rank, size;
-    bool mpi;
+    bool mpi, fails;
     float *piece;
     ak_mates mates;
     ak_board board;
@@ -290,6 +290,16 @@ akssl_status ak_comm_gather_to_0(ak_comm *comm, const float *mine, const int64_t
         }
     }
     return rc;
+}
+
+void ak_comm_note(ak_comm *comm, bool fails)
+{
+    comm->fails = fails;
+}
+
+bool ak_comm_fails(const ak_comm *comm)
+{
+    return comm->fails;
 }
 
 bool ak_comm_agree(ak_comm *comm, bool mine)

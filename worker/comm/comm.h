@@ -23,6 +23,11 @@ void ak_comm_close(ak_comm *comm); // NULL-safe; collective
 int ak_comm_rank(const ak_comm *comm);
 int ak_comm_size(const ak_comm *comm);
 
+// ak_comm_note says whether all ranks know by now that they fail; ak_comm_fails gives what was said
+// last.
+void ak_comm_note(ak_comm *comm, bool fails);
+bool ak_comm_fails(const ak_comm *comm);
+
 // ak_comm_abort ends every rank at once with exit code `code`; a lone rank exits.
 void ak_comm_abort(ak_comm *comm, int code);
 

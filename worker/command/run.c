@@ -18,7 +18,7 @@
 #include "worker/uplink.h"
 
 // Bytes, bytes, seconds, and the seconds in which rank 0 must find akssld, if not even longer.
-enum { SECRET = 256, PATH = 4096, GRACE = 10, JOIN = 120 };
+enum { SECRET = 256, PATH = 4096, GRACE = 10, KNOWN_GRACE = 600, JOIN = 120 };
 
 _Static_assert((int)AK_UPLINK_DIMS == (int)AK_SEED_DIMS, "seed() copies shapes");
 
@@ -309,13 +309,19 @@ static akssl_status run_rank(const run_flags *f, ak_comm *comm, start *s)
 }
 
 // Ends all ranks, which may be waiting for this one.  Rank 0, which tells the daemon why, goes
-// first: the others give it time before they pull it down.
-static void leave(ak_comm *comm, akssl_status rc, int code)
+// first.  Where it knows of the failure, it may have a commit to end, and akssld to wait for,
+// before it pulls the others down; where it does not, it waits for this rank, which pulls it down
+// soon.
+static void leave(const run_flags *f, ak_comm *comm, akssl_status rc, int code)
 {
+    int64_t seconds = ak_comm_fails(comm) ? f->orphan_timeout + KNOWN_GRACE : GRACE;
+
     if (rc != AKSSL_ERR_CANCELLED)
         fprintf(stderr, "akssl-worker: rank %d: %s\n", ak_comm_rank(comm), ak_error_text());
+    fflush(stderr);
     if (ak_comm_rank(comm) > 0)
-        sleep(GRACE);
+        for (; seconds > 0; seconds--)
+            sleep(1);
     ak_comm_abort(comm, code);
 }
 
@@ -337,7 +343,7 @@ static int run(void *self)
     code = rc < 0 ? AK_EXIT_FAILED : AK_EXIT_OK;
     free(s);
     if (code != AK_EXIT_OK && ak_comm_size(comm) > 1)
-        leave(comm, rc, code);
+        leave(self, comm, rc, code);
     ak_comm_close(comm);
     return code;
 }

@@ -4,7 +4,9 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
+#include "proto/base/error.h"
 #include "worker/train/pixels.h"
 
 static const char *const keys[] = {
@@ -61,4 +63,26 @@ akssl_status ak_about_backbone(ak_spec_pairs *about, const ak_backbone *row, con
         rc = ak_spec_pair(about, o->name, text);
     }
     return rc;
+}
+
+akssl_status ak_about_fits(const ak_safetensors *file, const ak_backbone *row, const void *self)
+{
+    static const char *const telling[] = { "heads", "depth" };
+    const char *name = ak_safetensors_meta(file, "backbone");
+    char text[128];
+
+    for (size_t i = 0; i < sizeof telling / sizeof *telling; i++) {
+        const char *theirs = ak_safetensors_meta(file, telling[i]);
+        const ak_option *option = row->options ? ak_option_find(row->options, telling[i]) : NULL;
+
+        if (!theirs || !option)
+            continue;
+        ak_option_text(option, self, text, sizeof text);
+        if (strcmp(text, theirs) != 0)
+            return ak_fail(AKSSL_ERR_INVALID,
+                           "they are of a backbone with %s=%s, and this one has %s=%s: give "
+                           "--backbone '%s'",
+                           telling[i], theirs, telling[i], text, name ? name : "as they have it");
+    }
+    return AKSSL_OK;
 }

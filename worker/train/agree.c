@@ -20,8 +20,11 @@ akssl_status ak_agree_first(ak_comm *comm, akssl_status rc, akssl_status *first)
     outcome mine = { .rc = rc }, *all;
     int rank = 0;
 
+    bool fails = ak_comm_agree(comm, rc < 0);
+
     *first = AKSSL_OK;
-    if (!ak_comm_agree(comm, rc < 0))
+    ak_comm_note(comm, fails);
+    if (!fails)
         return AKSSL_OK;
     all = ak_alloc((size_t)ak_comm_size(comm), sizeof *all);
     if (rc < 0)

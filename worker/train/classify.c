@@ -95,7 +95,7 @@ static akssl_status compute_cache(classify *c)
     for (int64_t i = 0; i < c->count; i++)
         c->row[c->images[i]] = (uint32_t)i;
     return ak_features(&c->frozen.world, &c->frozen.encoder, c->recipe, c->spec->image_size, set,
-                       c->images, c->count, &c->cache);
+                       c->images, c->count, true, &c->cache);
 }
 
 static akssl_status record_backbone(classify *c)
@@ -188,7 +188,8 @@ static akssl_status open_networks(classify *c)
     if (rc == AKSSL_OK && !s->resume_step)
         ak_trainer_seed(c->loop.trainer);
     if (rc == AKSSL_OK && !c->linear && !s->resume_step)
-        rc = ak_weights_read(&c->loop.trainer->model, c->spec->weights);
+        rc = ak_weights_read(&c->loop.trainer->model, ak_trainer_encoder(c->loop.trainer),
+                             c->spec->weights);
     if (rc == AKSSL_OK)
         c->width = c->loop.trainer->backbone->width;
     return rc;
@@ -230,7 +231,7 @@ static akssl_status judge(classify *c, const char *what, const ak_dataset *set,
 
     if (!cached)
         rc = ak_features(&t->world, encoder, c->recipe, c->spec->image_size, set, images, count,
-                         &features);
+                         true, &features);
     if (rc < 0)
         return rc;
     labels = labels_of(set, images, count);

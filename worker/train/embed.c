@@ -79,7 +79,7 @@ static akssl_status write_rows(embed *e, const ak_dataset *set, ak_npy *npy, uin
         for (int64_t i = 0; i < count; i++)
             images[i] = (uint32_t)(first + i);
         rc = ak_features(&e->frozen.world, &e->frozen.encoder, e->recipe,
-                         e->session->spec->image_size, set, images, count, &features);
+                         e->session->spec->image_size, set, images, count, false, &features);
         if (rc == AKSSL_OK && npy)
             rc = ak_outcome_wrote(e->outcome, ak_npy_write(npy, features, count * width));
         rc = agree(e, rc);

@@ -63,7 +63,7 @@ static akssl_status open_part(part *p, const ak_world *world, ak_encoder *encode
     rc = ak_agree(world->comm, rc);
     if (rc < 0)
         return rc;
-    return ak_features(world, encoder, recipe, spec->image_size, p->set, p->images, p->size,
+    return ak_features(world, encoder, recipe, spec->image_size, p->set, p->images, p->size, false,
                        &p->features);
 }
 
@@ -201,7 +201,7 @@ akssl_status ak_evaluate_features(const ak_spec *spec, ak_comm *comm, const ak_d
         rc = ak_recipe_new(&recipe, &spec->augment, spec->image_size);
     if (rc == AKSSL_OK)
         rc = ak_features(&frozen.world, &frozen.encoder, recipe, spec->image_size, set, NULL, 0,
-                         features);
+                         true, features);
     if (rc == AKSSL_OK)
         *width = frozen.encoder.backbone->width;
     ak_recipe_free(recipe);

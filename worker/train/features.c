@@ -54,12 +54,13 @@ static void collect(ak_graph *g, const ak_tensor *y, float *mine, float *all, fl
         memcpy(mine + (size_t)s * shard, ak_value(g, y, s), shard * sizeof(float));
     ak_comm_all_gather(world->comm, mine, all, (size_t)world->local * shard * sizeof(float));
     count = first + count < size ? count : size - first;
-    memcpy(out + first * width, all, (size_t)(count * width) * sizeof(float));
+    if (out)
+        memcpy(out + first * width, all, (size_t)(count * width) * sizeof(float));
 }
 
 akssl_status ak_features(const ak_world *world, ak_encoder *encoder, const ak_recipe *recipe,
                          int64_t image_size, const ak_dataset *set, const uint32_t *images,
-                         int64_t count, float **out)
+                         int64_t count, bool everywhere, float **out)
 {
     ak_reading reading = { 0 };
     selection of = { set, &reading, images, images ? count : ak_dataset_size(set) };
@@ -67,12 +68,14 @@ akssl_status ak_features(const ak_world *world, ak_encoder *encoder, const ak_re
     int64_t width = encoder->backbone->width, size = of.count;
     size_t room = (size_t)(world->shards * IMAGES * width);
     ak_graph_mode mode = { .training = false };
-    float *features = ak_try_alloc((size_t)size, (size_t)width * sizeof(float));
+    bool here = everywhere || ak_comm_rank(world->comm) == 0;
+    float *features = here ? ak_try_alloc((size_t)size, (size_t)width * sizeof(float)) : NULL;
     float *mine = ak_try_alloc(room, sizeof(float)), *all = ak_try_alloc(room, sizeof(float));
     ak_scratch *scratch = ak_scratch_new();
     ak_graph *g = NULL;
     ak_tensor *x = NULL, *y = NULL;
-    akssl_status rc = features && mine && all ? ak_graph_new(&g, world, mode) : AKSSL_ERR_NO_MEMORY;
+    akssl_status rc =
+        (features || !here) && mine && all ? ak_graph_new(&g, world, mode) : AKSSL_ERR_NO_MEMORY;
 
     if (rc == AKSSL_OK) {
         x = ak_graph_input(g, 4, shape);

@@ -5,19 +5,22 @@
 #include <string.h>
 
 #include "proto/base/error.h"
+#include "worker/train/about.h"
 #include "worker/train/machine.h"
 
 static const char prefix[] = "backbone.";
 
-akssl_status ak_weights_read(ak_model *model, const char *path)
+akssl_status ak_weights_read(ak_model *model, const ak_encoder *encoder, const char *path)
 {
     ak_safetensors *file;
     akssl_status rc = ak_safetensors_open(&file, path);
 
     if (rc < 0)
         return ak_wrap(rc, "weights");
-    rc = ak_model_read_as(model, file, prefix,
-                          ak_safetensors_find(file, model->params[0]->name) ? prefix : "");
+    rc = ak_about_fits(file, encoder->backbone, encoder->self);
+    if (rc == AKSSL_OK)
+        rc = ak_model_read_as(model, file, prefix,
+                              ak_safetensors_find(file, model->params[0]->name) ? prefix : "");
     ak_safetensors_close(file);
     return rc < 0 ? ak_wrap(rc, "weights '%s'", path) : rc;
 }
@@ -56,7 +59,7 @@ akssl_status ak_frozen_open(ak_frozen *f, const ak_spec *spec, ak_comm *comm)
     if (rc == AKSSL_OK)
         rc = ak_model_allocate(&f->model);
     if (rc == AKSSL_OK)
-        rc = ak_weights_read(&f->model, spec->weights);
+        rc = ak_weights_read(&f->model, &f->encoder, spec->weights);
     if (rc == AKSSL_OK)
         measure(&f->model, f->digest);
     return rc;

@@ -24,7 +24,9 @@ void ak_frozen_close(ak_frozen *frozen);
 // is not as it was read.
 akssl_status ak_frozen_check(const ak_frozen *frozen) AKSSL_MUST_CHECK;
 
-// ak_weights_read reads the backbone of such a file into a model that has registered one first.
-akssl_status ak_weights_read(ak_model *model, const char *path) AKSSL_MUST_CHECK;
+// ak_weights_read reads the backbone of such a file into a model that has registered one first: the
+// encoder's.
+akssl_status ak_weights_read(ak_model *model, const ak_encoder *encoder,
+                             const char *path) AKSSL_MUST_CHECK;
 
 #endif

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "proto/base/error.h"
+#include "worker/train/about.h"
 
 static const char prefix[] = "backbone.";
 
@@ -27,7 +28,9 @@ akssl_status ak_init_backbone(ak_trainer *t, const char *path)
     if (rc < 0)
         return ak_wrap(rc, "init-backbone");
     as = has_prefix(&t->model, file) ? prefix : "";
-    rc = ak_model_read_as(&t->model, file, prefix, as);
+    rc = ak_about_fits(file, ak_trainer_encoder(t)->backbone, ak_trainer_encoder(t)->self);
+    if (rc == AKSSL_OK)
+        rc = ak_model_read_as(&t->model, file, prefix, as);
     if (rc == AKSSL_OK)
         rc = ak_model_read_as(&t->model, file, "target.backbone.", as);
     ak_safetensors_close(file);

@@ -383,9 +383,13 @@ akssl_status ak_loop_prepare(ak_loop *l, akssl_status rc)
     l->trainer->epoch_steps = l->epoch_steps;
     l->commit_every = s->spec->commit_every ? s->spec->commit_every : l->epoch_steps;
     l->committed = l->healthy = s->resume_step ? s->resume_step : -1;
-    if (s->resume_step &&
-        (!ak_watch_parse(&l->watch, l->trainer->watch.text) || ak_watch_suspects(&l->watch)))
-        l->healthy = -1;
+    if (s->resume_step) {
+        bool told = !ak_watch_parse(&l->watch, l->trainer->watch.text);
+
+        if (told || ak_watch_suspects(&l->watch))
+            l->healthy = -1;
+        l->watch.noticed = told && strcmp(s->spec->on_collapse, "warn") == 0; // as it was
+    }
     warn_of_long_rings(l);
     return s->resume_step ? restore_states(l) : ak_loop_agree(l, start_states(l));
 }

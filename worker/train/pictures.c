@@ -367,7 +367,7 @@ akssl_status ak_pictures_map(const ak_session *session, const char *weights, ak_
     if (rc == AKSSL_OK)
         rc = ak_agree(session->comm,
                       ak_features(&a.frozen.world, &a.frozen.encoder, a.recipe, a.spec.image_size,
-                                  a.set, a.images, a.count, &a.features));
+                                  a.set, a.images, a.count, false, &a.features));
     if (rc == AKSSL_OK && ak_comm_rank(session->comm) == 0)
         rc = draw_map(&a);
     rc = left(session, outcome, "a map of the embeddings", rc);

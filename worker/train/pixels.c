@@ -80,7 +80,8 @@ akssl_status ak_pixels_settle(ak_spec *spec)
     ak_safetensors *file;
     akssl_status rc;
 
-    if (spec->image_size && ak_spec_pair_find(&spec->augment, "normalize"))
+    if (spec->image_size && ak_spec_pair_find(&spec->augment, "normalize") &&
+        ak_spec_pair_find(&spec->augment, "interpolation"))
         return AKSSL_OK; // all is said: whether the weights can be read is asked elsewhere
     rc = ak_safetensors_open(&file, spec->weights);
     if (rc < 0)

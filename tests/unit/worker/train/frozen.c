@@ -1,6 +1,7 @@
 // tests/unit/worker/train/frozen.c -- tests worker/train/frozen.c: the digest sees every byte.
 
 #include "tests/unit/worker/train/labelled.h"
+#include "worker/train/commit.h"
 #include "worker/train/frozen.h"
 
 START_TEST(any_byte_counts)
@@ -41,4 +42,43 @@ START_TEST(says_what_is_missing)
 }
 END_TEST
 
-AK_TEST_MAIN(AK_CASE(any_byte_counts), AK_CASE(says_what_is_missing))
+// Weights whose tensors would all fit, of a network that computes something else.
+static void refuses(const char *theirs, const char *ours, const char *sentence)
+{
+    ak_spec spec = ak_small_spec("simclr");
+    char *folder = ak_rig_folder();
+    ak_str path = AK_STR_INIT;
+    ak_frozen f = { 0 }, same = { 0 };
+    ak_comm *comm;
+    ak_trainer *t;
+
+    ak_small_set(&spec, "image-size", "32");
+    ak_small_set(&spec, "backbone", theirs);
+    ak_rig_ok(ak_check_spec(&spec));
+    ak_rig_ok(ak_comm_open(&comm));
+    t = ak_small_trainer(&spec, comm);
+    ak_rig_ok(ak_export_backbone(t, &spec, folder, &path));
+    ak_small_set(&spec, "weights", path.text);
+    ak_rig_ok(ak_frozen_open(&same, &spec, comm));
+    ak_frozen_close(&same);
+    ak_small_set(&spec, "backbone", ours);
+    ak_rig_refused(ak_frozen_open(&f, &spec, comm), AKSSL_ERR_INVALID, sentence);
+    ck_assert_ptr_nonnull(strstr(ak_error_text(), theirs));
+    ak_frozen_close(&f);
+    ak_trainer_free(t);
+    ak_comm_close(comm);
+    ak_str_fini(&path);
+    ak_spec_fini(&spec);
+    ak_rig_remove(folder);
+}
+
+START_TEST(another_network_is_not_taken_for_it)
+{
+    refuses("vit_tiny:heads=6,depth=2", "vit_tiny:depth=2",
+            "with heads=6, and this one has heads=3");
+    refuses("vit_tiny:depth=3", "vit_tiny:depth=2", "with depth=3, and this one has depth=2");
+}
+END_TEST
+
+AK_TEST_MAIN(AK_CASE(any_byte_counts), AK_CASE(says_what_is_missing),
+             AK_CASE(another_network_is_not_taken_for_it))

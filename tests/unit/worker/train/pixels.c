@@ -113,6 +113,12 @@ START_TEST(flags_override)
     ck_assert_str_eq(ak_spec_pair_find(&spec.augment, "normalize"), "cifar10");
     ck_assert_str_eq(ak_spec_pair_find(&spec.augment, "interpolation"), "bilinear");
     ak_spec_fini(&spec);
+    spec = knn_on(path);
+    ak_small_set(&spec, "image-size", "40");
+    ak_small_set(&spec, "augment", "normalize=imagenet");
+    ak_rig_ok(ak_check_spec(&spec));
+    ck_assert_str_eq(ak_spec_pair_find(&spec.augment, "interpolation"), "bicubic"); // as the run
+    ak_spec_fini(&spec);
     free(path);
     ak_rig_remove(folder);
 }
