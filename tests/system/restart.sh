@@ -128,9 +128,14 @@ start_daemon
 submit "${long[@]}"
 finish "$id"
 reference=$job
-if [ "$what" = alone ] || [ "$what" = failing ]; then
+case $what in
+alone) orphan=2 ;;
+failing) orphan=20 ;;
+*) orphan= ;;
+esac
+if [ -n "$orphan" ]; then
     stop_daemon
-    start_daemon --orphan-timeout $([ "$what" = alone ] && echo 2 || echo 20)
+    start_daemon --orphan-timeout "$orphan"
 fi
 submit "${long[@]}"
 "$what"

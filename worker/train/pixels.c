@@ -77,13 +77,15 @@ static akssl_status settle(ak_spec *spec, const ak_safetensors *file)
 
 akssl_status ak_pixels_settle(ak_spec *spec)
 {
+    bool enough = spec->image_size && ak_spec_pair_find(&spec->augment, "normalize");
     ak_safetensors *file;
     akssl_status rc;
 
-    if (spec->image_size && ak_spec_pair_find(&spec->augment, "normalize") &&
-        ak_spec_pair_find(&spec->augment, "interpolation"))
-        return AKSSL_OK; // all is said: whether the weights can be read is asked elsewhere
+    if (enough && ak_spec_pair_find(&spec->augment, "interpolation"))
+        return AKSSL_OK;
     rc = ak_safetensors_open(&file, spec->weights);
+    if (rc < 0 && enough) // whether they can be read is asked elsewhere
+        return AKSSL_OK;
     if (rc < 0)
         return ak_wrap(rc, "weights");
     rc = settle(spec, file);
