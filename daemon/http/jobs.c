@@ -1,4 +1,5 @@
-// daemon/http/jobs.c -- /api/jobs: the newest jobs (?limit=100, ?before=ID for those before).
+// daemon/http/jobs.c -- /api/jobs: the newest jobs (?limit=100, ?before=ID for those before), and
+// those that run which are older than these.
 
 #include "daemon/http/describe.h"
 #include "daemon/http/route.h"
@@ -10,6 +11,7 @@ enum { DEFAULT_LIMIT = 100, MAX_LIMIT = 500 };
 typedef struct listing {
     ak_daemon *d;
     json_t *jobs;
+    int64_t oldest; // that is listed
 } listing;
 
 static bool see(void *ctx, const ak_job *row)
@@ -18,7 +20,18 @@ static bool see(void *ctx, const ak_job *row)
     const ak_job *active = ak_jobs_find(&l->d->jobs, row->id);
 
     json_array_append_new(l->jobs, ak_describe_job(l->d, active ? active : row));
+    l->oldest = row->id;
     return true;
+}
+
+static json_t *older_runs(const listing *l)
+{
+    json_t *list = json_array();
+
+    for (size_t i = l->d->jobs.count; i-- > 0;)
+        if (l->d->jobs.at[i]->run && l->d->jobs.at[i]->id < l->oldest)
+            json_array_append_new(list, ak_describe_job(l->d, l->d->jobs.at[i]));
+    return list;
 }
 
 static json_t *cores(const ak_daemon *d)
@@ -39,7 +52,7 @@ static json_t *cores(const ak_daemon *d)
 
 static akssl_status look(ak_ask *ask)
 {
-    listing l = { ask->d, NULL };
+    listing l = { .d = ask->d };
     ak_filter filter = { 0 };
     json_t *object;
     akssl_status rc;
@@ -60,6 +73,7 @@ static akssl_status look(ak_ask *ask)
     json_object_set_new(object, "now_ms", json_integer(ak_clock_wall_ms()));
     json_object_set_new(object, "cores", cores(ask->d));
     json_object_set_new(object, "jobs", l.jobs);
+    json_object_set_new(object, "running", older_runs(&l));
     return ak_describe_put(object, &ask->body);
 }
 

@@ -51,7 +51,11 @@ grep -qiE '<script[^>]*>[^<]|<style| style=| on[a-z]+=' "$dir/page" && fail "the
 get "$url/api/jobs" | jq -e '(.jobs | length) == 2 and .jobs[0].id == 2 and .jobs[1].state == "SUCCEEDED"
     and .jobs[1].spec.name == "a \"name\" <b>&\\" and .jobs[1].progress.step == 8 and .cores.local.all == 2' >/dev/null ||
     fail "/api/jobs: $(get "$url/api/jobs")"
-get "$url/api/jobs?limit=1" | jq -e '.jobs | map(.id) == [2]' >/dev/null || fail "limit is not kept"
+get "$url/api/jobs?limit=1" | jq -e '(.jobs | map(.id) == [2]) and .running == []' >/dev/null || fail "limit is not kept"
+client submit -H "${small[@]}" >/dev/null
+get "$url/api/jobs?limit=1" | jq -e '(.jobs | map(.id) == [3]) and (.running | map(.id) == [2])' >/dev/null ||
+    fail "newer jobs hide one that runs"
+client cancel 3 >/dev/null
 get "$url/api/jobs?before=2" | jq -e '.jobs | map(.id) == [1]' >/dev/null || fail "before is not kept"
 get "$url/api/jobs/1" | jq -e '(.yaml | contains("method: simclr")) and .results == {}' >/dev/null || fail "/api/jobs/1"
 # Every step as it is in the file; then four of two steps each, which hold their least and greatest.
@@ -164,7 +168,7 @@ for _ in range(300):
 END
 wait_for 10 get -f -o /dev/null "$url/healthz" || fail "no answer after 300 connections"
 daemon_lives "what was refused"
-[ "$(client --json list | jq '.jobs | length')" = 2 ] || fail "a request has made a job"
+[ "$(client --json list | jq '.jobs | length')" = 3 ] || fail "a request has made a job"
 
 client cancel 2 >/dev/null
 

@@ -122,17 +122,18 @@ function listView(main) {
     choose();
     return async () => {
         const list = await ask("api/jobs?limit=200");
+        const jobs = [...list.jobs, ...list.running];
         showCores(list.cores);
-        list.jobs.forEach((job, at) => {
+        jobs.forEach((job, at) => {
             if (!rows.has(job.id)) rows.set(job.id, newRow(job.id));
             const row = rows.get(job.id);
             show(row, job);
             if (body.children[at] !== row.tr) body.insertBefore(row.tr, body.children[at] || null);
         });
-        const there = new Set(list.jobs.map(job => job.id));
+        const there = new Set(jobs.map(job => job.id));
         for (const [id, row] of rows)
             if (!there.has(id)) { row.tr.remove(); rows.delete(id); chosen.delete(id); }
-        if (!list.jobs.length) setText(note, "no jobs yet: akssl-client submit");
+        if (!jobs.length) setText(note, "no jobs yet: akssl-client submit");
         return true;
     };
 }
