@@ -11,6 +11,25 @@
 #include "worker/train/commit.h"
 #include "worker/train/init.h"
 
+// What the network says of itself, which files may contradict.
+typedef struct network {
+    int64_t heads, depth;
+} network;
+
+static const ak_option options[] = {
+    AK_OPTION_INT(network, heads, 3, 1, 64, "attention heads"),
+    AK_OPTION_INT(network, depth, 2, 1, 64, "blocks"),
+    AK_OPTION_END,
+};
+static const ak_backbone row = { .name = "network", .options = options };
+
+static ak_encoder *encoder_of(void *self)
+{
+    return self;
+}
+
+static const ak_method method = { .encoder = encoder_of };
+
 static void add_network(ak_model *m, const char *prefix)
 {
     const int64_t kernel[4] = { 2, 1, 2, 2 }, width[1] = { 2 };
@@ -22,11 +41,15 @@ static void add_network(ak_model *m, const char *prefix)
 }
 
 // A network of three layers with its momentum copy, as large trainers have them.
-static void start(ak_trainer *t, ak_slices *slices, ak_comm *comm)
+static void start(ak_trainer *t, ak_encoder *encoder, ak_slices *slices, ak_comm *comm)
 {
+    static network self = { 3, 2 };
     ak_model *m = &t->model;
 
     memset(t, 0, sizeof *t);
+    *encoder = (ak_encoder){ .backbone = &row, .self = &self };
+    t->method = &method;
+    t->self = encoder;
     t->world.comm = comm;
     ak_model_init(m);
     add_network(m, "backbone");
@@ -71,12 +94,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     ak_results results = { 0 };
     ak_comm *comm;
     ak_slices slices;
+    ak_encoder encoder;
     ak_trainer t;
 
     snprintf(folder, sizeof folder, "%s/step-1", fuzz_folder());
     mkdir(folder, 0700);
     FUZZ_CHECK(ak_comm_open(&comm) == AKSSL_OK);
-    start(&t, &slices, comm);
+    start(&t, &encoder, &slices, comm);
     snprintf(path, sizeof path, "%s/optimizer.safetensors", folder);
     fuzz_write(path, input.at, input.left);
     snprintf(path, sizeof path, "%s/model.safetensors", folder);
