@@ -33,6 +33,7 @@ typedef struct job_work {
     ak_state *state, *seed;
     ak_commit *commits; // that the store knows, newest first
     int count;
+    bool doubtful;            // there may be more of them
     int chosen;               // the one to resume from
     ak_str wrong;             // with those before it
     ak_str stays;             // why an old commit could not be removed; "": they are
@@ -57,15 +58,18 @@ static akssl_status choose(job_work *w)
                   : AKSSL_OK;
 }
 
+// sweep removes what no row knows of.  Where one may turn up after a crash, the next launch does
+// it.
 static akssl_status sweep(job_work *w)
 {
     char *folder = ak_path("%s/commits", w->run->folder);
     int64_t *steps = ak_alloc((size_t)w->count + 1, sizeof *steps);
-    akssl_status rc;
+    akssl_status rc = AKSSL_OK;
 
     for (int i = 0; i < w->count; i++)
         steps[i] = w->commits[i].step;
-    rc = ak_commit_sweep(folder, steps, w->count, INT64_MAX);
+    if (!w->doubtful)
+        rc = ak_commit_sweep(folder, steps, w->count, INT64_MAX);
     free(steps);
     free(folder);
     return rc;
@@ -143,6 +147,7 @@ static void start(job_work *w, ak_work_run what)
     akssl_status rc;
 
     run->works++;
+    w->doubtful = ak_store_is_doubtful(run->d->store);
     rc = ak_store_commits(run->d->store, run->job->id, &w->commits, &w->count);
     if (rc < 0) // without the list nothing may be removed
         on_done(w, rc, ak_error_text());

@@ -106,6 +106,25 @@ sqlite3_stmt *ak_store_query(ak_store *store, ak_query query)
     return *statement;
 }
 
+// note is for the outcome of a write: what failed may be in the log all the same, whole, and is
+// found there after a crash, until something else was written over it.
+static void note(ak_store *store, akssl_status rc)
+{
+    int changes = sqlite3_total_changes(store->db);
+
+    if (rc < 0) {
+        store->doubtful = true;
+        store->changes = changes;
+    } else if (sqlite3_get_autocommit(store->db) && changes != store->changes) {
+        store->doubtful = false;
+    }
+}
+
+bool ak_store_is_doubtful(const ak_store *store)
+{
+    return store->doubtful;
+}
+
 akssl_status ak_store_run(ak_store *store, sqlite3_stmt *statement, const char *doing)
 {
     akssl_status rc = AKSSL_OK;
@@ -113,6 +132,7 @@ akssl_status ak_store_run(ak_store *store, sqlite3_stmt *statement, const char *
     if (sqlite3_step(statement) != SQLITE_DONE)
         rc = ak_store_fail(store, doing);
     sqlite3_reset(statement);
+    note(store, rc);
     return rc;
 }
 
@@ -132,6 +152,7 @@ akssl_status ak_store_commit(ak_store *store)
 {
     akssl_status rc = execute(store, "COMMIT", "commit");
 
+    note(store, rc);
     if (rc < 0)
         ak_store_rollback(store);
     return rc;

@@ -41,6 +41,8 @@ struct ak_store {
     sqlite3 *db;
     char *path;
     sqlite3_stmt *queries[AK_QUERY_COUNT]; // prepared when first used
+    bool doubtful;                         // ak_store_is_doubtful
+    int changes;                           // that there had been by then
 };
 
 // ak_store_fail makes a failure of what SQLite says last.

@@ -78,6 +78,11 @@ akssl_status ak_store_read_lately(ak_store *store, ak_usage *usage) AKSSL_MUST_C
 
 // ---- commits
 
+// ak_store_is_doubtful says whether the last write has failed in a way that leaves open what a
+// crash would find: the rows may be there then.  Files that they name must stay until a write
+// succeeds.
+bool ak_store_is_doubtful(const ak_store *store);
+
 // ak_store_record makes a commit count, in one transaction: its rows, the job's, and the pruning of
 // all but the newest job->spec.keep commits.  *kept (yours; NULL after an error) are the steps that
 // are known now, newest first: other folders of commits up to this one may go.

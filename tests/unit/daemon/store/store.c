@@ -1,6 +1,8 @@
 // tests/unit/daemon/store/store.c -- tests daemon/store/.
 
 #include <inttypes.h>
+#include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -133,6 +135,36 @@ static ak_commit make_commit(int64_t job, int64_t step)
     commit.tensors[0].position = 3;
     return commit;
 }
+
+START_TEST(a_write_that_failed_is_doubtful_until_one_succeeds)
+{
+    char *folder = folder_make(), *path = ak_path("%s/akssld.db", folder);
+    ak_store *store = open_store(path);
+    ak_job *job = make_job("a");
+    struct rlimit limit, none;
+
+    ck_assert_int_eq(ak_store_insert(store, job), 0);
+    ck_assert(!ak_store_is_doubtful(store));
+    signal(SIGXFSZ, SIG_IGN);
+    ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &limit), 0);
+    none = limit;
+    none.rlim_cur = 1;
+    ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &none), 0);
+    fill(job);
+    ck_assert_int_lt(ak_store_update(store, job), 0);
+    ck_assert(ak_store_is_doubtful(store));
+    ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    ck_assert_int_eq(ak_store_begin(store), 0);
+    ck_assert_int_eq(ak_store_commit(store), 0);
+    ck_assert(ak_store_is_doubtful(store)); // nothing was written over it
+    ck_assert_int_eq(ak_store_update(store, job), 0);
+    ck_assert(!ak_store_is_doubtful(store));
+    ak_job_free(job);
+    ak_store_close(store);
+    free(path);
+    folder_remove(folder);
+}
+END_TEST
 
 START_TEST(commits_are_kept_and_pruned)
 {
@@ -401,6 +433,7 @@ START_TEST(values_that_cannot_be_are_refused)
 END_TEST
 
 AK_TEST_MAIN(AK_CASE(rows_survive_reopening), AK_CASE(rolled_back_is_not_there),
+             AK_CASE(a_write_that_failed_is_doubtful_until_one_succeeds),
              AK_CASE(commits_are_kept_and_pruned), AK_CASE(an_old_version_is_brought_up_to_date),
              AK_CASE(every_older_version_is_brought_up_to_date), AK_CASE(others_are_refused),
              AK_CASE(ten_thousand_rows), AK_CASE(a_damaged_row_hides_no_other),
