@@ -144,6 +144,8 @@ static akssl_status store_ranks(ak_daemon *d, ak_job *job)
     rc = ak_control_save(d, job);
     if (rc < 0)
         job->asked_ranks = asked;
+    else
+        job->growing = job->keeps_ranks = false;
     return rc;
 }
 

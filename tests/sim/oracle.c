@@ -130,6 +130,16 @@ static void check_turn(const sim_account *account)
                    account->id, account->after, ak_job_state_text(known->ended));
 }
 
+// keeps: a job that akssld itself has stopped to give it more cores may find them taken, and goes
+// on with as many ranks as it had.
+static bool keeps(const sim_account *account, const sim_run *run)
+{
+    const ak_job *job = sim_here->d ? ak_jobs_find(&sim_here->d->jobs, run->job) : NULL;
+
+    return job && job->grown > 0 && run->ranks == account->had &&
+           run->ranks < fitting(account->ranks);
+}
+
 void sim_oracle_launched(sim_run *run)
 {
     sim_account *account = sim_oracle_of(run->job);
@@ -148,9 +158,10 @@ void sim_oracle_launched(sim_run *run)
         sim_broken("job %" PRId64 " is launched with %" PRId64 " ranks, and then %" PRId64
                    " cores of %d are in use",
                    run->job, run->ranks, cores_in_use(), sim_here->slots);
-    if (account->ranks >= 0 && run->ranks != fitting(account->ranks))
+    if (account->ranks >= 0 && run->ranks != fitting(account->ranks) && !keeps(account, run))
         sim_broken("job %" PRId64 " is launched with %" PRId64 " ranks, wanted are %" PRId64,
                    run->job, run->ranks, account->ranks);
+    account->had = run->ranks;
     if (account->cancelled)
         sim_broken("job %" PRId64 " is launched after its cancelling was acknowledged", run->job);
     if (account->wish == SIM_WISH_PAUSE)
