@@ -67,6 +67,8 @@ void sim_oracle_told(int64_t job, const char *text, const char *reason, int64_t 
 
     if (!state)
         sim_broken("job %" PRId64 " is told to be '%s'", job, text);
+    if (state == AK_JOB_TIMEOUT && account->resumed && asked_at < account->launched_at)
+        return; // a late answer, of before it went on
     if (account->ended == AK_JOB_TIMEOUT && account->resumed && state != account->ended)
         account->ended = 0; // it goes on
     if (account->ended && state != account->ended && asked_at >= account->ended_at)
@@ -162,6 +164,7 @@ void sim_oracle_launched(sim_run *run)
         sim_broken("job %" PRId64 " is launched with %" PRId64 " ranks, wanted are %" PRId64,
                    run->job, run->ranks, account->ranks);
     account->had = run->ranks;
+    account->launched_at = sim_here->now;
     if (account->cancelled)
         sim_broken("job %" PRId64 " is launched after its cancelling was acknowledged", run->job);
     if (account->wish == SIM_WISH_PAUSE)

@@ -29,6 +29,7 @@ typedef struct sim_account {
     int64_t total, keep;
     int64_t ranks; // that are wanted; 0: as many as fit, -2: not known
     int64_t had;   // ranks of its last run
+    int64_t launched_at;
     int64_t cancelled_at;
     bool cancelled;  // Cancel was acknowledged
     int64_t late_at; // when a wish was heard whose caller had given it up, or made it again
