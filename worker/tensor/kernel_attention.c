@@ -284,8 +284,8 @@ CLONES static void soften_back(const head *h, int64_t count, const float *logs)
         for (; i + LANES <= h->tokens; i += LANES)
             for (int k = 0; k < LANES; k++)
                 sums[k] += x[i + k] * d[i + k];
-        for (; i < h->tokens; i++)
-            sum += x[i] * d[i];
+        for (int k = 0; i + k < h->tokens; k++) // not a sum of its own: kernel_vit.c
+            sums[k] += x[i + k] * d[i + k];
         for (int k = 0; k < LANES; k++)
             sum += sums[k];
         for (i = 0; i < h->tokens; i++)

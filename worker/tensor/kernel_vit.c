@@ -14,37 +14,41 @@ enum { LANES = 16, ROWS = AK_KERNEL_ROWS, PIECE = 16384 };
 
 // ---- layer norm
 
-static inline float total(const float *lanes, float rest)
+// Sums are of LANES sums, to which a row's rest belongs too: a sum of its own would be vectorised
+// for some instruction sets and contracted to multiply-adds for others.
+static inline float total(const float *lanes)
 {
+    float sum = 0;
+
     for (int k = 0; k < LANES; k++)
-        rest += lanes[k];
-    return rest;
+        sum += lanes[k];
+    return sum;
 }
 
 static inline float sum_of(const float *x, int64_t n)
 {
-    float lanes[LANES] = { 0 }, rest = 0;
+    float lanes[LANES] = { 0 };
     int64_t i = 0;
 
     for (; i + LANES <= n; i += LANES)
         for (int k = 0; k < LANES; k++)
             lanes[k] += x[i + k];
-    for (; i < n; i++)
-        rest += x[i];
-    return total(lanes, rest);
+    for (int k = 0; i + k < n; k++)
+        lanes[k] += x[i + k];
+    return total(lanes);
 }
 
 static inline float spread_of(const float *x, float mean, int64_t n)
 {
-    float lanes[LANES] = { 0 }, rest = 0;
+    float lanes[LANES] = { 0 };
     int64_t i = 0;
 
     for (; i + LANES <= n; i += LANES)
         for (int k = 0; k < LANES; k++)
             lanes[k] += (x[i + k] - mean) * (x[i + k] - mean);
-    for (; i < n; i++)
-        rest += (x[i] - mean) * (x[i] - mean);
-    return total(lanes, rest);
+    for (int k = 0; i + k < n; k++)
+        lanes[k] += (x[i + k] - mean) * (x[i + k] - mean);
+    return total(lanes);
 }
 
 CLONES static void layer_norm(float *restrict y, float *restrict stats, const float *restrict x,
@@ -83,21 +87,21 @@ void ak_kernel_layer_norm(float *y, float *stats, const float *x, const float *w
 static inline void row_sums(float sums[2], const float *dy, const float *x, const float *w,
                             float mean, float inverse, int64_t n)
 {
-    float s[LANES] = { 0 }, q[LANES] = { 0 }, rest = 0, rest_q = 0;
+    float s[LANES] = { 0 }, q[LANES] = { 0 };
     int64_t i = 0;
 
     for (; i + LANES <= n; i += LANES)
         for (int k = 0; k < LANES; k++)
             s[k] += w[i + k] * dy[i + k];
-    for (; i < n; i++)
-        rest += w[i] * dy[i];
+    for (int k = 0; i + k < n; k++)
+        s[k] += w[i + k] * dy[i + k];
     for (i = 0; i + LANES <= n; i += LANES)
         for (int k = 0; k < LANES; k++)
             q[k] += w[i + k] * dy[i + k] * ((x[i + k] - mean) * inverse);
-    for (; i < n; i++)
-        rest_q += w[i] * dy[i] * ((x[i] - mean) * inverse);
-    sums[0] = total(s, rest);
-    sums[1] = total(q, rest_q);
+    for (int k = 0; i + k < n; k++)
+        q[k] += w[i + k] * dy[i + k] * ((x[i + k] - mean) * inverse);
+    sums[0] = total(s);
+    sums[1] = total(q);
 }
 
 // dx = inverse (w dy - mean(w dy) - xhat mean(w dy xhat)).
