@@ -6,6 +6,7 @@
 
 #include "proto/base/alloc.h"
 #include "proto/base/error.h"
+#include "proto/base/mapped.h"
 #include "worker/command/command.h"
 
 #define AK_COMMAND(name) extern const ak_command ak_command_##name;
@@ -138,6 +139,7 @@ out:
 
 int main(int argc, char **argv)
 {
+    ak_mapped_guard(); // before MPI, which takes a SIGBUS that nobody has
     if (argc > 1 && strcmp(argv[1], "--version") == 0)
         return printf("akssl-worker %s\n", AKSSL_VERSION) < 0;
     if (argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0)) {

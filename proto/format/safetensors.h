@@ -48,8 +48,8 @@ typedef struct ak_safetensors ak_safetensors;
 akssl_status ak_safetensors_open(ak_safetensors **out, const char *path) AKSSL_MUST_CHECK;
 
 // ak_safetensors_load is the same with the file read into memory: a part of it that cannot be read
-// is ERR_IO, where that of a mapped file ends the process with SIGBUS.  One of more than `most`
-// bytes is ERR_CORRUPT.  ERR_NO_MEMORY.
+// is ERR_IO, where that of a mapped file ends the process (proto/base/mapped.h).  One of more than
+// `most` bytes is ERR_CORRUPT.  ERR_NO_MEMORY.
 akssl_status ak_safetensors_load(ak_safetensors **out, const char *path,
                                  size_t most) AKSSL_MUST_CHECK;
 void ak_safetensors_close(ak_safetensors *file); // NULL-safe
