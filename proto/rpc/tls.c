@@ -11,7 +11,9 @@
 
 #include <grpc/grpc_security.h>
 #include <openssl/err.h>
+#include <openssl/pem.h>
 #include <openssl/ssl.h>
+#include <openssl/x509.h>
 
 #include "proto/base/error.h"
 #include "proto/base/str.h"
@@ -146,6 +148,42 @@ akssl_status ak_tls_serve(SSL_CTX **out, const ak_tls *tls)
 
 // ---- calling
 
+// gRPC takes any text, and then finds no address to call: what cannot be is refused here.
+static akssl_status check_ca(const char *path, const ak_str *pem)
+{
+    BIO *text = BIO_new_mem_buf(pem->text, (int)pem->length);
+    X509 *first = PEM_read_bio_X509_AUX(text, NULL, NULL, NULL);
+    akssl_status rc = AKSSL_OK;
+
+    if (!first)
+        rc =
+            ak_fail(AKSSL_ERR_INVALID,
+                    "CA '%s' has no certificate that can be read: give akssld's own, tls/ca.crt in "
+                    "its state folder",
+                    path);
+    X509_free(first);
+    BIO_free(text);
+    return rc;
+}
+
+static akssl_status check_pair(const ak_tls *tls, const ak_str *certificate, const ak_str *key)
+{
+    BIO *texts[2] = { BIO_new_mem_buf(certificate->text, (int)certificate->length),
+                      BIO_new_mem_buf(key->text, (int)key->length) };
+    X509 *x509 = PEM_read_bio_X509_AUX(texts[0], NULL, NULL, NULL);
+    EVP_PKEY *own = PEM_read_bio_PrivateKey(texts[1], NULL, NULL, (void *)""); // asks nobody
+    akssl_status rc = AKSSL_OK;
+
+    if (!x509 || !own || X509_check_private_key(x509, own) != 1)
+        rc = ak_fail(AKSSL_ERR_INVALID, "certificate '%s' and key '%s' do not fit", //
+                     tls->certificate, tls->key);
+    EVP_PKEY_free(own);
+    X509_free(x509);
+    BIO_free(texts[0]);
+    BIO_free(texts[1]);
+    return rc;
+}
+
 akssl_status ak_tls_call(grpc_channel_credentials **out, const ak_tls *tls)
 {
     ak_str ca = AK_STR_INIT, certificate = AK_STR_INIT, key = AK_STR_INIT;
@@ -161,13 +199,17 @@ akssl_status ak_tls_call(grpc_channel_credentials **out, const ak_tls *tls)
         rc = read_pem(tls->certificate, false, &certificate);
     if (rc == AKSSL_OK && given(tls->key))
         rc = read_pem(tls->key, true, &key);
+    if (rc == AKSSL_OK && ca.text)
+        rc = check_ca(tls->ca, &ca);
+    if (rc == AKSSL_OK && key.text)
+        rc = check_pair(tls, &certificate, &key);
     if (rc == AKSSL_OK) {
         pair = (grpc_ssl_pem_key_cert_pair){ key.text, certificate.text };
         *out = grpc_ssl_credentials_create(ca.text, key.text ? &pair : NULL, NULL, NULL);
         if (!*out)
-            rc = ak_fail(AKSSL_ERR_INVALID, "certificate '%s' and key '%s' do not fit", //
-                         tls->certificate, tls->key);
+            rc = ak_fail(AKSSL_ERR_INTERNAL, "gRPC makes no credentials of what TLS was given");
     }
+    ERR_clear_error(); // gRPC reads this thread's too
     ak_str_fini(&ca);
     ak_str_fini(&certificate);
     ak_str_fini(&key);

@@ -24,6 +24,7 @@ struct grpc_channel_credentials;
 akssl_status ak_tls_serve(struct ssl_ctx_st **out, const ak_tls *tls) AKSSL_MUST_CHECK;
 
 // ak_tls_call makes a caller's credentials; release them with grpc_channel_credentials_release.
+// ERR_INVALID: no certificate in ca, or a key that does not fit the certificate.
 akssl_status ak_tls_call(struct grpc_channel_credentials **out, const ak_tls *tls) AKSSL_MUST_CHECK;
 
 #endif

@@ -131,6 +131,48 @@ static akssl_status ask(const fixture *f, const char *ca, const char *token)
     return rc;
 }
 
+static akssl_status open_with(const char *ca, const char *certificate, const char *key)
+{
+    ak_channel *channel = NULL;
+    akssl_status rc = ak_channel_open_with(
+        &channel,
+        &(ak_channel_options){ .address = "127.0.0.1:1", .tls = { ca, certificate, key, false } });
+
+    ak_channel_close(channel);
+    return rc;
+}
+
+// Nobody is called with what cannot be: gRPC would tell of an empty list of addresses.
+START_TEST(a_callers_files_are_checked)
+{
+    static const char torn[] = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n";
+    char folder[] = "/tmp/akssl-gate-XXXXXX", crt[64], key[64], bad[64], command[256];
+    FILE *file;
+
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+    snprintf(crt, sizeof crt, "%s/crt", folder);
+    snprintf(key, sizeof key, "%s/key", folder);
+    snprintf(bad, sizeof bad, "%s/bad", folder);
+    make_certificate(folder);
+    file = fopen(bad, "w");
+    ck_assert(file && fputs(torn, file) >= 0 && fclose(file) == 0 && chmod(bad, 0600) == 0);
+    ck_assert_int_eq(open_with(crt, crt, key), 0);
+    ck_assert_int_eq(open_with(crt, NULL, NULL), 0);
+    ck_assert_int_eq(open_with(bad, NULL, NULL), AKSSL_ERR_INVALID);
+    ck_assert_msg(strstr(ak_error_text(), bad) && !strstr(ak_error_text(), "(null)"), "%s",
+                  ak_error_text());
+    ck_assert_int_eq(open_with(key, NULL, NULL), AKSSL_ERR_INVALID);
+    ck_assert_int_eq(open_with(crt, bad, key), AKSSL_ERR_INVALID);
+    ck_assert_int_eq(open_with(crt, crt, bad), AKSSL_ERR_INVALID);
+    ck_assert_int_eq(rename(key, bad), 0);
+    make_certificate(folder);
+    ck_assert_int_eq(open_with(crt, crt, bad), AKSSL_ERR_INVALID); // another's key
+    ck_assert_msg(strstr(ak_error_text(), "do not fit") != NULL, "%s", ak_error_text());
+    snprintf(command, sizeof command, "rm -r %s", folder);
+    ck_assert_int_eq(system(command), 0);
+}
+END_TEST
+
 static int connect_tcp(const fixture *f)
 {
     struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons((uint16_t)f->port) };
@@ -368,4 +410,4 @@ END_TEST
 AK_TEST_MAIN(AK_CASE(a_call_by_tls), AK_CASE(other_protocols_are_dropped),
              AK_CASE(strangers_are_shown_out), AK_CASE(a_crowd_does_not_shut_others_out),
              AK_CASE(too_much_is_refused), AK_CASE(a_message_that_is_cut_off),
-             AK_CASE(a_slow_reader_is_given_up))
+             AK_CASE(a_slow_reader_is_given_up), AK_CASE(a_callers_files_are_checked))
