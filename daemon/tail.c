@@ -127,6 +127,7 @@ static void on_timer(uv_timer_t *timer)
 
 void ak_tails_add(ak_tails *t, ak_call *call, const char *path, int64_t job, bool follow)
 {
+    Akssl__V1__Chunk nothing = AKSSL__V1__CHUNK__INIT;
     tail *one = ak_alloc(1, sizeof *one);
 
     *one = (tail){ .next = t->first,
@@ -137,6 +138,8 @@ void ak_tails_add(ak_tails *t, ak_call *call, const char *path, int64_t job, boo
                    .follow = follow };
     t->first = one;
     ak_call_set_user(call, one);
+    if (follow) // a log may stay empty for long: this says that it is followed
+        one->full = ak_call_send(call, &nothing.base);
     uv_timer_start(t->timer, on_timer, 0, 0);
 }
 
