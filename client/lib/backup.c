@@ -119,7 +119,7 @@ static akssl_status receive(backup *b, const akssl_client *client, ak_stream *st
 
     do {
         message = NULL;
-        rc = ak_client_unreachable(client, ak_stream_receive(stream, timeout_ms, &message));
+        rc = ak_client_judge(client, ak_stream_receive(stream, timeout_ms, &message));
         if (rc >= 0 && message)
             rc = take(b, (const Akssl__V1__BackupPiece *)message);
         if (message)
@@ -172,7 +172,7 @@ static akssl_status fetch(backup *b, akssl_client *client, const char *folder)
     akssl_status rc;
 
     rc = ak_stream_open(&stream, client->channel, AK_RPC_backup, &request.base, 0);
-    rc = rc < 0 ? ak_client_unreachable(client, rc) : receive(b, client, stream);
+    rc = rc < 0 ? ak_client_judge(client, rc) : receive(b, client, stream);
     if (rc >= 0)
         rc = keep(b, folder);
     ak_stream_free(stream);

@@ -40,8 +40,12 @@ void akssl_client_set_patience(akssl_client *client, int64_t milliseconds)
     client->patience_ms = milliseconds > 0 ? milliseconds : 0;
 }
 
-akssl_status ak_client_unreachable(const akssl_client *client, akssl_status rc)
+akssl_status ak_client_judge(const akssl_client *client, akssl_status rc)
 {
+    if (rc == AKSSL_ERR_UNAVAILABLE && ak_error_told())
+        return AKSSL_ERR_STATE;
+    if (rc == AKSSL_ERR_DEADLINE && ak_error_told())
+        return AKSSL_ERR_LIMIT;
     if (rc != AKSSL_ERR_UNAVAILABLE ||
         ak_address_kind_of(akssl_client_server(client), NULL) != AK_ADDRESS_UNIX)
         return rc;
@@ -56,7 +60,7 @@ akssl_status ak_client_call(akssl_client *client, ak_rpc_id rpc, const ProtobufC
 {
     akssl_status rc = ak_channel_call(client->channel, rpc, request, client->timeout_ms, reply);
 
-    return ak_client_unreachable(client, rc);
+    return ak_client_judge(client, rc);
 }
 
 // ---- submit
@@ -239,7 +243,7 @@ akssl_status akssl_client_find(akssl_client *client, const akssl_query *query, a
     request.has_before = query->before > 0;
     request.before = query->before;
     rc = ak_client_call(client, AK_RPC_list, &request.base, &reply);
-    if (rc == AKSSL_ERR_LIMIT)
+    if (rc == AKSSL_ERR_LIMIT && !ak_error_told()) // the answer was too long
         return ak_wrap(rc, "list: ask for fewer jobs at a time");
     if (rc >= 0)
         *out = take_list((Akssl__V1__ListReply *)reply);

@@ -6,7 +6,8 @@
 //        +--- a message again: BACK ------- a try every half second, -------------+
 //                                           for as long as the patience lasts
 //
-// A daemon that was never reached is a failure at once: the caller has named the wrong one.
+// A daemon that was never reached is a failure at once: the caller has named the wrong one.  So is
+// one that answers UNAVAILABLE before that, since it stops; later it counts as lost.
 // Each further try has a channel of its own, so that no back-off of an old one delays it.
 
 #include <inttypes.h>
@@ -109,16 +110,19 @@ static akssl_status lost(run *r)
     int64_t patience = f->client->patience_ms;
     akssl_status rc;
 
-    if (!r->heard || patience == 0)
-        return ak_client_unreachable(f->client, AKSSL_ERR_UNAVAILABLE);
+    if (!r->heard || patience == 0) {
+        rc = ak_client_judge(f->client, AKSSL_ERR_UNAVAILABLE);
+        return r->heard ? AKSSL_ERR_UNAVAILABLE : rc;
+    }
     if (!r->lost_ns) {
         r->lost_ns = ak_clock_ns();
         rc = f->event(f->self, AKSSL_EVENT_LOST, ak_error_text());
         if (rc < 0)
             return rc;
     } else if (ak_clock_ns() - r->lost_ns > patience * 1000000) {
-        return ak_wrap(ak_client_unreachable(f->client, AKSSL_ERR_UNAVAILABLE),
-                       "lost the daemon for over %" PRId64 " s", patience / 1000);
+        ak_client_judge(f->client, AKSSL_ERR_UNAVAILABLE);
+        return ak_wrap(AKSSL_ERR_UNAVAILABLE, "lost the daemon for over %" PRId64 " s",
+                       patience / 1000);
     }
     for (int i = 0; i < RETRY_TICKS; i++) {
         nanosleep(&(struct timespec){ .tv_nsec = TICK_MS * 1000000L }, NULL);

@@ -38,9 +38,10 @@ akssl_status ak_client_channel(const akssl_client *client, const char *address,
 akssl_status ak_client_call(akssl_client *client, ak_rpc_id rpc, const ProtobufCMessage *request,
                             ProtobufCMessage **reply) AKSSL_MUST_CHECK;
 
-// ak_client_unreachable rewrites the sentence of an ERR_UNAVAILABLE so that it says what to do;
-// returns rc, whatever it is.
-akssl_status ak_client_unreachable(const akssl_client *client, akssl_status rc);
+// ak_client_judge gives rc, or what it is for the library's callers: the ERR_UNAVAILABLE or
+// ERR_DEADLINE that a daemon answers with is its judgement, ERR_STATE or ERR_LIMIT; where none was
+// reached, the sentence of an ERR_UNAVAILABLE says what to do.
+akssl_status ak_client_judge(const akssl_client *client, akssl_status rc);
 
 // ak_client_write writes all of it to a file; path is for the sentence (save.c).
 akssl_status ak_client_write(int fd, const char *path, const uint8_t *bytes,

@@ -75,7 +75,7 @@ static akssl_status receive(save *s, const akssl_client *client, ak_stream *stre
         ProtobufCMessage *message = NULL;
         const Akssl__V1__StatePiece *piece;
 
-        rc = ak_client_unreachable(client, ak_stream_receive(stream, s->wait_ms, &message));
+        rc = ak_client_judge(client, ak_stream_receive(stream, s->wait_ms, &message));
         if (rc < 0 || !message)
             break;
         piece = (const Akssl__V1__StatePiece *)message;
@@ -106,7 +106,7 @@ static akssl_status fetch(akssl_client *client, ak_rpc_id rpc, const ProtobufCMe
 
     ak_str_format(&s.part, "%s.part", path);
     rc = ak_stream_open(&stream, client->channel, rpc, request, 0);
-    rc = rc < 0 ? ak_client_unreachable(client, rc) : receive(&s, client, stream);
+    rc = rc < 0 ? ak_client_judge(client, rc) : receive(&s, client, stream);
     if (rc >= 0)
         rc = keep(&s);
     ak_stream_free(stream);

@@ -52,7 +52,7 @@ akssl_status akssl_client_verify(akssl_client *client, int64_t id, akssl_commit_
     rc = ak_channel_call(client->channel, AK_RPC_verify, &request.base, timeout_ms, &reply);
     if (rc >= 0)
         *out = take_list((Akssl__V1__VerifyReply *)reply);
-    return ak_client_unreachable(client, rc);
+    return ak_client_judge(client, rc);
 }
 
 void akssl_commit_list_free(akssl_commit_list *list)

@@ -3,10 +3,11 @@
 // Every call that fails leaves its sentence in akssl_last_error() and its outputs untouched.
 // ERR_UNAVAILABLE means that no daemon could be reached, ERR_DEADLINE that it did not answer in
 // time; the other codes are the daemon's own judgement (ERR_INVALID of what was asked for,
-// ERR_NOT_FOUND of a job, ERR_STATE of what it is doing, ERR_PERMISSION and ERR_UNAUTHENTICATED of
-// who asks, ERR_LIMIT, and ERR_IO or ERR_NO_SPACE of its disk).  Each call but watch, wait, logs,
-// save_state, export and verify blocks its thread for the timeout at most.  A client may be used by
-// several threads at once, but for open, close and the two set calls.
+// ERR_NOT_FOUND of a job, ERR_STATE of what it is doing, such as to stop, ERR_PERMISSION and
+// ERR_UNAUTHENTICATED of who asks, ERR_LIMIT of what is too much or takes it too long, and ERR_IO
+// or ERR_NO_SPACE of its disk).  Each call but watch, wait, logs, save_state, export and verify
+// blocks its thread for the timeout at most.  A client may be used by several threads at once, but
+// for open, close and the two set calls.
 
 #ifndef AKSSL_CLIENT_H
 #define AKSSL_CLIENT_H

@@ -10,6 +10,7 @@
 enum { SENTENCE = 1024 };
 
 static _Thread_local char sentence[SENTENCE];
+static _Thread_local bool told;
 
 const char *akssl_strstatus(akssl_status status)
 {
@@ -44,7 +45,20 @@ akssl_status ak_fail(akssl_status code, const char *format, ...)
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
     memcpy(sentence, text, sizeof text);
+    told = false;
     return code;
+}
+
+akssl_status ak_fail_told(akssl_status code, const char *answer)
+{
+    code = ak_fail(code, "%s", answer);
+    told = true;
+    return code;
+}
+
+bool ak_error_told(void)
+{
+    return told;
 }
 
 akssl_status ak_wrap(akssl_status code, const char *format, ...)

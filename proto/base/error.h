@@ -17,6 +17,13 @@ akssl_status ak_fail(akssl_status code, const char *format, ...)
 akssl_status ak_wrap(akssl_status code, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
+// ak_fail_told is ak_fail with a sentence that came over the wire: the other side is there, and
+// this is its answer.
+akssl_status ak_fail_told(akssl_status code, const char *answer);
+
+// ak_error_told says whether this thread's last failure is such an answer; ak_wrap leaves it one.
+bool ak_error_told(void);
+
 // ak_fail_errno is ak_fail with ": <text of errno>" behind it; the code follows from errno
 // (ENOENT: NOT_FOUND, ENOSPC and EDQUOT: NO_SPACE, EACCES and EPERM: PERMISSION, EEXIST: EXISTS,
 // ENOMEM: NO_MEMORY, EMFILE and ENFILE: LIMIT, EROFS and else: IO).

@@ -343,7 +343,8 @@ static akssl_status start(call *c, const grpc_op *ops, size_t count, void *tag)
     return AKSSL_OK;
 }
 
-// The server's own status, when it sent one: gRPC's codes are fewer.
+// The server's own status, when it sent one: gRPC's codes are fewer, and some of them gRPC gives
+// itself, without the trailer.
 static akssl_status told_status(const call *c)
 {
     akssl_status status = AKSSL_OK;
@@ -354,6 +355,7 @@ static akssl_status told_status(const call *c)
         if (grpc_slice_str_cmp(c->trailers.metadata[i].key, AK_RPC_STATUS_KEY) != 0)
             continue;
         text = ak_codec_text(c->trailers.metadata[i].value);
+        status = ak_rpc_status_from_grpc((int)c->code); // a newer server's may be none of ours
         for (int n = AKSSL_ERR_UNAUTHENTICATED; n < 0; n++)
             if (atoi(text) == n)
                 status = (akssl_status)n;
@@ -403,7 +405,7 @@ static akssl_status outcome(const call *c)
     text = ak_codec_text(c->sentence);
     sentence = text[0] ? text : "no reason was given: see akssld's log";
     if (status < 0) {
-        ak_fail(status, "%s", sentence);
+        ak_fail_told(status, sentence);
     } else if (c->code == GRPC_STATUS_UNAVAILABLE || c->code == GRPC_STATUS_CANCELLED) {
         status = unreachable(c, sentence);
     } else if (c->code == GRPC_STATUS_DEADLINE_EXCEEDED) {
@@ -524,7 +526,7 @@ static akssl_status ended(ak_stream *s, int64_t timeout_ms)
     else
         rc = outcome(&s->call);
     if (rc == AKSSL_ERR_DEADLINE) // the server's; ours says that the stream goes on
-        rc = ak_fail(AKSSL_ERR_CANCELLED, "%s", ak_error_text());
+        rc = AKSSL_ERR_CANCELLED;
     pthread_mutex_unlock(&s->lock);
     return rc;
 }

@@ -48,7 +48,8 @@ akssl_status ak_channel_connect(ak_channel *channel, int64_t timeout_ms) AKSSL_M
 // protobuf_c_message_free_unpacked(reply, NULL).  Fails with the server's status and sentence,
 // ERR_UNAVAILABLE when nothing listens, ERR_DEADLINE after timeout_ms (at least 1), ERR_LIMIT for a
 // request over AK_RPC_MAX_MESSAGE.  A server that is going away (gRPC CANCELLED or UNAVAILABLE at
-// shutdown) reads as ERR_UNAVAILABLE.
+// shutdown) reads as ERR_UNAVAILABLE.  ak_error_told tells a server's own ERR_UNAVAILABLE or
+// ERR_DEADLINE, which has its trailer, from gRPC's.
 akssl_status ak_channel_call(ak_channel *channel, ak_rpc_id rpc, const ProtobufCMessage *request,
                              int64_t timeout_ms, ProtobufCMessage **reply) AKSSL_MUST_CHECK;
 

@@ -52,8 +52,10 @@ typedef struct lab {
     pthread_mutex_t lock; // of what follows
     lab_job jobs[LAB_JOBS];
     int job_count;
-    int watches;    // streams opened so far
-    bool end_early; // end every stream with OK at once, as no daemon should
+    int watches;          // streams opened so far
+    bool end_early;       // end every stream with OK at once, as no daemon should
+    akssl_status refuses; // every call, by the sentence beside it; 0: none
+    const char *refusal;
 } lab;
 
 static inline void lab_sleep(int milliseconds)
@@ -422,6 +424,11 @@ static inline void lab_started(void *ctx, ak_call *call, ak_rpc_id rpc,
     lab *l = ctx;
 
     pthread_mutex_lock(&l->lock);
+    if (l->refuses) {
+        ak_call_fail(call, l->refuses, l->refusal);
+        pthread_mutex_unlock(&l->lock);
+        return;
+    }
     switch (rpc) {
     case AK_RPC_submit:
         lab_submit(l, call, (const Akssl__V1__SubmitRequest *)request);
@@ -549,6 +556,15 @@ static inline void lab_move(lab *l, int64_t id, const char *state, int64_t step)
     l->jobs[id - 1].total_steps = 200;
     l->jobs[id - 1].loss = 4.25;
     l->jobs[id - 1].version++;
+    pthread_mutex_unlock(&l->lock);
+}
+
+// lab_refuse has every call from now on fail so, or, with 0, no more.
+static inline void lab_refuse(lab *l, akssl_status status, const char *sentence)
+{
+    pthread_mutex_lock(&l->lock);
+    l->refuses = status;
+    l->refusal = sentence;
     pthread_mutex_unlock(&l->lock);
 }
 

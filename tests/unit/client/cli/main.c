@@ -208,6 +208,32 @@ START_TEST(no_daemon_is_3)
 }
 END_TEST
 
+START_TEST(a_refusal_is_1)
+{
+    static const char *const args[][3] = {
+        { "submit" },      { "list" },      { "top" },         { "show", "1" },
+        { "watch", "1" },  { "wait", "1" }, { "logs", "1" },   { "logs", "-f", "1" },
+        { "cancel", "1" }, { "catalogue" }, { "verify", "1" }, { "state", "1" },
+    };
+    static const akssl_status refusals[] = { AKSSL_ERR_UNAVAILABLE, AKSSL_ERR_DEADLINE };
+    ran r;
+    lab l;
+
+    lab_init(&l);
+    lab_start(&l);
+    for (size_t i = 0; i < 2 * sizeof args / sizeof *args; i++) {
+        const char *const *words = args[i / 2];
+
+        lab_refuse(&l, refusals[i % 2], "akssld says why");
+        run(&l, &r, (const char *const[]){ "akssl-client", words[0], words[1], words[2], NULL });
+        ck_assert_msg(r.code == 1, "%s ended with %d: %s", words[0], r.code, r.err);
+        ck_assert_str_eq(r.err, "akssl-client: akssld says why\n");
+    }
+    lab_stop(&l);
+    lab_fini(&l);
+}
+END_TEST
+
 START_TEST(helps)
 {
     ran r;
@@ -752,8 +778,8 @@ START_TEST(draws_a_bar)
 }
 END_TEST
 
-AK_TEST_MAIN(AK_CASE(usage_is_2), AK_CASE(no_daemon_is_3), AK_CASE(helps), AK_CASE(submits),
-             AK_CASE(asks), AK_CASE(verifies), AK_CASE(prints_logs), AK_CASE(waits),
-             AK_CASE(submits_and_follows), AK_CASE(watches_in_lines), AK_CASE(watches_warnings),
-             AK_CASE(watches_in_json), AK_CASE(outlives_the_daemon),
+AK_TEST_MAIN(AK_CASE(usage_is_2), AK_CASE(no_daemon_is_3), AK_CASE(a_refusal_is_1), AK_CASE(helps),
+             AK_CASE(submits), AK_CASE(asks), AK_CASE(verifies), AK_CASE(prints_logs),
+             AK_CASE(waits), AK_CASE(submits_and_follows), AK_CASE(watches_in_lines),
+             AK_CASE(watches_warnings), AK_CASE(watches_in_json), AK_CASE(outlives_the_daemon),
              AK_CASE(interrupt_leaves_the_job), AK_CASE(draws_a_bar))

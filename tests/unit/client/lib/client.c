@@ -252,6 +252,37 @@ START_TEST(says_what_to_do_without_a_daemon)
 }
 END_TEST
 
+// What a living daemon says of itself is its judgement: no other one is to be started.
+START_TEST(keeps_a_daemons_own_refusal)
+{
+    static const char late[] = "the check of the spec took over 20 s",
+                      stops[] = "akssld is stopping: try again later";
+    akssl_job_list *list = NULL;
+    akssl_job *job = NULL;
+    lab l;
+    akssl_client *client = open_lab(&l);
+
+    lab_add(&l, "RUNNING");
+    lab_refuse(&l, AKSSL_ERR_UNAVAILABLE, stops);
+    ck_assert_int_eq(akssl_client_show(client, 1, &job), AKSSL_ERR_STATE);
+    ck_assert_str_eq(akssl_last_error(), stops);
+    ck_assert_int_eq(akssl_client_watch(client, 1, NULL, NULL, NULL), AKSSL_ERR_STATE);
+    ck_assert_str_eq(akssl_last_error(), stops);
+    ck_assert_int_eq(akssl_client_save_state(client, 1, "/nonesuch/x", NULL), AKSSL_ERR_STATE);
+    ck_assert_str_eq(akssl_last_error(), stops);
+    lab_refuse(&l, AKSSL_ERR_DEADLINE, late);
+    ck_assert_int_eq(akssl_client_show(client, 1, &job), AKSSL_ERR_LIMIT);
+    ck_assert_str_eq(akssl_last_error(), late);
+    lab_refuse(&l, AKSSL_ERR_LIMIT, "alice makes over 50 calls a second: slow down");
+    ck_assert_int_eq(akssl_client_list(client, NULL, 0, 0, &list), AKSSL_ERR_LIMIT);
+    ck_assert_str_eq(akssl_last_error(), "alice makes over 50 calls a second: slow down");
+    lab_refuse(&l, AKSSL_OK, NULL);
+    ck_assert_int_eq(akssl_client_show(client, 1, &job), 0);
+    akssl_job_free(job);
+    close_lab(&l, client);
+}
+END_TEST
+
 START_TEST(finds_the_default_server)
 {
     char folder[128], path[300];
@@ -308,5 +339,5 @@ END_TEST
 
 AK_TEST_MAIN(AK_CASE(submits), AK_CASE(lists_shows_cancels), AK_CASE(gives_curves),
              AK_CASE(describes_state_and_catalogue), AK_CASE(gives_up_in_time),
-             AK_CASE(says_what_to_do_without_a_daemon), AK_CASE(finds_the_default_server),
-             AK_CASE(knows_states_and_version))
+             AK_CASE(says_what_to_do_without_a_daemon), AK_CASE(keeps_a_daemons_own_refusal),
+             AK_CASE(finds_the_default_server), AK_CASE(knows_states_and_version))

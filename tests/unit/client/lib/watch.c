@@ -153,6 +153,43 @@ START_TEST(loses_patience)
 }
 END_TEST
 
+// One that is stopping, or starting, and says so counts as lost.
+START_TEST(outlives_a_daemon_that_refuses)
+{
+    watching w;
+    lab l;
+
+    begin(&l, &w);
+    pthread_create(&w.thread, NULL, watch_job, &w);
+    await(&w.seen.jobs, 1);
+    lab_stop(&l);
+    lab_refuse(&l, AKSSL_ERR_UNAVAILABLE, "akssld is stopping");
+    lab_start(&l);
+    lab_sleep(1500);
+    lab_refuse(&l, AKSSL_OK, NULL);
+    await(&w.seen.jobs, 2);
+    lab_move(&l, 1, "SUCCEEDED", 200);
+    pthread_join(w.thread, NULL);
+    ck_assert_msg(w.rc == 0, "%s", w.error);
+    ck_assert(w.seen.lost == 1 && w.seen.back == 1);
+    lab_stop(&l);
+    end(&l, &w);
+
+    begin(&l, &w);
+    akssl_client_set_patience(w.client, 1000);
+    pthread_create(&w.thread, NULL, watch_job, &w);
+    await(&w.seen.jobs, 1);
+    lab_stop(&l);
+    lab_refuse(&l, AKSSL_ERR_UNAVAILABLE, "akssld is stopping");
+    lab_start(&l);
+    pthread_join(w.thread, NULL);
+    ck_assert_int_eq(w.rc, AKSSL_ERR_UNAVAILABLE);
+    ck_assert_str_eq(w.error, "lost the daemon for over 1 s: akssld is stopping");
+    lab_stop(&l);
+    end(&l, &w);
+}
+END_TEST
+
 START_TEST(distrusts_an_early_end)
 {
     watching w;
@@ -292,5 +329,6 @@ START_TEST(follows_a_log_over_a_restart)
 END_TEST
 
 AK_TEST_MAIN(AK_CASE(follows_to_the_end), AK_CASE(outlives_the_daemon), AK_CASE(loses_patience),
-             AK_CASE(distrusts_an_early_end), AK_CASE(stops_when_told), AK_CASE(waits),
-             AK_CASE(reads_a_log), AK_CASE(follows_a_log_over_a_restart))
+             AK_CASE(outlives_a_daemon_that_refuses), AK_CASE(distrusts_an_early_end),
+             AK_CASE(stops_when_told), AK_CASE(waits), AK_CASE(reads_a_log),
+             AK_CASE(follows_a_log_over_a_restart))

@@ -1,4 +1,5 @@
-// tests/unit/proto/base/error.c -- tests proto/base/error.c: what an errno means for a job.
+// tests/unit/proto/base/error.c -- tests proto/base/error.c: what an errno means for a job,
+// and who has failed.
 
 #include "proto/base/error.h"
 
@@ -43,4 +44,17 @@ START_TEST(a_job_waits_for_a_disk)
 }
 END_TEST
 
-AK_TEST_MAIN(AK_CASE(codes_of_errno), AK_CASE(a_job_waits_for_a_disk))
+START_TEST(an_answer_is_known_as_one)
+{
+    ck_assert_int_eq(ak_fail_told(AKSSL_ERR_UNAVAILABLE, "stopping: 100%"), AKSSL_ERR_UNAVAILABLE);
+    ck_assert_str_eq(ak_error_text(), "stopping: 100%");
+    ck_assert(ak_error_told());
+    ck_assert_int_eq(ak_wrap(AKSSL_ERR_UNAVAILABLE, "watch"), AKSSL_ERR_UNAVAILABLE);
+    ck_assert(ak_error_told());
+    ck_assert_int_eq(ak_fail(AKSSL_ERR_UNAVAILABLE, "nobody is there"), AKSSL_ERR_UNAVAILABLE);
+    ck_assert(!ak_error_told());
+}
+END_TEST
+
+AK_TEST_MAIN(AK_CASE(codes_of_errno), AK_CASE(a_job_waits_for_a_disk),
+             AK_CASE(an_answer_is_known_as_one))

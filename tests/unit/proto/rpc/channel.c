@@ -9,7 +9,7 @@
 #include "proto/rpc/channel.h"
 #include "tests/unit/proto/rpc/serve.h"
 
-enum { HANG = 1000, MISSING = 404, LATE = 408, FULL_DISK = 507, SILENT = 500 };
+enum { HANG = 1000, MISSING = 404, LATE = 408, FULL_DISK = 507, SILENT = 500, STOPS = 503 };
 
 typedef struct seen {
     atomic_int started, ended, cancelled, received, closed_side;
@@ -29,6 +29,10 @@ static void show(ak_call *call, int64_t id)
         ak_call_fail(call, AKSSL_ERR_NO_SPACE, "commit 507: the disk is full: caf\xc3\xa9 100%");
     else if (id == SILENT)
         ak_call_fail(call, AKSSL_ERR_STATE, "");
+    else if (id == STOPS)
+        ak_call_fail(call, AKSSL_ERR_UNAVAILABLE, "akssld is stopping");
+    else if (id == LATE)
+        ak_call_fail(call, AKSSL_ERR_DEADLINE, "job 408: no more time");
     else if (id != HANG)
         ak_call_reply(call, &job.base);
 }
@@ -202,6 +206,28 @@ START_TEST(a_failure_keeps_status_and_sentence)
 }
 END_TEST
 
+// A server that is there and says so is not one that cannot be reached.
+START_TEST(an_answer_is_told_from_a_lost_connection)
+{
+    fixture f;
+    int64_t id;
+
+    begin(&f);
+    ck_assert_int_eq(ask(f.channel, STOPS, 10000, &id), AKSSL_ERR_UNAVAILABLE);
+    ck_assert_str_eq(ak_error_text(), "akssld is stopping");
+    ck_assert(ak_error_told());
+    ck_assert_int_eq(ask(f.channel, LATE, 10000, &id), AKSSL_ERR_DEADLINE);
+    ck_assert(ak_error_told());
+    ck_assert_int_eq(ask(f.channel, HANG, 200, &id), AKSSL_ERR_DEADLINE);
+    ck_assert(!ak_error_told());
+    serve_stop(&f.serve, 0);
+    ck_assert_int_eq(ask(f.channel, 1, 10000, &id), AKSSL_ERR_UNAVAILABLE);
+    ck_assert(!ak_error_told());
+    serve_start(&f.serve, &events, &f.seen);
+    finish(&f);
+}
+END_TEST
+
 START_TEST(a_deadline_ends_the_call_on_both_sides)
 {
     fixture f;
@@ -261,6 +287,7 @@ START_TEST(a_stream_that_the_server_ends_for_time_has_ended)
     for (int i = 0; i < 2; i++) {
         ck_assert_int_eq(ak_stream_receive(stream, 10000, &message), AKSSL_ERR_CANCELLED);
         ck_assert_str_eq(ak_error_text(), "job 408: no more time");
+        ck_assert(ak_error_told());
     }
     ak_stream_free(stream);
     finish(&f);
@@ -525,6 +552,7 @@ START_TEST(too_large_a_message_is_not_sent)
 END_TEST
 
 AK_TEST_MAIN(AK_CASE(calls_and_answers), AK_CASE(a_failure_keeps_status_and_sentence),
+             AK_CASE(an_answer_is_told_from_a_lost_connection),
              AK_CASE(a_deadline_ends_the_call_on_both_sides), AK_CASE(streams_in_order_to_the_end),
              AK_CASE(a_stream_that_the_server_ends_for_time_has_ended),
              AK_CASE(a_silent_stream_times_out_and_goes_on),
