@@ -171,6 +171,7 @@ static akssl_status fetch(backup *b, akssl_client *client, const char *folder)
     ak_stream *stream = NULL;
     akssl_status rc;
 
+    ak_client_revive(client);
     rc = ak_stream_open(&stream, client->channel, AK_RPC_backup, &request.base, 0);
     rc = rc < 0 ? ak_client_judge(client, rc) : receive(b, client, stream);
     if (rc >= 0)

@@ -10,10 +10,12 @@
 #include "akssl/version.h"
 #include "client/lib/lib.h"
 #include "proto/base/alloc.h"
+#include "proto/base/clock.h"
 #include "proto/base/error.h"
 #include "proto/rpc/address.h"
 
-enum { MAX_STATES = 64 };
+// REVIVE_MS: gRPC's back-off, and a handshake.
+enum { MAX_STATES = 64, REVIVE_MS = 2000 };
 
 const char *akssl_version(void)
 {
@@ -55,11 +57,21 @@ akssl_status ak_client_judge(const akssl_client *client, akssl_status rc)
                    ak_error_text());
 }
 
+void ak_client_revive(const akssl_client *client)
+{
+    ak_channel_revive(client->channel,
+                      client->timeout_ms < REVIVE_MS ? client->timeout_ms : REVIVE_MS);
+}
+
 akssl_status ak_client_call(akssl_client *client, ak_rpc_id rpc, const ProtobufCMessage *request,
                             ProtobufCMessage **reply)
 {
-    akssl_status rc = ak_channel_call(client->channel, rpc, request, client->timeout_ms, reply);
+    int64_t began_ns = ak_clock_ns();
+    akssl_status rc;
 
+    ak_client_revive(client);
+    rc = ak_channel_call(client->channel, rpc, request,
+                         client->timeout_ms - (ak_clock_ns() - began_ns) / 1000000, reply);
     return ak_client_judge(client, rc);
 }
 

@@ -92,6 +92,8 @@ static akssl_status one_stream(run *r, bool *own)
         if (rc < 0)
             return rc;
         channel = fresh;
+    } else {
+        ak_client_revive(f->client);
     }
     if (f->opened)
         f->opened(f->self);

@@ -34,6 +34,10 @@ void ak_job_inherit(akssl_job *job, akssl_job *older);
 akssl_status ak_client_channel(const akssl_client *client, const char *address,
                                ak_channel **out) AKSSL_MUST_CHECK;
 
+// ak_client_revive comes before each call or stream on the client's channel: one that has found
+// nobody comes back by itself late, or over TLS not at all (channel.h).
+void ak_client_revive(const akssl_client *client);
+
 // ak_client_call makes a unary call with the client's timeout; *reply as ak_channel_call gives it.
 akssl_status ak_client_call(akssl_client *client, ak_rpc_id rpc, const ProtobufCMessage *request,
                             ProtobufCMessage **reply) AKSSL_MUST_CHECK;

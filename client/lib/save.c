@@ -105,6 +105,7 @@ static akssl_status fetch(akssl_client *client, ak_rpc_id rpc, const ProtobufCMe
     akssl_status rc;
 
     ak_str_format(&s.part, "%s.part", path);
+    ak_client_revive(client);
     rc = ak_stream_open(&stream, client->channel, rpc, request, 0);
     rc = rc < 0 ? ak_client_judge(client, rc) : receive(&s, client, stream);
     if (rc >= 0)

@@ -49,6 +49,7 @@ akssl_status akssl_client_verify(akssl_client *client, int64_t id, akssl_commit_
 
     request.has_id = 1;
     request.id = id;
+    ak_client_revive(client);
     rc = ak_channel_call(client->channel, AK_RPC_verify, &request.base, timeout_ms, &reply);
     if (rc >= 0)
         *out = take_list((Akssl__V1__VerifyReply *)reply);

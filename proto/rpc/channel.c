@@ -449,6 +449,13 @@ akssl_status ak_channel_connect(ak_channel *channel, int64_t timeout_ms)
     return ak_fail(AKSSL_ERR_UNAVAILABLE, "akssld cannot be reached at %s", channel->address);
 }
 
+akssl_status ak_channel_revive(ak_channel *channel, int64_t timeout_ms)
+{
+    if (grpc_channel_check_connectivity_state(channel->grpc, 0) != GRPC_CHANNEL_TRANSIENT_FAILURE)
+        return AKSSL_OK;
+    return ak_channel_connect(channel, timeout_ms);
+}
+
 // ---- unary calls
 
 akssl_status ak_channel_call(ak_channel *channel, ak_rpc_id rpc, const ProtobufCMessage *request,

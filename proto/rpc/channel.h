@@ -44,6 +44,10 @@ const char *ak_channel_address(const ak_channel *channel); // a unix socket's pa
 // wants to come back calls this first.  ERR_UNAVAILABLE: it is not there yet.
 akssl_status ak_channel_connect(ak_channel *channel, int64_t timeout_ms) AKSSL_MUST_CHECK;
 
+// ak_channel_revive is ak_channel_connect for a channel whose last try to connect has failed; to
+// others it does nothing.  The call that follows says whether it helped.
+akssl_status ak_channel_revive(ak_channel *channel, int64_t timeout_ms);
+
 // ak_channel_call makes a unary call.  *reply is the caller's: free it with
 // protobuf_c_message_free_unpacked(reply, NULL).  Fails with the server's status and sentence,
 // ERR_UNAVAILABLE when nothing listens, ERR_DEADLINE after timeout_ms (at least 1), ERR_LIMIT for a

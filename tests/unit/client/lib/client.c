@@ -283,6 +283,24 @@ START_TEST(keeps_a_daemons_own_refusal)
 }
 END_TEST
 
+START_TEST(finds_a_daemon_that_is_back)
+{
+    akssl_job *job = NULL;
+    lab l;
+    akssl_client *client = open_lab(&l);
+
+    lab_add(&l, "RUNNING");
+    ck_assert_int_eq(akssl_client_show(client, 1, NULL), 0);
+    lab_stop(&l);
+    for (int i = 0; i < 2; i++) // gRPC backs off
+        ck_assert_int_eq(akssl_client_show(client, 1, &job), AKSSL_ERR_UNAVAILABLE);
+    lab_start(&l);
+    ck_assert_msg(akssl_client_show(client, 1, &job) == 0, "%s", akssl_last_error());
+    akssl_job_free(job);
+    close_lab(&l, client);
+}
+END_TEST
+
 START_TEST(finds_the_default_server)
 {
     char folder[128], path[300];
@@ -340,4 +358,5 @@ END_TEST
 AK_TEST_MAIN(AK_CASE(submits), AK_CASE(lists_shows_cancels), AK_CASE(gives_curves),
              AK_CASE(describes_state_and_catalogue), AK_CASE(gives_up_in_time),
              AK_CASE(says_what_to_do_without_a_daemon), AK_CASE(keeps_a_daemons_own_refusal),
-             AK_CASE(finds_the_default_server), AK_CASE(knows_states_and_version))
+             AK_CASE(finds_a_daemon_that_is_back), AK_CASE(finds_the_default_server),
+             AK_CASE(knows_states_and_version))
