@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <termios.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "client/cli/cmd.h"
@@ -17,7 +18,7 @@
 #include "client/cli/table.h"
 #include "client/cli/text.h"
 
-enum { SECOND_MS = 1000, MOST_ROWS = 1000 };
+enum { SECOND_MS = 1000, PATIENCE_MS = 60000, MOST_ROWS = 1000 };
 
 static const akssl_job_state states[] = { AKSSL_JOB_RUNNING, AKSSL_JOB_STARTING, AKSSL_JOB_PAUSED,
                                           AKSSL_JOB_QUEUED };
@@ -92,7 +93,7 @@ static void print_json(akssl_job_list *const lists[STATES])
 }
 
 // show asks for each state by itself, so that many jobs of one hide none of another.
-static int show(const ak_cli *cli, akssl_client *client, size_t rows, const char *before)
+static akssl_status show(const ak_cli *cli, akssl_client *client, size_t rows, const char *before)
 {
     akssl_job_list *lists[STATES] = { NULL };
     akssl_status rc = AKSSL_OK;
@@ -112,7 +113,7 @@ static int show(const ak_cli *cli, akssl_client *client, size_t rows, const char
     }
     for (size_t s = 0; s < STATES; s++)
         akssl_job_list_free(lists[s]);
-    return rc < 0 ? ak_cli_failed(rc) : AK_EXIT_DONE;
+    return rc;
 }
 
 static size_t screen_rows(void)
@@ -124,7 +125,8 @@ static size_t screen_rows(void)
     return (size_t)size.ws_row - 3;
 }
 
-// quits waits a second for q, and says whether it came, or a signal (its number in *signal).
+// quits waits a second for q, and says whether it came, or a signal (its number in *signal), or
+// whether the terminal is gone.
 static bool quits(const ak_cli *cli, int *signal)
 {
     struct pollfd fds[2] = { { .fd = STDIN_FILENO, .events = POLLIN },
@@ -135,10 +137,45 @@ static bool quits(const ak_cli *cli, int *signal)
         *signal = ak_signals_seen(cli);
         if (*signal)
             return true;
-        if (fds[0].revents && read(STDIN_FILENO, &key, 1) == 1)
-            return key == 'q' || key == 'Q';
+        if (fds[0].revents)
+            return read(STDIN_FILENO, &key, 1) != 1 || key == 'q' || key == 'Q';
     }
     return false;
+}
+
+static int64_t now_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+// draw goes on until it is told to end, or the daemon that it has shown is away for too long.
+static int draw(const ak_cli *cli, akssl_client *client, int *signal)
+{
+    int code = AK_EXIT_DONE;
+    bool shown = false;
+    int64_t shown_ms = 0;
+
+    do {
+        akssl_status rc = show(cli, client, screen_rows(), "\033[H\033[2J");
+
+        if (rc == AKSSL_OK) {
+            code = AK_EXIT_DONE;
+            shown = true;
+            shown_ms = now_ms();
+            continue;
+        }
+        if (code == AK_EXIT_DONE) { // said once, below the table
+            code = ak_cli_failed(rc);
+            if (shown)
+                ak_cli_error(code, "top: trying again for a minute");
+        }
+        if (!shown || now_ms() - shown_ms > PATIENCE_MS)
+            break;
+    } while (!quits(cli, signal));
+    return code;
 }
 
 static int live(ak_cli *cli, akssl_client *client)
@@ -153,9 +190,7 @@ static int live(ak_cli *cli, akssl_client *client)
     raw = before;
     raw.c_lflag &= ~(tcflag_t)(ICANON | ECHO);
     tcsetattr(STDIN_FILENO, TCSANOW, &raw);
-    do
-        code = show(cli, client, screen_rows(), "\033[H\033[2J");
-    while (code == AK_EXIT_DONE && !quits(cli, &signal));
+    code = draw(cli, client, &signal);
     tcsetattr(STDIN_FILENO, TCSANOW, &before);
     return signal ? 128 + signal : code;
 }
@@ -163,6 +198,7 @@ static int live(ak_cli *cli, akssl_client *client)
 static int run(ak_cli *cli, const ak_args *args)
 {
     akssl_client *client = NULL;
+    akssl_status rc = AKSSL_OK;
     int code = ak_cli_open(cli, &client);
 
     (void)args;
@@ -171,7 +207,9 @@ static int run(ak_cli *cli, const ak_args *args)
     if (!cli->json && isatty(STDIN_FILENO) && isatty(STDOUT_FILENO))
         code = live(cli, client);
     else
-        code = show(cli, client, SIZE_MAX, "");
+        rc = show(cli, client, SIZE_MAX, "");
+    if (rc < 0)
+        code = ak_cli_failed(rc);
     akssl_client_close(client);
     return code;
 }
@@ -180,6 +218,7 @@ const ak_cmd ak_cmd_top = {
     .name = "top",
     .summary = "show the jobs that have not ended, live",
     .synopsis = "",
-    .details = "Drawn again every second; q or Ctrl-C ends it.  In a pipe it is printed once.\n",
+    .details = "Drawn again every second; q or Ctrl-C ends it.  In a pipe it is printed once.\n"
+               "A restart of the daemon is sat out for up to a minute.\n",
     .run = run,
 };
