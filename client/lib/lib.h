@@ -35,7 +35,7 @@ akssl_status ak_client_channel(const akssl_client *client, const char *address,
                                ak_channel **out) AKSSL_MUST_CHECK;
 
 // ak_client_revive comes before each call or stream on the client's channel: one that has found
-// nobody comes back by itself late, or over TLS not at all (channel.h).
+// nobody comes back by itself late, and over TLS later still (ak_channel_connect).
 void ak_client_revive(const akssl_client *client);
 
 // ak_client_call makes a unary call with the client's timeout; *reply as ak_channel_call gives it.
