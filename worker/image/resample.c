@@ -20,9 +20,9 @@
 #include "proto/base/alloc.h"
 #include "worker/image/hot.h"
 
-// One axis: taps weights for each of n outputs, from input start[i] on.
+// One axis: taps weights for each of n outputs, of `of` from `first` on, from input start[i] on.
 typedef struct axis {
-    int64_t in, n, taps;
+    int64_t in, of, first, n, taps;
     int64_t *start; // (n)
     float *weight;  // (n, taps)
 } axis;
@@ -55,11 +55,11 @@ static inline double value(ak_filter filter, double t)
 // Compiled once for each filter.
 static inline __attribute__((always_inline)) void fill(axis *a, ak_filter filter, float scale)
 {
-    double step = (double)a->in / (double)a->n, s = step > 1 ? step : 1;
+    double step = (double)a->in / (double)a->of, s = step > 1 ? step : 1;
     double support = filter == AK_BICUBIC ? 2 * s : s;
 
     for (int64_t i = 0; i < a->n; i++) {
-        double centre = step * ((double)i + 0.5), sum = 0;
+        double centre = step * ((double)(a->first + i) + 0.5), sum = 0;
         int64_t first = (int64_t)(centre - support + 0.5), last = (int64_t)(centre + support + 0.5);
 
         first = first < 0 ? 0 : first;
@@ -126,19 +126,21 @@ static inline __attribute__((always_inline)) void columns(float *const out[3], c
 static void run(const ak_image *image, ak_box box, const axis *down, const axis *across,
                 float *restrict row, float *const plane[3])
 {
-    int64_t channels = image->channels, stride = image->width * channels, n = box.width * channels;
-    const uint8_t *first = image->pixels + box.top * stride + box.left * channels;
+    int64_t channels = image->channels, stride = image->width * channels;
+    int64_t left = across->start[0], right = across->start[across->n - 1] + across->taps;
+    int64_t skip = left * channels, n = (right - left) * channels; // columns that are looked at
+    const uint8_t *first = image->pixels + box.top * stride + box.left * channels + skip;
 
     for (int64_t y = 0; y < down->n; y++) {
         int64_t at = y * across->n;
         float *const out[3] = { plane[0] + at, plane[1] + at, plane[2] + at };
 
-        memset(row, 0, (size_t)n * sizeof *row);
+        memset(row + skip, 0, (size_t)n * sizeof *row);
         for (int64_t k = 0; k < down->taps; k++) {
             float w = down->weight[y * down->taps + k];
 
             if (w != 0)
-                add_row(row, first + (down->start[y] + k) * stride, w, n);
+                add_row(row + skip, first + (down->start[y] + k) * stride, w, n);
         }
         if (channels == 3)
             columns(out, row, across, 3);
@@ -156,27 +158,36 @@ AK_HOT static void clamp(float *v, int64_t n)
     }
 }
 
-void ak_resample(const ak_image *image, ak_box box, ak_filter filter, ak_resample_room *room,
-                 float *const plane[3], int64_t height, int64_t width)
+void ak_resample_part(const ak_image *image, ak_box box, ak_filter filter, ak_resample_room *room,
+                      float *const plane[3], int64_t height, int64_t width, ak_box part)
 {
-    axis down = { .in = box.height, .n = height, .taps = taps_of(box.height, height, filter) };
-    axis across = { .in = box.width, .n = width, .taps = taps_of(box.width, width, filter) };
+    axis down = { .in = box.height, .of = height, .first = part.top, .n = part.height };
+    axis across = { .in = box.width, .of = width, .first = part.left, .n = part.width };
     // What any box of this image may need, so that a run's later boxes allocate nothing.
     int64_t line = image->width * image->channels;
 
     reserve(room,
-            line + height * taps_of(image->height, height, filter) +
-                width * taps_of(image->width, width, filter),
-            height + width);
+            line + part.height * taps_of(image->height, height, filter) +
+                part.width * taps_of(image->width, width, filter),
+            part.height + part.width);
+    down.taps = taps_of(box.height, height, filter);
+    across.taps = taps_of(box.width, width, filter);
     down.start = room->starts;
-    across.start = room->starts + height;
+    across.start = room->starts + part.height;
     down.weight = room->floats + line;
-    across.weight = down.weight + height * down.taps;
+    across.weight = down.weight + part.height * down.taps;
     weigh(&down, filter, 1.0f / 255);
     weigh(&across, filter, 1);
     run(image, box, &down, &across, room->floats, plane);
     for (int c = 0; filter == AK_BICUBIC && c < image->channels; c++)
-        clamp(plane[c], height * width);
+        clamp(plane[c], part.height * part.width);
     for (int c = image->channels; c < 3; c++)
-        memcpy(plane[c], plane[0], (size_t)(height * width) * sizeof(float));
+        memcpy(plane[c], plane[0], (size_t)(part.height * part.width) * sizeof(float));
+}
+
+void ak_resample(const ak_image *image, ak_box box, ak_filter filter, ak_resample_room *room,
+                 float *const plane[3], int64_t height, int64_t width)
+{
+    ak_resample_part(image, box, filter, room, plane, height, width,
+                     (ak_box){ 0, 0, height, width });
 }

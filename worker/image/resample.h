@@ -27,4 +27,9 @@ void ak_resample_room_fini(ak_resample_room *room);
 void ak_resample(const ak_image *image, ak_box box, ak_filter filter, ak_resample_room *room,
                  float *const plane[3], int64_t height, int64_t width);
 
+// ak_resample_part writes only this part of the height x width values, and computes no others:
+// planes of part.height x part.width.
+void ak_resample_part(const ak_image *image, ak_box box, ak_filter filter, ak_resample_room *room,
+                      float *const plane[3], int64_t height, int64_t width, ak_box part);
+
 #endif

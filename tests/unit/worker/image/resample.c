@@ -91,6 +91,47 @@ START_TEST(equals_the_definition)
 }
 END_TEST
 
+// A part of a result has the bits of the whole.
+static void cut(ak_filter filter, int channels)
+{
+    static const ak_box parts[] = {
+        { 0, 0, 17, 29 }, { 3, 5, 8, 8 }, { 16, 28, 1, 1 }, { 0, 28, 17, 1 }, { 9, 0, 1, 29 }
+    };
+    enum { H = 17, W = 29 };
+    static uint8_t pixels[40 * 61 * 3];
+    static float all[3 * H * W], got[3 * H * W];
+    const ak_image image = { pixels, 40, 61, channels };
+    ak_resample_room room = { 0 };
+    ak_rng rng = ak_rng_at(2, AK_RNG_BENCH, 0, 0, 0);
+
+    for (size_t i = 0; i < sizeof pixels; i++)
+        pixels[i] = (uint8_t)ak_rng_below(&rng, 256);
+    ak_resample(&image, (ak_box){ 1, 2, 38, 55 }, filter, &room,
+                (float *const[]){ all, all + H * W, all + 2 * H * W }, H, W);
+    for (size_t k = 0; k < sizeof parts / sizeof *parts; k++) {
+        ak_box part = parts[k];
+        int64_t n = part.height * part.width;
+
+        ak_resample_part(&image, (ak_box){ 1, 2, 38, 55 }, filter, &room,
+                         (float *const[]){ got, got + n, got + 2 * n }, H, W, part);
+        for (int64_t i = 0; i < 3 * n; i++) {
+            int64_t y = part.top + i % n / part.width, x = part.left + i % part.width;
+
+            ck_assert(got[i] == all[i / n * H * W + y * W + x]);
+        }
+    }
+    ak_resample_room_fini(&room);
+}
+
+START_TEST(a_part_is_of_the_whole)
+{
+    for (int channels = 1; channels <= 3; channels += 2) {
+        cut(AK_BILINEAR, channels);
+        cut(AK_BICUBIC, channels);
+    }
+}
+END_TEST
+
 static void settle(ak_filter filter)
 {
     uint8_t pixels[50 * 40 * 3] = { 0 };
@@ -116,4 +157,5 @@ START_TEST(memory_settles)
 }
 END_TEST
 
-AK_TEST_MAIN(AK_CASE(equals_the_definition), AK_CASE(memory_settles))
+AK_TEST_MAIN(AK_CASE(equals_the_definition), AK_CASE(a_part_is_of_the_whole),
+             AK_CASE(memory_settles))
