@@ -590,6 +590,7 @@ static const family families[] = {
     { "optimizer_", false, test_optimizer },
     { "augment_ops", true, NULL }, // unit.worker.augment.oracle
     { "resize", true, NULL },      // unit.worker.image.oracle
+    { "plain", true, NULL },       // unit.worker.augment.oracle
     { "positions", true, NULL },   // unit.worker.tensor.op.tokens, unit.worker.nn.positions
     { "replay_", false, NULL },    // oracle.replay
     { "steps_", false, NULL },     // oracle.replay

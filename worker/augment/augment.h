@@ -31,10 +31,17 @@ const ak_augment *const *ak_augment_table(void);
 
 // ---- settings of the rows
 
+// Whose plain view it is (plain.c).
+typedef struct ak_plain {
+    int64_t image_size; // side of what the network takes
+    double share;       // of an image's shorter side, what of a photograph is seen
+} ak_plain;
+
 typedef struct ak_crop {
     int64_t size;                // side of the result
     double min_scale, max_scale; // share of the image's area
-    bool whole;                  // the whole image instead
+    bool plain;                  // nothing random: as `as` has it
+    ak_plain as;
     ak_filter filter;
 } ak_crop;
 
@@ -73,6 +80,9 @@ typedef struct ak_normalize {
         }                                                                                          \
     }
 
+// What the papers see of a photograph: 224 of 256.
+#define AK_PLAIN_SHARE 0.875
+
 // ---- the operations by their numbers
 
 // ak_crop_box draws the box of a random resized crop: share of the area from [min, max), aspect
@@ -80,6 +90,12 @@ typedef struct ak_normalize {
 ak_box ak_crop_box(ak_rng *rng, int64_t height, int64_t width, double min_scale, double max_scale);
 void ak_resized_crop(ak_canvas *x, ak_box box, ak_filter filter, int64_t height,
                      int64_t width); // from x->image
+
+// ak_plain_crop makes the plain view, size x size, from x->image; size is plain's image_size, or
+// less for a picture of what is seen.  ak_plain_side is what it resizes an image's shorter side to:
+// a decoder may reduce an image to that.
+void ak_plain_crop(ak_canvas *x, const ak_plain *plain, ak_filter filter, int64_t size);
+int64_t ak_plain_side(const ak_plain *plain, int64_t size);
 void ak_mirror(ak_canvas *x);
 void ak_brightness(ak_canvas *x, float factor);
 void ak_contrast(ak_canvas *x, float factor);

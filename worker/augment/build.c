@@ -11,7 +11,7 @@
 
 typedef struct numbers {
     double min_scale, max_scale, flip, jitter, jitter_prob, gray_prob;
-    double blur_prob, blur_min, blur_max, solarize_prob;
+    double blur_prob, blur_min, blur_max, solarize_prob, crop_pct;
     int64_t local_size;
     char *local_scale, *interpolation, *normalize;
 } numbers;
@@ -35,6 +35,8 @@ static const ak_option options[] = {
     AK_OPTION_FLOAT(numbers, blur_min, 0, 0.01, 100, "smallest sigma of the blur, in pixels"),
     AK_OPTION_FLOAT(numbers, blur_max, 0, 0.01, 100, "largest sigma of the blur, in pixels"),
     AK_OPTION_FLOAT(numbers, solarize_prob, 0, 0, 1, "probability of solarising the second view"),
+    AK_OPTION_FLOAT(numbers, crop_pct, 0, 0.1, 1,
+                    "share of the shorter side that evaluations see of a photograph"),
     AK_OPTION_STRING(numbers, interpolation, "", "bilinear|bicubic", "how images are resized"),
     AK_OPTION_STRING(numbers, normalize, "", "imagenet|cifar10|cifar100|stl10|none",
                      "whose mean and standard deviation are taken out"),
@@ -76,6 +78,7 @@ void ak_recipe_options(const ak_recipe_kind *kind, ak_option table[AK_RECIPE_OPT
         .blur_min = 0.1,
         .blur_max = 2,
         .solarize_prob = kind->solarize_prob[1],
+        .crop_pct = AK_PLAIN_SHARE,
     };
 
     static_assert(sizeof options / sizeof *options <= AK_RECIPE_OPTIONS, "room for all options");
@@ -214,13 +217,15 @@ static akssl_status settle(ak_recipe *recipe, const ak_recipe_kind *kind, number
     if (rc < 0)
         return rc;
     recipe->filter = bicubic ? AK_BICUBIC : AK_BILINEAR;
+    recipe->plain = (ak_plain){ image_size, o->crop_pct };
     for (int at = 0; at < AK_LOOKS; at++) {
         bool scaled = at == 2 ? given(pairs, "local_scale")
                               : given(pairs, "min_scale") || given(pairs, "max_scale");
         ak_crop crop = { .size = at == 2 ? o->local_size : image_size,
                          .min_scale = at == 2 ? local[0] : o->min_scale,
                          .max_scale = at == 2 ? local[1] : o->max_scale,
-                         .whole = kind->whole && !scaled,
+                         .plain = kind->plain && !scaled,
+                         .as = recipe->plain,
                          .filter = recipe->filter };
 
         list(&recipe->look[at], kind, o, crop, at,

@@ -47,11 +47,13 @@ void ak_resized_crop(ak_canvas *x, ak_box box, ak_filter filter, int64_t height,
 static void apply(const void *self, ak_rng *rng, ak_canvas *x)
 {
     const ak_crop *s = self;
-    ak_box box = { 0, 0, x->image->height, x->image->width };
+    int64_t height = x->image->height, width = x->image->width;
 
-    if (!s->whole)
-        box = ak_crop_box(rng, box.height, box.width, s->min_scale, s->max_scale);
-    ak_resized_crop(x, box, s->filter, s->size, s->size);
+    if (s->plain)
+        ak_plain_crop(x, &s->as, s->filter, s->size);
+    else
+        ak_resized_crop(x, ak_crop_box(rng, height, width, s->min_scale, s->max_scale), s->filter,
+                        s->size, s->size);
 }
 
 const ak_augment ak_augment_crop = {

@@ -106,11 +106,24 @@ int64_t ak_recipe_least(const ak_recipe *recipe)
 
     for (int i = 0; i < AK_LOOKS; i++) {
         const ak_crop *crop = &recipe->look[i].steps[0].settings.crop;
-        double share = crop->whole ? 1 : 0.75 * crop->min_scale;
+        double side = crop->plain ? (double)ak_plain_side(&crop->as, crop->size)
+                                  : (double)crop->size / sqrt(0.75 * crop->min_scale);
 
-        least = fmax(least, (double)crop->size / sqrt(share));
+        least = fmax(least, side);
     }
     return (int64_t)ceil(least);
+}
+
+static ak_plain plain_of(const ak_recipe *recipe, int64_t image_size)
+{
+    return (ak_plain){ image_size, recipe ? recipe->plain.share : AK_PLAIN_SHARE };
+}
+
+int64_t ak_recipe_plain_least(const ak_recipe *recipe, int64_t image_size)
+{
+    ak_plain plain = plain_of(recipe, image_size);
+
+    return ak_plain_side(&plain, image_size);
 }
 
 int ak_recipe_locals(const ak_recipe *recipe)
@@ -149,25 +162,37 @@ void ak_recipe_view(const ak_recipe *recipe, const ak_image *image, uint64_t see
     x->image = NULL;
 }
 
-void ak_recipe_plain(const ak_recipe *recipe, const ak_image *image, int64_t image_size,
-                     ak_scratch *scratch, float *out)
+static void make_plain(const ak_recipe *recipe, const ak_image *image, ak_plain plain, int64_t side,
+                       ak_scratch *scratch, float *out)
 {
     static const ak_normalize imagenet = AK_NORMALIZE_IMAGENET;
     ak_canvas *x = &scratch->canvas;
 
     x->image = image;
-    ak_resized_crop(x, (ak_box){ 0, 0, image->height, image->width },
-                    recipe ? recipe->filter : AK_BILINEAR, image_size, image_size);
+    ak_plain_crop(x, &plain, recipe ? recipe->filter : AK_BILINEAR, side);
     if (!recipe || recipe->normalized)
         ak_standardize(x, recipe ? &recipe->normalize : &imagenet);
     ak_canvas_store(x, out);
     x->image = NULL;
 }
 
+void ak_recipe_plain(const ak_recipe *recipe, const ak_image *image, int64_t image_size,
+                     ak_scratch *scratch, float *out)
+{
+    make_plain(recipe, image, plain_of(recipe, image_size), image_size, scratch, out);
+}
+
+void ak_recipe_thumbnail(const ak_recipe *recipe, const ak_image *image, int64_t side,
+                         ak_scratch *scratch, float *out)
+{
+    make_plain(recipe, image, recipe->plain, side, scratch, out);
+}
+
 ak_recipe_pixels ak_recipe_prepares(const ak_recipe *recipe)
 {
     ak_recipe_pixels pixels = { .normalize = recipe->normalized ? recipe->normalize_name : "none",
                                 .interpolation = ak_filter_name(recipe->filter),
+                                .crop_pct = recipe->plain.share,
                                 .std = { 1, 1, 1 } };
 
     for (int c = 0; recipe->normalized && c < 3; c++) {

@@ -45,17 +45,24 @@ void ak_scratch_free(ak_scratch *scratch);
 void ak_recipe_view(const ak_recipe *recipe, const ak_image *image, uint64_t seed, uint32_t epoch,
                     uint32_t sample, uint32_t view, ak_scratch *scratch, float *out);
 
-// ak_recipe_plain writes the view for evaluation: resized to image_size x image_size (antialias)
-// and normalised, both as the recipe has it; without a recipe (NULL), bilinear and by ImageNet's
-// mean and standard deviation.
+// ak_recipe_plain writes the view for evaluation, image_size x image_size: the middle of a
+// photograph, or all of a small square image (plain.c), resized with antialias and normalised, all
+// of it as the recipe has it; without a recipe (NULL), 7/8 of the shorter side, bilinear, and by
+// ImageNet's mean and standard deviation.  ak_recipe_plain_least: as ak_recipe_least, for it.
 void ak_recipe_plain(const ak_recipe *recipe, const ak_image *image, int64_t image_size,
                      ak_scratch *scratch, float *out);
+int64_t ak_recipe_plain_least(const ak_recipe *recipe, int64_t image_size);
+
+// ak_recipe_thumbnail writes the plain view of the recipe's image size in less pixels, side x side.
+void ak_recipe_thumbnail(const ak_recipe *recipe, const ak_image *image, int64_t side,
+                         ak_scratch *scratch, float *out);
 
 // ak_recipe_prepares is how a recipe prepares pixels, by random choice or not: values of the
 // options normalize and interpolation, which live as long as the program, and the numbers behind
-// the first.
+// the first; and the option crop_pct.
 typedef struct ak_recipe_pixels {
     const char *normalize, *interpolation;
+    double crop_pct;
     double mean[3], std[3]; // of normalize "none": 0 and 1
 } ak_recipe_pixels;
 ak_recipe_pixels ak_recipe_prepares(const ak_recipe *recipe);

@@ -18,7 +18,7 @@ typedef struct ak_recipe_kind {
 
     double scale[2];         // share of the area that a global view is cut from, least and most
     const char *local_scale; // of a local crop, "MIN-MAX"
-    bool whole;              // instead: the whole image, unless a scale is asked for
+    bool plain;              // instead: the plain view, unless a scale is asked for
     int64_t size_as[2]; // the paper's {image size, size of local crops}; elsewhere they are half
     int locals;         // how many of them the paper takes
 
@@ -58,6 +58,7 @@ typedef struct ak_look {
 struct ak_recipe {
     ak_look look[AK_LOOKS]; // first view, second view, local crops
     ak_filter filter;
+    ak_plain plain;
     bool normalized;
     int locals; // that the paper takes
     ak_normalize normalize;

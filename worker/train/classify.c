@@ -8,6 +8,7 @@
 
 #include "proto/base/alloc.h"
 #include "proto/base/error.h"
+#include "proto/base/option.h"
 #include "worker/eval/judge.h"
 #include "worker/method/classifier.h"
 #include "worker/tensor/gemm.h"
@@ -76,12 +77,17 @@ akssl_status ak_classify_choose(const ak_spec *spec, const ak_dataset *set, int6
 // Recipe none, and nothing asked of it that is left to chance.
 static bool views_are_plain(const ak_spec_pairs *augment)
 {
+    static const char *const keys[] = { "recipe", "normalize", "interpolation", "crop_pct" };
     const char *recipe = ak_spec_pair_find(augment, "recipe");
 
-    for (int i = 0; i < augment->count; i++)
-        if (strcmp(augment->keys[i], "recipe") != 0 && strcmp(augment->keys[i], "normalize") != 0 &&
-            strcmp(augment->keys[i], "interpolation") != 0)
+    for (int i = 0; i < augment->count; i++) {
+        bool plain = false;
+
+        for (size_t k = 0; k < sizeof keys / sizeof *keys; k++)
+            plain = plain || ak_option_same_name(keys[k], augment->keys[i]);
+        if (!plain)
             return false;
+    }
     return recipe && strcmp(recipe, "none") == 0;
 }
 

@@ -26,13 +26,14 @@ static akssl_status fill(ak_graph *g, const ak_tensor *x, const ak_recipe *recip
 {
     const ak_world *world = ak_graph_world(g);
     int64_t last = of->count - 1, image_size = x->shape[1];
+    int64_t least = ak_recipe_plain_least(recipe, image_size);
 
     for (int s = 0; s < world->local; s++)
         for (int64_t i = 0; i < IMAGES; i++) {
             int64_t index = first + (world->first + s) * IMAGES + i,
                     at = index < last ? index : last;
             ak_image image;
-            akssl_status rc = ak_dataset_read(of->set, of->images ? of->images[at] : at, image_size,
+            akssl_status rc = ak_dataset_read(of->set, of->images ? of->images[at] : at, least,
                                               of->reading, &image);
 
             if (rc < 0)

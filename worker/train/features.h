@@ -8,8 +8,8 @@
 #include "worker/method/method.h"
 
 // ak_features computes the features of images[0..count) of set (NULL: of all, count is ignored):
-// each image in its plain view (resized and normalised as the recipe has it; NULL:
-// ak_recipe_plain's defaults), batch norm by its running statistics.  *out: [count][width] floats,
+// each image in its plain view (as the recipe has it; NULL: ak_recipe_plain's defaults), batch norm
+// by its running statistics.  *out: [count][width] floats,
 // the caller's (free()): everywhere on every rank, else on rank 0, and NULL on the others.  The
 // shards share the images, so that the numbers do not depend on the ranks. Collective.
 akssl_status ak_features(const ak_world *world, ak_encoder *encoder, const ak_recipe *recipe,

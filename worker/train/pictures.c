@@ -174,11 +174,13 @@ static akssl_status draw_thumbnail(const atlas *a, int64_t i, ak_reading *readin
     uint8_t tile[3 * AK_PICTURES_SIDE * AK_PICTURES_SIDE];
     uint8_t *corner = sheet + 3 * side * (i / COLUMNS * side * COLUMNS + i % COLUMNS);
     ak_image image;
-    akssl_status rc = ak_dataset_read(a->set, a->images[i], side, reading, &image);
+    akssl_status rc =
+        ak_dataset_read(a->set, a->images[i], ak_recipe_plain_least(a->recipe, a->spec.image_size),
+                        reading, &image);
 
     if (rc < 0)
         return rc;
-    ak_recipe_plain(a->recipe, &image, side, scratch, view);
+    ak_recipe_thumbnail(a->recipe, &image, side, scratch, view);
     ak_recipe_bytes(a->recipe, view, side, tile);
     for (int64_t y = 0; y < side; y++)
         memcpy(corner + 3 * y * side * COLUMNS, tile + 3 * y * side, (size_t)(3 * side));

@@ -16,6 +16,7 @@ typedef struct drawing {
     const ak_sheet *sheet;
     int64_t zoom, cell;
     int64_t columns, height, width; // views, the plain one included; pixels
+    int64_t least;                  // side that an image keeps for training's views
     uint8_t *pixels, *tile;         // (height, width, 3), (side, side, 3)
     float *view;
     ak_scratch *scratch;
@@ -44,21 +45,29 @@ static void place(drawing *d, int64_t row, int64_t column, int64_t size)
                    d->tile + 3 * (y / d->zoom * size + x / d->zoom), 3);
 }
 
-static void draw(drawing *d, int64_t row, const ak_image *image, uint32_t sample)
+// The plain view is drawn from what an evaluation reads, the others from what training reads.
+static akssl_status draw(drawing *d, int64_t row, uint32_t sample, ak_reading *reading)
 {
     const ak_sheet *s = d->sheet;
+    int64_t least = ak_recipe_plain_least(s->recipe, s->side);
 
     for (int64_t column = 0; column < d->columns; column++) {
         int64_t view = column - 1, size = view < 0 ? s->side : ak_recipe_size(s->recipe, (int)view);
+        ak_image image;
+        akssl_status rc =
+            ak_dataset_read(s->set, sample, view < 0 ? least : d->least, reading, &image);
 
+        if (rc < 0)
+            return rc;
         if (view < 0)
-            ak_recipe_plain(s->recipe, image, size, d->scratch, d->view);
+            ak_recipe_plain(s->recipe, &image, size, d->scratch, d->view);
         else
-            ak_recipe_view(s->recipe, image, s->seed, 0, sample, (uint32_t)view, d->scratch,
+            ak_recipe_view(s->recipe, &image, s->seed, 0, sample, (uint32_t)view, d->scratch,
                            d->view);
         ak_recipe_bytes(s->recipe, d->view, size, d->tile);
         place(d, row, column, size);
     }
+    return AKSSL_OK;
 }
 
 static akssl_status prepare(drawing *d)
@@ -70,6 +79,7 @@ static akssl_status prepare(drawing *d)
     d->columns = 1 + s->views;
     d->height = s->rows * d->cell;
     d->width = d->columns * d->cell;
+    d->least = ak_recipe_least(s->recipe);
     if (d->height * d->width > AK_PNG_MOST)
         return ak_fail(AKSSL_ERR_LIMIT, "a sheet of %" PRId64 " x %" PRId64 " pixels is too large",
                        d->width, d->height);
@@ -87,17 +97,10 @@ akssl_status ak_sheet_write(const ak_sheet *s, const char *path)
 {
     drawing d = { .sheet = s };
     akssl_status rc = prepare(&d);
-    int64_t least = ak_recipe_least(s->recipe);
     ak_reading reading = { 0 };
 
-    for (int64_t row = 0; rc == AKSSL_OK && row < s->rows; row++) {
-        uint32_t sample = s->images ? s->images[row] : (uint32_t)row;
-        ak_image image;
-
-        rc = ak_dataset_read(s->set, sample, least, &reading, &image);
-        if (rc == AKSSL_OK)
-            draw(&d, row, &image, sample);
-    }
+    for (int64_t row = 0; rc == AKSSL_OK && row < s->rows; row++)
+        rc = draw(&d, row, s->images ? s->images[row] : (uint32_t)row, &reading);
     ak_reading_fini(&reading);
     if (rc == AKSSL_OK)
         rc = ak_png_write(path, d.pixels, d.height, d.width);

@@ -5,7 +5,6 @@
 
 typedef struct fixture {
     ak_safetensors *file;
-    uint8_t *bytes; // interleaved
     ak_image image;
     ak_canvas x;
 } fixture;
@@ -16,18 +15,8 @@ static const double close_enough = 1e-5;
 static fixture start(void)
 {
     fixture f = { .file = ak_oracle_open("augment_ops") };
-    const ak_safetensors_entry *e = ak_safetensors_find(f.file, "image");
-    const uint8_t *chw;
-    int64_t n;
 
-    ck_assert(e && e->dtype == AK_U8 && e->dims == 3 && e->shape[0] == 3);
-    chw = ak_safetensors_data(f.file, e);
-    n = e->shape[1] * e->shape[2];
-    f.bytes = malloc((size_t)n * 3);
-    for (int64_t i = 0; i < n; i++)
-        for (int64_t c = 0; c < 3; c++)
-            f.bytes[3 * i + c] = chw[c * n + i];
-    f.image = (ak_image){ f.bytes, e->shape[1], e->shape[2], 3 };
+    f.image = ak_oracle_image(f.file, "image");
     return f;
 }
 
@@ -48,7 +37,7 @@ static void finish(fixture *f)
 {
     ak_canvas_fini(&f->x);
     ak_safetensors_close(f->file);
-    free(f->bytes);
+    free((void *)f->image.pixels);
 }
 
 START_TEST(same_size_is_the_image)
@@ -59,7 +48,7 @@ START_TEST(same_size_is_the_image)
     whole(&f);
     for (int64_t i = 0; i < n; i++)
         for (int c = 0; c < 3; c++)
-            ck_assert_float_eq_tol(f.x.plane[c][i], (float)f.bytes[3 * i + c] / 255, 1e-6f);
+            ck_assert_float_eq_tol(f.x.plane[c][i], (float)f.image.pixels[3 * i + c] / 255, 1e-6f);
     finish(&f);
 }
 END_TEST
@@ -172,6 +161,46 @@ START_TEST(normalize)
 }
 END_TEST
 
+static void check_plain(const ak_safetensors *file, const char *name, ak_canvas *x)
+{
+    ak_filter filter = strncmp(name, "bicubic.", 8) == 0 ? AK_BICUBIC : AK_BILINEAR;
+    ak_plain plain;
+    char which[16];
+    ak_image image;
+    long size;
+
+    ck_assert_int_eq(sscanf(ak_oracle_text(file, name), "%15s size %ld crop_pct %lf", which, &size,
+                            &plain.share),
+                     3);
+    plain.image_size = size;
+    image = ak_oracle_image(file, which);
+    x->image = &image;
+    ak_plain_crop(x, &plain, filter, size);
+    ak_oracle_check(file, name, x->plane[0], 3 * size * size, 2e-6, 0);
+    free((void *)image.pixels);
+}
+
+// As evaluations see images: torchvision's Resize and CenterCrop.
+START_TEST(plain)
+{
+    ak_safetensors *file = ak_oracle_open_own("plain");
+    ak_canvas x = { 0 };
+    int count = 0;
+
+    for (int i = 0; i < ak_safetensors_count(file); i++) {
+        const char *name = ak_safetensors_at(file, i)->name;
+
+        if (!strchr(name, '.')) // an image
+            continue;
+        count++;
+        check_plain(file, name, &x);
+    }
+    ck_assert_int_ge(count, 22);
+    ak_canvas_fini(&x);
+    ak_safetensors_close(file);
+}
+END_TEST
+
 START_TEST(every_tensor_is_known)
 {
     static const char known[] = " image resized_crop.down resized_crop.up hflip brightness "
@@ -191,4 +220,4 @@ END_TEST
 
 AK_TEST_MAIN(AK_CASE(same_size_is_the_image), AK_CASE(crop), AK_CASE(flip), AK_CASE(jitter),
              AK_CASE(grayscale), AK_CASE(blur), AK_CASE(solarize), AK_CASE(normalize),
-             AK_CASE(every_tensor_is_known))
+             AK_CASE(plain), AK_CASE(every_tensor_is_known))

@@ -5,8 +5,8 @@
 
 #include "proto/base/error.h"
 #include "tests/check.h"
+#include "worker/augment/augment.h"
 #include "worker/augment/recipe.h"
-#include "worker/rng/rng.h"
 
 enum { S = 32, N = 3 * S * S, SIDE = 28 };
 
@@ -133,6 +133,124 @@ START_TEST(plain_is_normalised)
 }
 END_TEST
 
+// An image that is black in the part that an evaluation sees, and white around it.
+static ak_image framed(int64_t height, int64_t width, ak_box seen)
+{
+    static uint8_t pixels[128 * 128];
+    ak_image image = { pixels, height, width, 1 };
+
+    ck_assert_int_le(height * width, (int64_t)sizeof pixels);
+    for (int64_t i = 0; i < height * width; i++) {
+        int64_t y = i / width - seen.top, x = i % width - seen.left;
+
+        pixels[i] = y >= 0 && y < seen.height && x >= 0 && x < seen.width ? 0 : 255;
+    }
+    return image;
+}
+
+// The middle 7/8 of the shorter side, as much of the longer one: nothing is squeezed.
+START_TEST(a_photograph_is_judged_by_its_middle)
+{
+    static const struct {
+        int64_t height, width;
+        ak_box black; // all that is seen, with what the filter adds
+        ak_box hit;   // a part of what is seen, so that a smaller black box would show
+    } rows[] = {
+        { 72, 128, { 2, 30, 68, 68 }, { 6, 34, 60, 60 } }, // 72 -> 36: 64 x 64 from 4, 32 on
+        { 128, 72, { 30, 2, 68, 68 }, { 34, 6, 60, 60 } },
+        { 72, 72, { 2, 2, 68, 68 }, { 6, 6, 60, 60 } },
+        { 18, 27, { 0, 4, 18, 18 }, { 2, 6, 14, 14 } }, // 18 -> 36: smaller, but no square
+    };
+    static float out[N];
+
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        ak_image image = framed(rows[i].height, rows[i].width, rows[i].black);
+        bool white = false;
+
+        plain(&image, out);
+        for (int k = 0; k < N; k++)
+            ck_assert_float_eq_tol(out[k], -mean[k % 3] / std[k % 3], 1e-5f);
+        image = framed(rows[i].height, rows[i].width, rows[i].hit);
+        plain(&image, out);
+        for (int k = 0; k < N; k++)
+            white = white || out[k] > 0;
+        ck_assert(white);
+    }
+}
+END_TEST
+
+// Not cut: a square image that is no larger than what the network takes.
+START_TEST(a_small_image_is_judged_whole)
+{
+    static const int64_t sides[] = { 1, 16, SIDE, S };
+    static float out[N];
+
+    for (size_t i = 0; i < sizeof sides / sizeof *sides; i++) {
+        int64_t side = sides[i];
+        ak_image image = framed(side, side, (ak_box){ 0, 0, side, side });
+
+        *(uint8_t *)image.pixels = 255; // a corner
+        plain(&image, out);
+        ck_assert_float_eq_tol(out[0], (1 - mean[0]) / std[0], 1e-5f);
+    }
+}
+END_TEST
+
+START_TEST(how_much_is_seen)
+{
+    static const struct {
+        const char *word;
+        int64_t size, least;
+    } rows[] = {
+        { "flip=0", 224, 256 },     { "flip=0", 96, 109 },        { "flip=0", 8, 9 },
+        { "crop_pct=1", 224, 224 }, { "crop-pct=0.9", 224, 248 }, { "crop_pct=0.5", 224, 448 },
+    };
+    static float out[N];
+    ak_image image = framed(72, 128, (ak_box){ 0, 28, 72, 72 });
+    ak_scratch *scratch = ak_scratch_new();
+    ak_recipe *recipe;
+
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        recipe = made(WORDS(rows[i].word));
+        ck_assert_int_eq(ak_recipe_plain_least(recipe, rows[i].size), rows[i].least);
+        ak_recipe_free(recipe);
+    }
+    ck_assert_int_eq(ak_recipe_plain_least(NULL, 224), 256);
+    recipe = made(WORDS("crop_pct=1", "normalize=none"));
+    ak_recipe_plain(recipe, &image, S, scratch, out);
+    for (int i = 0; i < N; i += 3 * S) { // all rows, and of each what lies in the square
+        ck_assert(out[i + 3] == 0 && out[i + 3 * S - 6] == 0);
+        ck_assert(out[i + 3 * S / 2] == 0);
+    }
+    ak_recipe_free(recipe);
+    recipe = made(WORDS("recipe=none", "crop_pct=0.5"));
+    ck_assert_int_eq(ak_recipe_least(recipe), 2 * S);
+    ak_recipe_free(recipe);
+    ak_scratch_free(scratch);
+}
+END_TEST
+
+// A picture of what is seen in fewer pixels: what is small for the network is small for it.
+START_TEST(a_thumbnail_shows_what_is_seen)
+{
+    ak_recipe *recipe = made(WORDS("normalize=none"));
+    ak_scratch *scratch = ak_scratch_new();
+    ak_image image = framed(SIDE, SIDE, (ak_box){ 2, 2, SIDE - 4, SIDE - 4 });
+    static float out[3 * 16 * 16];
+    double sum = 0;
+
+    ak_recipe_thumbnail(recipe, &image, 16, scratch, out);
+    ck_assert_float_gt(out[0], 0.9f);
+    image = framed(72, 128, (ak_box){ 1, 29, 70, 70 });
+    ak_recipe_thumbnail(recipe, &image, 16, scratch, out);
+    for (int i = 0; i < 3 * 16 * 16; i++)
+        sum += (double)out[i];
+    ck_assert_double_eq(sum, 0);
+    ak_scratch_free(scratch);
+    ak_recipe_free(recipe);
+}
+END_TEST
+
 START_TEST(flip_and_gray)
 {
     ak_recipe *flip = made(WORDS(NOTHING, "flip=1")), *gone = made(WORDS(NOTHING, "gray_prob=1"));
@@ -221,6 +339,8 @@ START_TEST(bad_options)
         { "jitter=3", NULL, AKSSL_ERR_INVALID },
         { "flip=2", NULL, AKSSL_ERR_INVALID },
         { "flip=often", NULL, AKSSL_ERR_INVALID },
+        { "crop_pct=87.5", NULL, AKSSL_ERR_INVALID },
+        { "crop_pct=0", NULL, AKSSL_ERR_INVALID },
         { "min_scale=0.5", "max_scale=0.4", AKSSL_ERR_INVALID },
         { "blur_min=3", "blur_max=2", AKSSL_ERR_INVALID },
     };
@@ -280,6 +400,8 @@ START_TEST(catalogue)
 END_TEST
 
 AK_TEST_MAIN(AK_CASE(a_view_is_a_function), AK_CASE(nothing_random_is_the_plain_view),
-             AK_CASE(plain_is_normalised), AK_CASE(flip_and_gray), AK_CASE(probabilities),
-             AK_CASE(values_stay_in_range), AK_CASE(bad_options),
+             AK_CASE(plain_is_normalised), AK_CASE(a_photograph_is_judged_by_its_middle),
+             AK_CASE(a_small_image_is_judged_whole), AK_CASE(how_much_is_seen),
+             AK_CASE(a_thumbnail_shows_what_is_seen), AK_CASE(flip_and_gray),
+             AK_CASE(probabilities), AK_CASE(values_stay_in_range), AK_CASE(bad_options),
              AK_CASE(settles_how_pixels_are_prepared), AK_CASE(catalogue))
