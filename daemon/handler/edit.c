@@ -98,8 +98,10 @@ static akssl_status forget(ak_spec *spec, const ak_spec *given)
     for (size_t i = 0; i < sizeof settled / sizeof *settled && rc == AKSSL_OK; i++)
         if (gives(given, settled[i].by))
             rc = ak_spec_set(spec, settled[i].key, "");
-    if (gives(given, "weights"))
+    if (gives(given, "weights")) {
         spec->image_size = spec->from_job = 0;
+        ak_spec_pair_remove(&spec->augment, "crop_pct");
+    }
     if (recipe || gives(given, "weights")) { // which say how pixels are prepared
         ak_spec_pair_remove(&spec->augment, "normalize");
         ak_spec_pair_remove(&spec->augment, "interpolation");

@@ -19,6 +19,7 @@
 #include "daemon/seed.h"
 #include "proto/base/alloc.h"
 #include "proto/base/error.h"
+#include "proto/base/option.h"
 
 typedef struct submission {
     ak_daemon *d;
@@ -36,7 +37,8 @@ static bool takes_pair(const ak_spec *spec, const char *key, bool augment_given)
 {
     if (strcmp(spec->kind, "linear") != 0 && strcmp(spec->kind, "finetune") != 0)
         return !augment_given;
-    return (strcmp(key, "normalize") == 0 || strcmp(key, "interpolation") == 0) &&
+    return (strcmp(key, "normalize") == 0 || strcmp(key, "interpolation") == 0 ||
+            ak_option_same_name(key, "crop_pct")) &&
            !ak_spec_pair_find(&spec->augment, key);
 }
 

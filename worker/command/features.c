@@ -14,6 +14,7 @@
 typedef struct features {
     char *weights, *backbone, *dataset, *split, *out, *normalize, *interpolation;
     int64_t image_size, limit_images, shards;
+    double crop_pct;
 } features;
 
 static const ak_option options[] = {
@@ -25,12 +26,15 @@ static const ak_option options[] = {
     AK_OPTION_STRING(features, out, "", NULL,
                      "safetensors to write: features [N, width], labels [N]"),
     AK_OPTION_INT(features, image_size, 0, 0, 1024,
-                  "side that images are resized to (0: as the weights say)"),
+                  "side of what the network takes of an image (0: as the weights say)"),
     AK_OPTION_STRING(features, normalize, "", "|imagenet|cifar10|cifar100|stl10|none",
                      "whose mean and standard deviation are taken out (default: as the weights "
                      "say)"),
     AK_OPTION_STRING(features, interpolation, "", "|bilinear|bicubic",
                      "how images are resized (default: as the weights say, or bilinear)"),
+    AK_OPTION_FLOAT(features, crop_pct, 0, 0, 1,
+                    "share of the shorter side that is seen of a photograph (0: as the weights "
+                    "say, or 0.875)"),
     AK_OPTION_INT(features, limit_images, 0, 0, 1000000000, "use only the first N images (0: all)"),
     AK_OPTION_INT(features, shards, 8, 1, 4096, "parts that share the images, a power of two"),
     AK_OPTION_END,
@@ -38,6 +42,7 @@ static const ak_option options[] = {
 
 static akssl_status make_spec(const features *f, ak_spec *spec)
 {
+    char crop_pct[64];
     akssl_status rc;
 
     if (!f->weights[0] || !f->out[0])
@@ -51,6 +56,10 @@ static akssl_status make_spec(const features *f, ak_spec *spec)
         rc = ak_spec_pair(&spec->augment, "normalize", f->normalize);
     if (rc == AKSSL_OK && f->interpolation[0])
         rc = ak_spec_pair(&spec->augment, "interpolation", f->interpolation);
+    if (rc == AKSSL_OK && f->crop_pct > 0) {
+        ak_option_text(ak_option_find(options, "crop_pct"), f, crop_pct, sizeof crop_pct);
+        rc = ak_spec_pair(&spec->augment, "crop_pct", crop_pct);
+    }
     spec->image_size = f->image_size;
     spec->shards = f->shards;
     spec->batch = f->shards > 1 ? f->shards : 2; // not used, but checked

@@ -10,8 +10,9 @@
 #include "worker/train/pixels.h"
 
 static const char *const keys[] = {
-    "backbone",   "method",    "dataset",       "data_fingerprint", "step",          "seed",
-    "image_size", "normalize", "interpolation", "normalize_mean",   "normalize_std",
+    "backbone",      "method",   "dataset",        "data_fingerprint",
+    "step",          "seed",     "image_size",     "normalize",
+    "interpolation", "crop_pct", "normalize_mean", "normalize_std",
 };
 
 static akssl_status tell_number(ak_spec_pairs *about, const char *key, int64_t value)

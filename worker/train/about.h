@@ -1,8 +1,8 @@
 // worker/train/about.h -- what a file of weights says of itself, as metadata: pairs of text.
 //
 //     backbone, and each of its options by name (heads, patch_size, ...); method; dataset,
-//     data_fingerprint; image_size, normalize, interpolation, normalize_mean, normalize_std
-//     (pixels.h); step; seed
+//     data_fingerprint; image_size, normalize, interpolation, crop_pct, normalize_mean,
+//     normalize_std (pixels.h); step; seed
 
 #ifndef AK_TRAIN_ABOUT_H
 #define AK_TRAIN_ABOUT_H

@@ -4,6 +4,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "proto/base/error.h"
 #include "proto/format/safetensors.h"
@@ -14,6 +15,18 @@ static akssl_status tell_numbers(ak_spec_pairs *about, const char *key, const do
     char text[96];
 
     snprintf(text, sizeof text, "%g,%g,%g", numbers[0], numbers[1], numbers[2]);
+    return ak_spec_pair(about, key, text);
+}
+
+// In the fewest digits that read back the same.
+static akssl_status tell_number(ak_spec_pairs *about, const char *key, double number)
+{
+    char text[32];
+    int digits = 1;
+
+    do
+        snprintf(text, sizeof text, "%.*g", digits, number);
+    while (strtod(text, NULL) != number && digits++ < 17);
     return ak_spec_pair(about, key, text);
 }
 
@@ -34,6 +47,8 @@ akssl_status ak_pixels_tell(ak_spec_pairs *about, const ak_spec *spec)
         rc = ak_spec_pair(about, "normalize", pixels.normalize);
     if (rc == AKSSL_OK)
         rc = ak_spec_pair(about, "interpolation", pixels.interpolation);
+    if (rc == AKSSL_OK)
+        rc = tell_number(about, "crop_pct", pixels.crop_pct);
     if (rc == AKSSL_OK)
         rc = tell_numbers(about, "normalize_mean", pixels.mean);
     return rc == AKSSL_OK ? tell_numbers(about, "normalize_std", pixels.std) : rc;
@@ -68,6 +83,8 @@ static akssl_status settle(ak_spec *spec, const ak_safetensors *file)
         rc = settle_pair(spec, file, "normalize");
     if (rc == AKSSL_OK)
         rc = settle_pair(spec, file, "interpolation");
+    if (rc == AKSSL_OK)
+        rc = settle_pair(spec, file, "crop_pct");
     if (rc == AKSSL_OK && !ak_spec_pair_find(&spec->augment, "normalize") &&
         !ak_spec_pair_find(&spec->augment, "recipe"))
         rc = ak_fail(AKSSL_ERR_INVALID, "they do not say how images are normalised: give "
@@ -81,7 +98,8 @@ akssl_status ak_pixels_settle(ak_spec *spec)
     ak_safetensors *file;
     akssl_status rc;
 
-    if (enough && ak_spec_pair_find(&spec->augment, "interpolation"))
+    if (enough && ak_spec_pair_find(&spec->augment, "interpolation") &&
+        ak_spec_pair_find(&spec->augment, "crop_pct"))
         return AKSSL_OK;
     rc = ak_safetensors_open(&file, spec->weights);
     if (rc < 0 && enough) // whether they can be read is asked elsewhere

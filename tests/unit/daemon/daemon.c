@@ -133,7 +133,8 @@ START_TEST(every_kind_starts_from_a_job)
 {
     static const char *const kinds[] = { "linear", "finetune", "knn", "probe", "embed" };
     lab l;
-    Akssl__V1__Pair pair = AKSSL__V1__PAIR__INIT, crop = pair, *pairs[] = { &pair, &crop };
+    Akssl__V1__Pair pair = AKSSL__V1__PAIR__INIT, crop = pair, seen = pair;
+    Akssl__V1__Pair *pairs[] = { &pair, &crop, &seen };
     Akssl__V1__JobSpec source = AKSSL__V1__JOB_SPEC__INIT;
     Akssl__V1__SubmitRequest request = AKSSL__V1__SUBMIT_REQUEST__INIT;
     Akssl__V1__SubmitReply *reply;
@@ -150,8 +151,10 @@ START_TEST(every_kind_starts_from_a_job)
     pair.value = (char *)"imagenet";
     crop.key = (char *)"min_scale";
     crop.value = (char *)"0.3";
+    seen.key = (char *)"crop_pct";
+    seen.value = (char *)"0.9";
     source.augment = pairs;
-    source.n_augment = 2;
+    source.n_augment = 3;
     request.spec = &source;
     reply = (Akssl__V1__SubmitReply *)call(&l, AK_RPC_submit, &request.base);
     ck_assert_ptr_nonnull(reply);
@@ -175,8 +178,9 @@ START_TEST(every_kind_starts_from_a_job)
         ck_assert_str_eq(reply->spec->dataset, "idx:/data");
         ck_assert(reply->spec->image_size == 64);
         // a classifier's views are its own; how pixels are prepared is the weights'
-        ck_assert_uint_eq(reply->spec->n_augment, i < 2 ? 1 : 2);
+        ck_assert_uint_eq(reply->spec->n_augment, i < 2 ? 2 : 3);
         ck_assert_str_eq(reply->spec->augment[0]->value, "imagenet");
+        ck_assert_str_eq(reply->spec->augment[i < 2 ? 1 : 2]->value, "0.9");
         akssl__v1__submit_reply__free_unpacked(reply, NULL);
         spec.backbone = (char *)"resnet18"; // what is said counts, be it the default
         spec.dataset = (char *)"fashion-mnist";

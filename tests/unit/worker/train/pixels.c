@@ -41,14 +41,14 @@ static ak_spec knn_on(const char *path)
 }
 
 static const struct {
-    const char *augment, *normalize, *interpolation, *mean, *std;
+    const char *augment, *normalize, *interpolation, *mean, *std, *crop_pct;
 } runs[] = {
-    { "flip=0", "imagenet", "bilinear", "0.485,0.456,0.406", "0.229,0.224,0.225" },
-    { "recipe=cifar_symmetric", "cifar10", "bicubic", "0.4914,0.4822,0.4465",
-      "0.247,0.2435,0.2616" },
-    { "recipe=dino,normalize=stl10", "stl10", "bicubic", "0.4914,0.4823,0.4466",
-      "0.247,0.243,0.261" },
-    { "normalize=none", "none", "bilinear", "0,0,0", "1,1,1" },
+    { "flip=0", "imagenet", "bilinear", "0.485,0.456,0.406", "0.229,0.224,0.225", "0.875" },
+    { "recipe=cifar_symmetric", "cifar10", "bicubic", "0.4914,0.4822,0.4465", "0.247,0.2435,0.2616",
+      "0.875" },
+    { "recipe=dino,normalize=stl10,crop_pct=0.9", "stl10", "bicubic", "0.4914,0.4823,0.4466",
+      "0.247,0.243,0.261", "0.9" },
+    { "normalize=none,crop_pct=1", "none", "bilinear", "0,0,0", "1,1,1", "1" },
 };
 
 static void says_what_it_did(int i)
@@ -62,6 +62,7 @@ static void says_what_it_did(int i)
     meta_is(file, "interpolation", runs[i].interpolation);
     meta_is(file, "normalize_mean", runs[i].mean);
     meta_is(file, "normalize_std", runs[i].std);
+    meta_is(file, "crop_pct", runs[i].crop_pct);
     ak_safetensors_close(file);
     free(path);
     ak_rig_remove(folder);
@@ -76,6 +77,7 @@ static void job_does_likewise(int i)
     ck_assert_int_eq(spec.image_size, 24);
     ck_assert_str_eq(ak_spec_pair_find(&spec.augment, "normalize"), runs[i].normalize);
     ck_assert_str_eq(ak_spec_pair_find(&spec.augment, "interpolation"), runs[i].interpolation);
+    ck_assert_str_eq(ak_spec_pair_find(&spec.augment, "crop_pct"), runs[i].crop_pct);
     ak_spec_fini(&spec);
     free(path);
     ak_rig_remove(folder);
@@ -118,6 +120,17 @@ START_TEST(flags_override)
     ak_small_set(&spec, "augment", "normalize=imagenet");
     ak_rig_ok(ak_check_spec(&spec));
     ck_assert_str_eq(ak_spec_pair_find(&spec.augment, "interpolation"), "bicubic"); // as the run
+    ak_spec_fini(&spec);
+    spec = knn_on(path);
+    ak_small_set(&spec, "image-size", "40");
+    ak_small_set(&spec, "augment", "normalize=imagenet,interpolation=bilinear");
+    ak_rig_ok(ak_check_spec(&spec));
+    ck_assert_str_eq(ak_spec_pair_find(&spec.augment, "crop_pct"), "0.875"); // as the run
+    ak_spec_fini(&spec);
+    spec = knn_on(path);
+    ak_small_set(&spec, "augment", "crop_pct=1");
+    ak_rig_ok(ak_check_spec(&spec));
+    ck_assert_str_eq(ak_spec_pair_find(&spec.augment, "crop_pct"), "1");
     ak_spec_fini(&spec);
     free(path);
     ak_rig_remove(folder);
