@@ -15,7 +15,7 @@ grep -q "^backbone of step 8 exported to job-$id.safetensors ([0-9]* bytes, XXH3
 cmp "job-$id.safetensors" "$job/export/backbone.safetensors" || fail "not the bytes of export/"
 head -c 40000 "job-$id.safetensors" >start
 for key in backbone method dataset data_fingerprint step seed image_size normalize normalize_mean normalize_std \
-    interpolation zero_init_residual; do
+    interpolation crop_pct zero_init_residual; do
     grep -aqF "\"$key\":" start || fail "the metadata have no $key"
 done
 
