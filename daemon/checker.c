@@ -58,7 +58,7 @@ akssl_status ak_checker_new(ak_checker **out, uv_loop_t *loop, const ak_config *
     c->loop = loop;
     c->config = config;
     c->verdicts = ak_verdicts_new(config->worker);
-    c->looks = ak_looks_new(loop, AK_LOOK_MS);
+    c->looks = ak_looks_new(loop, AK_LOOK_MS, AK_LOOKS_ALIKE);
     c->turn = ak_alloc(1, sizeof *c->turn);
     uv_timer_init(loop, c->turn);
     c->turn->data = c;

@@ -37,6 +37,7 @@ static void on_server_closed(void *ctx)
     ak_daemon *d = ctx;
 
     d->server = NULL;
+    ak_auth_close(d->auth);
     ak_checker_free(d->checker);
     ak_catalogue_free(d->catalogue);
     ak_hosts_close(d->hosts);
@@ -272,7 +273,7 @@ static akssl_status open_all(ak_daemon *d)
     if (rc == AKSSL_OK)
         rc = open_store(d);
     if (rc == AKSSL_OK)
-        d->auth = ak_auth_new(d->store, d->config->rate);
+        d->auth = ak_auth_new(d->store, d->config->rate, &d->loop, ak_handler_entered, d);
     if (rc == AKSSL_OK)
         rc = ak_meter_open(d);
     if (rc == AKSSL_OK)

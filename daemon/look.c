@@ -36,6 +36,7 @@ struct ak_look {
 
 struct ak_looks {
     int64_t ms;
+    int alike; // that may be at the same
     ak_look *all; // that are wanted, or were started and are not finished
     int started;
     uv_async_t *finish; // close by themselves after free
@@ -127,7 +128,7 @@ static bool may_start(const ak_look *look)
         return false;
     for (const ak_look *other = look->looks->all; other; other = other->next)
         alike += other->started && strcmp(other->at, look->at) == 0;
-    return alike < AK_LOOKS_ALIKE;
+    return alike < look->looks->alike;
 }
 
 // start_some gives looks that wait their turn.
@@ -210,11 +211,12 @@ static void on_timer(uv_timer_t *timer)
         uv_timer_stop(timer);
 }
 
-ak_looks *ak_looks_new(uv_loop_t *loop, int64_t ms)
+ak_looks *ak_looks_new(uv_loop_t *loop, int64_t ms, int alike)
 {
     ak_looks *looks = ak_alloc(1, sizeof *looks);
 
     looks->ms = ms;
+    looks->alike = alike;
     pthread_mutex_init(&looks->lock, NULL);
     looks->finish = ak_alloc(1, sizeof *looks->finish);
     uv_async_init(loop, looks->finish, on_finished);

@@ -3,8 +3,8 @@
 // A file server that hangs keeps whoever asks it, for days.  Neither the loop nor the thread pool,
 // which writes the store, may wait for one: a look that is stuck keeps its own thread until the
 // server is back, and who asked for it is told in time.  At most AK_LOOKS_AT_ONCE are under way,
-// and AK_LOOKS_ALIKE of them at the same, stuck ones among them; more wait their turn.  Loop thread
-// only, but for run and release.
+// and a few of them at the same, stuck ones among them; more wait their turn.  Loop thread only,
+// but for run and release.
 
 #ifndef AK_DAEMON_LOOK_H
 #define AK_DAEMON_LOOK_H
@@ -31,8 +31,9 @@ typedef struct ak_look_kind {
     void (*done)(void *asker, void *sight, akssl_status rc, const char *error);
 } ak_look_kind;
 
-// ak_looks_new: ms is how long a look, and its wait for a turn, may take.
-ak_looks *ak_looks_new(uv_loop_t *loop, int64_t ms);
+// ak_looks_new: ms is how long a look, and its wait for a turn, may take; alike how many may be at
+// the same (AK_LOOKS_ALIKE).
+ak_looks *ak_looks_new(uv_loop_t *loop, int64_t ms, int alike);
 void ak_looks_free(ak_looks *looks); // all have been told or cancelled; NULL-safe
 
 // ak_look_start takes sight, and copies at, a name for what is looked at; done is called later,

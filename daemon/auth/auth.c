@@ -2,9 +2,7 @@
 
 #include "daemon/auth/auth.h"
 
-#include <errno.h>
 #include <inttypes.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,26 +14,38 @@
 
 enum { BURST_S = 4 };
 
-// How long somebody who has no name is not asked for again: directories may be away for a while.
-#define UNNAMED_NS (60 * (int64_t)1000000000)
-
 struct ak_auth {
     ak_store *store;
     uid_t self;
     double rate; // calls a second
     ak_person *persons;
     int person_count;
-    ak_caller *callers;
+    ak_caller *callers; // newest first
+    ak_names *names;
+    ak_auth_entered entered;
+    void *ctx;
 };
 
-ak_auth *ak_auth_new(ak_store *store, int64_t rate)
+static void told(void *ctx, const ak_name *name, akssl_status rc);
+
+ak_auth *ak_auth_new(ak_store *store, int64_t rate, uv_loop_t *loop, ak_auth_entered entered,
+                     void *ctx)
 {
     ak_auth *a = ak_alloc(1, sizeof *a);
 
     a->store = store;
     a->self = geteuid();
     a->rate = (double)rate;
+    a->names = ak_names_new(loop, told, a);
+    a->entered = entered;
+    a->ctx = ctx;
     return a;
+}
+
+void ak_auth_close(ak_auth *auth)
+{
+    if (auth)
+        ak_names_close(auth->names);
 }
 
 void ak_auth_free(ak_auth *auth)
@@ -50,17 +60,25 @@ void ak_auth_free(ak_auth *auth)
         auth->persons = p->next;
         free(p);
     }
+    ak_names_free(auth->names);
     free(auth);
 }
 
 // ---- persons
 
-static akssl_status find_person(ak_auth *a, const char *name, ak_person **out)
+static ak_person *known_person(const ak_auth *a, const char *name)
 {
     ak_person *p = a->persons;
 
     while (p && strcmp(p->name, name) != 0)
         p = p->next;
+    return p;
+}
+
+static akssl_status find_person(ak_auth *a, const char *name, ak_person **out)
+{
+    ak_person *p = known_person(a, name);
+
     if (!p && a->person_count == AK_AUTH_PERSONS)
         return ak_fail(AKSSL_ERR_LIMIT, "akssld knows %d persons already", AK_AUTH_PERSONS);
     if (!p) {
@@ -73,61 +91,6 @@ static akssl_status find_person(ak_auth *a, const char *name, ak_person **out)
         a->person_count++;
     }
     *out = p;
-    return AKSSL_OK;
-}
-
-// One without a name has one that no token's user can have.
-static void name_without(uid_t uid, char name[AK_PERSON_NAME])
-{
-    snprintf(name, AK_PERSON_NAME, "uid:%lu", (unsigned long)uid);
-}
-
-// name_of gives a uid's name.  A list that cannot be read now would give people other names than
-// they had before.
-static akssl_status name_of(uid_t uid, char name[AK_PERSON_NAME], bool *unnamed)
-{
-    struct passwd entry, *found = NULL;
-    char text[4096];
-    int rc = getpwuid_r(uid, &entry, text, sizeof text, &found);
-
-    if (rc == EIO || rc == EINTR || rc == EAGAIN || rc == EMFILE || rc == ENFILE || rc == ENOMEM)
-        return ak_fail(AKSSL_ERR_UNAVAILABLE,
-                       "the system does not say who uid %lu is (%s): try again", (unsigned long)uid,
-                       strerror(rc));
-    *unnamed = rc || !found || ak_token_check_user(entry.pw_name) < 0;
-    if (*unnamed)
-        name_without(uid, name);
-    else
-        snprintf(name, AK_PERSON_NAME, "%s", entry.pw_name);
-    return AKSSL_OK;
-}
-
-static akssl_status find_by_uid(ak_auth *a, uid_t uid, ak_person **out)
-{
-    char name[AK_PERSON_NAME];
-    ak_person *p = a->persons, *before;
-    bool unnamed;
-    akssl_status rc;
-
-    while (p && !(p->by_uid && p->uid == uid))
-        p = p->next;
-    *out = before = p;
-    if (p && !(p->unnamed && ak_clock_ns() - p->asked_ns > UNNAMED_NS))
-        return AKSSL_OK;
-    rc = name_of(uid, name, &unnamed);
-    if (rc == AKSSL_OK)
-        rc = find_person(a, name, out);
-    if (rc < 0)
-        return rc;
-    if (before && before != *out)
-        before->by_uid = false; // it has a name by now
-    p = *out;
-    if (!p->by_uid) {
-        p->by_uid = true;
-        p->uid = uid;
-    }
-    p->unnamed = unnamed;
-    p->asked_ns = ak_clock_ns();
     return AKSSL_OK;
 }
 
@@ -164,6 +127,7 @@ static akssl_status by_token(ak_auth *a, const char *text, ak_caller *c)
 static akssl_status identify(ak_auth *a, ak_caller *c)
 {
     uid_t uid = ak_call_uid(c->call);
+    akssl_status rc;
 
     if (ak_call_token(c->call)[0])
         return by_token(a, ak_call_token(c->call), c);
@@ -172,7 +136,8 @@ static akssl_status identify(ak_auth *a, ak_caller *c)
                        "akssld asks for a token here: `akssl-client token create` on its host "
                        "makes one, and --token-file or AKSSL_TOKEN_FILE shows it");
     c->access = uid == a->self || uid == 0 ? AK_ACCESS_ADMIN : AK_ACCESS_SUBMIT;
-    return find_by_uid(a, uid, &c->person);
+    rc = ak_names_find(a->names, uid, &c->name);
+    return rc < 0 ? rc : find_person(a, c->name->text, &c->person);
 }
 
 // ---- what they may do, and how much
@@ -205,7 +170,125 @@ static akssl_status check(const ak_auth *a, ak_caller *c, ak_access needed)
     return take_allowance(a, c->person);
 }
 
-akssl_status ak_auth_enter(ak_auth *auth, ak_call *call, ak_access needed, ak_caller **caller)
+// ---- waiting for a name
+
+static void forget_request(ak_caller *c)
+{
+    c->waits = false;
+    free(c->request);
+    c->request = NULL;
+}
+
+// hold keeps the request of a caller until its name is told.
+static akssl_status hold(const ak_auth *a, ak_caller *c, const ProtobufCMessage *request)
+{
+    size_t size = request ? protobuf_c_message_get_packed_size(request) : 0, its = size, all = size;
+    int count = 0;
+
+    for (const ak_caller *other = a->callers; other; other = other->next) {
+        if (!other->waits)
+            continue;
+        all += other->size;
+        if (other->name != c->name)
+            continue;
+        its += other->size;
+        count++;
+    }
+    if (count == AK_AUTH_HELD || its > AK_AUTH_HELD_BYTES || all > AK_AUTH_ALL_BYTES)
+        return ak_fail(AKSSL_ERR_LIMIT,
+                       "the system has not said yet who uid %lu is, and too many calls wait for "
+                       "that: try again",
+                       (unsigned long)c->name->uid);
+    if (request) {
+        c->request = ak_try_alloc(size + 1, 1);
+        if (!c->request)
+            return AKSSL_ERR_NO_MEMORY;
+        protobuf_c_message_pack(request, c->request);
+        c->type = request->descriptor;
+    }
+    c->size = size;
+    c->waits = true;
+    return AKSSL_OK;
+}
+
+static akssl_status await_name(const ak_auth *a, ak_caller *c, ak_access needed,
+                               const ProtobufCMessage *request)
+{
+    ak_name_ask(c->name, needed >= AK_ACCESS_SUBMIT && c->access < AK_ACCESS_ADMIN);
+    if (needed < AK_ACCESS_SUBMIT || !c->name->look)
+        return AKSSL_OK;
+    return hold(a, c, request);
+}
+
+// take_name has the caller be who their uid is by now.
+static akssl_status take_name(ak_auth *a, ak_caller *c)
+{
+    ak_person *p;
+    akssl_status rc = find_person(a, c->name->text, &p);
+
+    if (rc < 0)
+        return rc;
+    c->person->calls--;
+    c->person = p;
+    p->calls++;
+    return AKSSL_OK;
+}
+
+static void let_enter(ak_auth *a, ak_caller *c, akssl_status rc, const char *sentence)
+{
+    ProtobufCMessage *request = NULL;
+
+    if (rc < 0 && (c->access == AK_ACCESS_ADMIN || c->name->known))
+        rc = AKSSL_OK; // as "uid:N"
+    if (rc < 0)
+        rc = ak_fail(rc, "%s", sentence);
+    else
+        rc = take_name(a, c);
+    if (rc == AKSSL_OK && c->request) {
+        request = protobuf_c_message_unpack(c->type, NULL, c->size, c->request);
+        if (!request)
+            rc = ak_fail(AKSSL_ERR_NO_MEMORY, "akssld has no memory for the request: try again");
+    }
+    forget_request(c);
+    a->entered(a->ctx, c->call, request, rc);
+    if (request)
+        protobuf_c_message_free_unpacked(request, NULL);
+}
+
+// rename_person: who looked around before the name was told stays the same person.
+static void rename_person(const ak_auth *a, const ak_name *name)
+{
+    char before[AK_PERSON_NAME];
+    ak_person *p;
+
+    ak_name_without(name->uid, before);
+    p = known_person(a, before);
+    if (name->named && p && !known_person(a, name->text))
+        memcpy(p->name, name->text, sizeof p->name);
+}
+
+// told lets those enter who waited for the name, in the order in which they came.
+static void told(void *ctx, const ak_name *name, akssl_status rc)
+{
+    ak_auth *a = ctx;
+    char *sentence = ak_strdup(rc < 0 ? ak_error_text() : "");
+    ak_caller *c = a->callers, *previous;
+
+    rename_person(a, name);
+    while (c && c->next)
+        c = c->next;
+    for (; c; c = previous) {
+        previous = c->previous;
+        if (c->waits && c->name == name)
+            let_enter(a, c, rc, sentence);
+    }
+    free(sentence);
+}
+
+// ---- coming and going
+
+akssl_status ak_auth_enter(ak_auth *auth, ak_call *call, const ProtobufCMessage *request,
+                           ak_access needed, ak_caller **caller)
 {
     ak_caller *c = ak_alloc(1, sizeof *c);
     akssl_status rc;
@@ -227,7 +310,8 @@ akssl_status ak_auth_enter(ak_auth *auth, ak_call *call, ak_access needed, ak_ca
     }
     c->person->calls++;
     ak_call_vouch(call);
-    return check(auth, c, needed);
+    rc = check(auth, c, needed);
+    return rc == AKSSL_OK && c->name ? await_name(auth, c, needed, request) : rc;
 }
 
 akssl_status ak_auth_admit(ak_auth *auth, const char *token, ak_access needed)
@@ -244,6 +328,7 @@ void ak_auth_leave(ak_auth *auth, ak_caller *caller)
         return;
     if (caller->person)
         caller->person->calls--;
+    forget_request(caller);
     if (caller->next)
         caller->next->previous = caller->previous;
     if (caller->previous)
@@ -256,14 +341,13 @@ void ak_auth_leave(ak_auth *auth, ak_caller *caller)
 // is_caller says whether owner is the caller, or what he was called while he had no name.
 static bool is_caller(const ak_caller *caller, const char *owner)
 {
-    const ak_person *p = caller->person;
     char unnamed[AK_PERSON_NAME];
 
     if (strcmp(ak_caller_name(caller), owner) == 0)
         return true;
-    if (!p || !p->by_uid || caller->token)
+    if (!caller->name)
         return false;
-    name_without(p->uid, unnamed);
+    ak_name_without(caller->name->uid, unnamed);
     return strcmp(unnamed, owner) == 0;
 }
 

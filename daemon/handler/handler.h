@@ -24,6 +24,9 @@ typedef struct ak_handler {
 // ak_handler_find gives the handler of a call; never NULL.
 const ak_handler *ak_handler_find(ak_rpc_id rpc);
 
+// ak_handler_entered goes on with a call whose caller had to wait (daemon/auth); ctx is the daemon.
+void ak_handler_entered(void *ctx, ak_call *call, const ProtobufCMessage *request, akssl_status rc);
+
 // ak_handler_events is the dispatcher, for ak_server_open; its ctx is the daemon.
 const ak_server_events *ak_handler_events(void);
 

@@ -43,12 +43,10 @@ static akssl_status check_owner(ak_daemon *d, ak_caller *caller, int64_t id)
 static akssl_status begin(ak_daemon *d, ak_call *call, const ProtobufCMessage *request)
 {
     const ak_handler *handler = table[ak_call_rpc(call)];
-    ak_caller *caller;
-    akssl_status rc = ak_auth_enter(d->auth, call, handler->access, &caller);
+    akssl_status rc = AKSSL_OK;
 
-    ak_call_set_caller(call, caller);
-    if (rc == AKSSL_OK && handler->job_at)
-        rc = check_owner(d, caller,
+    if (handler->job_at)
+        rc = check_owner(d, ak_call_caller(call),
                          *(const int64_t *)(const void *)((const char *)request + handler->job_at));
     if (rc == AKSSL_OK)
         rc = handler->started(d, call, request);
@@ -57,16 +55,36 @@ static akssl_status begin(ak_daemon *d, ak_call *call, const ProtobufCMessage *r
     return rc;
 }
 
+static void refuse(const ak_daemon *d, ak_call *call, akssl_status rc)
+{
+    ak_log_write(d->log, rc == AKSSL_ERR_INTERNAL ? AK_LOG_ERROR : AK_LOG_DEBUG, "%s: %s",
+                 ak_rpc_find(ak_call_rpc(call))->path, ak_error_text());
+    ak_call_fail(call, rc, ak_error_text());
+}
+
+void ak_handler_entered(void *ctx, ak_call *call, const ProtobufCMessage *request, akssl_status rc)
+{
+    ak_daemon *d = ctx;
+
+    if (rc == AKSSL_OK && d->closing)
+        rc = ak_fail(AKSSL_ERR_UNAVAILABLE, "akssld is stopping: try again later");
+    if (rc == AKSSL_OK)
+        rc = begin(d, call, request);
+    if (rc < 0)
+        refuse(d, call, rc);
+}
+
 static void started(void *ctx, ak_call *call, ak_rpc_id rpc, const ProtobufCMessage *request)
 {
     ak_daemon *d = ctx;
-    akssl_status rc = begin(d, call, request);
+    ak_caller *caller;
+    akssl_status rc = ak_auth_enter(d->auth, call, request, table[rpc]->access, &caller);
 
-    if (rc == AKSSL_OK)
-        return;
-    ak_log_write(d->log, rc == AKSSL_ERR_INTERNAL ? AK_LOG_ERROR : AK_LOG_DEBUG, "%s: %s",
-                 ak_rpc_find(rpc)->path, ak_error_text());
-    ak_call_fail(call, rc, ak_error_text());
+    ak_call_set_caller(call, caller);
+    if (rc == AKSSL_OK && !caller->waits)
+        rc = begin(d, call, request);
+    if (rc < 0)
+        refuse(d, call, rc);
 }
 
 static void received(void *ctx, ak_call *call, const ProtobufCMessage *message)

@@ -578,7 +578,7 @@ bool lab_start(lab *l)
     d->watches = ak_watches_new(&d->loop, d->config->state_dir, find_active, d);
     d->tails = ak_tails_new(&d->loop, is_active, d);
     d->audit = ak_audit_new(lab_folder(), d->log);
-    d->auth = ak_auth_new(d->store, d->config->rate);
+    d->auth = ak_auth_new(d->store, d->config->rate, &d->loop, ak_handler_entered, d);
     FUZZ_CHECK(ak_checker_new(&d->checker, &d->loop, d->config) == AKSSL_OK);
     d->catalogue = ak_catalogue_new(d);
     if (ak_meter_open(d) < 0 || ak_control_recover(d) < 0) {
@@ -716,6 +716,7 @@ static void end_daemon(lab *l)
     while (l->calls)
         end(l, l->calls, true);
     lab_settle(l); // what was asked by calls that have ended
+    ak_auth_close(d->auth);
     ak_checker_free(d->checker);
     ak_catalogue_free(d->catalogue);
     FUZZ_CHECK(!l->tools && !l->works);

@@ -78,7 +78,7 @@ static void open_place(place *p)
     memset(p, 0, sizeof *p);
     ck_assert_int_eq(uv_loop_init(&p->loop), 0);
     ck_assert_int_eq(sem_init(&p->server, 0, 0), 0);
-    p->looks = ak_looks_new(&p->loop, DEADLINE_MS);
+    p->looks = ak_looks_new(&p->loop, DEADLINE_MS, AK_LOOKS_ALIKE);
 }
 
 // until waits for a number that threads count.
