@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "proto/base/alloc.h"
+#include "proto/base/clock.h"
 #include "proto/base/error.h"
 
 typedef struct tail {
@@ -16,6 +17,7 @@ typedef struct tail {
     char *path;
     int fd; // -1: not there yet
     int64_t job, offset;
+    int64_t idle_ns; // there is nothing new; looked for again then
     bool follow;
     bool full; // the caller is behind
     bool over; // finished or failed
@@ -26,6 +28,9 @@ struct ak_tails {
     bool (*active)(void *ctx, int64_t id);
     void *ctx;
     tail *first;
+    tail *turn; // whose turn is next; NULL: the first's
+    int left;   // pieces in this turn
+    size_t share, waiting;
     char piece[AK_TAIL_PIECE];
 };
 
@@ -77,6 +82,11 @@ static void fail(tail *one)
     ak_call_fail(one->call, ak_fail_errno(errno, "log '%s'", one->path), ak_error_text());
 }
 
+static size_t piece_of(const ak_tails *t)
+{
+    return t->share < AK_TAIL_PIECE ? t->share : AK_TAIL_PIECE;
+}
+
 // read_piece returns what read(2) does; 0 also when the file is not there yet.
 static ssize_t read_piece(ak_tails *t, tail *one)
 {
@@ -84,45 +94,83 @@ static ssize_t read_piece(ak_tails *t, tail *one)
         one->fd = open(one->path, O_RDONLY | O_CLOEXEC);
     if (one->fd < 0)
         return errno == ENOENT ? 0 : -1;
-    return pread(one->fd, t->piece, sizeof t->piece, one->offset);
+    return pread(one->fd, t->piece, piece_of(t), one->offset);
 }
 
-// pump sends what there is; true: there is more, at once.
-static bool pump(ak_tails *t, tail *one)
+static bool is_held(const ak_tails *t, const tail *one)
+{
+    size_t waiting = ak_call_waiting(one->call), piece = piece_of(t);
+
+    return waiting > 0 &&
+           (waiting + piece > t->share || t->waiting + piece > (size_t)AK_TAIL_WAITING);
+}
+
+static void send_piece(ak_tails *t, tail *one)
 {
     bool active = t->active(t->ctx, one->job); // asked first: what it logged last is then there
+    Akssl__V1__Chunk chunk = AKSSL__V1__CHUNK__INIT;
+    ssize_t n = read_piece(t, one);
 
-    for (int i = 0; i < AK_TAIL_PIECES && !one->over && !one->full; i++) {
-        Akssl__V1__Chunk chunk = AKSSL__V1__CHUNK__INIT;
-        ssize_t n = read_piece(t, one);
-
-        if (n < 0) {
-            fail(one);
-        } else if (n == 0 && one->follow && active) {
-            return false;
-        } else if (n == 0) {
-            one->over = true;
-            ak_call_finish(one->call);
-        } else {
-            one->offset += n;
-            chunk.has_data = 1;
-            chunk.data = (ProtobufCBinaryData){ (size_t)n, (uint8_t *)t->piece };
-            one->full = ak_call_send(one->call, &chunk.base);
-        }
+    if (n < 0) {
+        fail(one);
+    } else if (n == 0 && one->follow && active) {
+        one->idle_ns = ak_clock_ns() + (AK_TAIL_PERIOD_MS - AK_TAIL_HELD_MS) * (int64_t)1000000;
+    } else if (n == 0) {
+        one->over = true;
+        ak_call_finish(one->call);
+    } else {
+        one->offset += n;
+        t->left--;
+        t->waiting += (size_t)n;
+        chunk.has_data = 1;
+        chunk.data = (ProtobufCBinaryData){ (size_t)n, (uint8_t *)t->piece };
+        one->full = ak_call_send(one->call, &chunk.base);
     }
-    return !one->over && !one->full;
+}
+
+// pump sends what may be sent, a part of a turn; it gives when to come back, in milliseconds.
+static int pump(ak_tails *t, tail *one, int pieces, int64_t now)
+{
+    for (int i = 0; i < pieces && t->left > 0; i++) {
+        if (one->over || one->full || one->idle_ns > now)
+            return AK_TAIL_PERIOD_MS;
+        if (is_held(t, one))
+            return AK_TAIL_HELD_MS;
+        send_piece(t, one);
+    }
+    return 0;
+}
+
+// measure finds what waits, and what each may have; it gives the number of calls.
+static int measure(ak_tails *t)
+{
+    int count = 0;
+
+    t->waiting = 0;
+    for (const tail *one = t->first; one; one = one->next, count++)
+        t->waiting += ak_call_waiting(one->call);
+    t->share = AK_TAIL_WAITING / (size_t)(count ? count : 1);
+    return count;
 }
 
 static void on_timer(uv_timer_t *timer)
 {
     ak_tails *t = timer->data;
-    bool more = false;
+    int count = measure(t), pieces = AK_TAIL_PIECES / (count ? count : 1);
+    int64_t now = ak_clock_ns();
+    int soonest = AK_TAIL_PERIOD_MS;
 
-    for (tail *one = t->first; one; one = one->next)
-        if (!one->over && !one->full)
-            more |= pump(t, one);
-    if (t->first)
-        uv_timer_start(timer, on_timer, more ? 0 : AK_TAIL_PERIOD_MS, 0);
+    t->left = AK_TAIL_PIECES;
+    for (int i = 0; i < count && t->left > 0; i++) {
+        tail *one = t->turn ? t->turn : t->first;
+        int ms = pump(t, one, pieces ? pieces : 1, now);
+
+        if (ms < soonest)
+            soonest = ms;
+        t->turn = one->next;
+    }
+    if (count)
+        uv_timer_start(timer, on_timer, t->left ? (uint64_t)soonest : 0, 0);
 }
 
 void ak_tails_add(ak_tails *t, ak_call *call, const char *path, int64_t job, bool follow)
@@ -163,6 +211,8 @@ void ak_tails_ended(ak_tails *t, ak_call *call)
         if (*at != one)
             continue;
         *at = one->next;
+        if (t->turn == one)
+            t->turn = one->next;
         tail_free(one);
         return;
     }

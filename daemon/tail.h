@@ -1,6 +1,8 @@
 // daemon/tail.h -- the calls of Logs: a job's log in pieces, to its end or on and on.
 //
-// Loop thread only; a log is read a few pieces at a time, so that a long one holds nobody up.
+// Loop thread only.  However many calls there are, and however long their logs: of all of them
+// together a mebibyte is read in a turn of the loop, so that nobody is held up, and so many bytes
+// wait for callers that are slower, in equal shares (each may have one piece).
 
 #ifndef AK_DAEMON_TAIL_H
 #define AK_DAEMON_TAIL_H
@@ -10,7 +12,13 @@
 #include "daemon/job.h"
 #include "proto/rpc/server.h"
 
-enum { AK_TAIL_PIECE = 64 << 10, AK_TAIL_PERIOD_MS = 200, AK_TAIL_PIECES = 16 };
+enum {
+    AK_TAIL_PIECE = 64 << 10, // or a share, if that is less
+    AK_TAIL_PIECES = 16,      // in a turn
+    AK_TAIL_WAITING = 64 << 20,
+    AK_TAIL_PERIOD_MS = 200, // between looks for something new
+    AK_TAIL_HELD_MS = 20,    // and at whether a caller has taken something
+};
 
 typedef struct ak_tails ak_tails;
 

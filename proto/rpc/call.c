@@ -158,6 +158,11 @@ bool ak_call_send(ak_call *call, const ProtobufCMessage *message)
     return call->full;
 }
 
+size_t ak_call_waiting(const ak_call *call)
+{
+    return call->waiting;
+}
+
 void ak_call_finish(ak_call *call)
 {
     if (call->finishing)

@@ -95,6 +95,9 @@ void ak_call_reply(ak_call *call, const ProtobufCMessage *message);
 // wait, so hold back until `drained` (under 4 MiB wait).  A call with over 256 MiB fails.
 bool ak_call_send(ak_call *call, const ProtobufCMessage *message);
 
+// ak_call_waiting is how many bytes of a stream wait for its caller.
+size_t ak_call_waiting(const ak_call *call);
+
 // ak_call_finish ends a stream with OK after what is queued.
 void ak_call_finish(ak_call *call);
 

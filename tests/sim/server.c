@@ -226,6 +226,11 @@ bool ak_call_send(ak_call *call, const ProtobufCMessage *message)
     return call->full;
 }
 
+size_t ak_call_waiting(const ak_call *call)
+{
+    return call->down_bytes;
+}
+
 void ak_call_finish(ak_call *call)
 {
     answer(call, AKSSL_OK, "");
