@@ -168,6 +168,18 @@ static akssl_status make_folder(ak_daemon *d, const char *folder, const char *ya
     return rc;
 }
 
+// unmake_folder is for a job that was refused.  The database may bring it to light all the same
+// (ak_store_is_doubtful): that it has no spec.yaml then says what it is (recover.c).
+static void unmake_folder(const ak_daemon *d, const char *folder)
+{
+    char *path = ak_path("%s/spec.yaml", folder);
+
+    unlink(path);
+    if (ak_files_sync(folder) < 0 || ak_files_remove(folder) < 0)
+        ak_log_write(d->log, AK_LOG_WARN, "%s", ak_error_text());
+    free(path);
+}
+
 static akssl_status store_new(ak_daemon *d, ak_job *job, const char *seed)
 {
     char *folder = NULL;
@@ -191,8 +203,7 @@ static akssl_status store_new(ak_daemon *d, ak_job *job, const char *seed)
     if (rc < 0 && made) {
         char *sentence = ak_path("%s", ak_error_text());
 
-        if (ak_files_remove(folder) < 0)
-            ak_log_write(d->log, AK_LOG_WARN, "%s", ak_error_text());
+        unmake_folder(d, folder);
         (void)ak_fail(rc, "%s", sentence);
         free(sentence);
     }

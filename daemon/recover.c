@@ -3,10 +3,14 @@
 // What was STARTING or RUNNING is adopted (adopt.h): its run may go on.  What was decided before
 // the end is carried out (a Cancel, a Pause), and what is QUEUED waits again.  What is PAUSED
 // stays.  What has ended gets its result.json, where there was no time for that.
+//
+// A submission whose write failed was refused, and its folder removed; SQLite's log may have it all
+// the same.  It could only be the newest job, and is CANCELLED: who submitted it knows of none.
 
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "daemon/adopt.h"
@@ -22,11 +26,40 @@ static void take(void *ctx, ak_job *job)
     ak_jobs_add_take(&d->jobs, job);
 }
 
+static bool keep_id(void *ctx, const ak_job *job)
+{
+    *(int64_t *)ctx = job->id;
+    return true;
+}
+
+// was_refused says whether a job is the newest, new, and without a spec.yaml (control.c).
+static bool was_refused(ak_daemon *d, const ak_job *job)
+{
+    const ak_filter filter = { .limit = 1 };
+    int64_t newest = 0;
+    struct stat st;
+    char *path;
+    bool gone;
+
+    if (job->state != AK_JOB_QUEUED || job->started_ms || job->run_id[0] || job->restarts ||
+        job != d->jobs.at[d->jobs.count - 1] ||
+        ak_store_list(d->store, &filter, keep_id, &newest) < 0 || job->id != newest)
+        return false;
+    path = ak_path("%s/jobs/%" PRId64 "/spec.yaml", d->config->state_dir, job->id);
+    gone = stat(path, &st) < 0 && errno == ENOENT;
+    free(path);
+    return gone;
+}
+
 static void take_up(ak_daemon *d, ak_job *job)
 {
     bool had_run = job->state == AK_JOB_STARTING || job->state == AK_JOB_RUNNING;
 
-    if (had_run && job->run_id[0])
+    if (was_refused(d, job))
+        ak_control_move(d, job, AK_JOB_CANCEL,
+                        "its submission was refused, as the database could not be written then: "
+                        "submit it again");
+    else if (had_run && job->run_id[0])
         ak_adopt(d, job);
     else if (job->cancel)
         ak_control_move(d, job, AK_JOB_CANCEL, "cancelled");

@@ -82,12 +82,13 @@ static void after_life(bool died)
         sim_broken("akssld left %d files open", sim_files_left());
     if (sqlite3_memory_used())
         sim_broken("akssld left %lld bytes with SQLite", (long long)sqlite3_memory_used());
-    if (power)
+    if (power) {
         sim_trace("the power is lost");
-    if (power)
+        sim_oracle_power();
         sim_procs_power();
-    else
+    } else {
         sim_procs_orphan();
+    }
     sim_net_cut_all();
     if (power)
         sim_disk_lose();

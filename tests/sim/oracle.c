@@ -48,6 +48,36 @@ void sim_oracle_submitted(int64_t job, int64_t total, int64_t ranks, int64_t kee
     sim_here->oracle->count_acked++;
 }
 
+void sim_oracle_refused(const char *name, bool open)
+{
+    sim_refusal *r = sim_here->oracle->refusals;
+
+    while (r && strcmp(r->name, name) != 0)
+        r = r->next;
+    if (!r) {
+        r = sim_alloc(sizeof *r);
+        *r = (sim_refusal){ .next = sim_here->oracle->refusals, .name = name };
+        sim_here->oracle->refusals = r;
+    }
+    r->open = r->open || open;
+}
+
+void sim_oracle_power(void)
+{
+    for (sim_refusal *r = sim_here->oracle->refusals; r; r = r->next)
+        r->open = true;
+}
+
+// What was refused does not run, whatever the database's log brings to light after a crash.
+static void check_refused(int64_t id)
+{
+    const ak_job *job = sim_here->d ? ak_jobs_find(&sim_here->d->jobs, id) : NULL;
+
+    for (const sim_refusal *r = sim_here->oracle->refusals; job && r; r = r->next)
+        if (!r->open && strcmp(r->name, job->spec.name) == 0)
+            sim_broken("job %" PRId64 " is launched, though its submission was refused", id);
+}
+
 // A job fails by what it does itself, or when it cannot be helped; never by what was broken around
 // it, which is to be survived.
 static void check_failure(const sim_account *account, const char *reason)
@@ -152,6 +182,7 @@ void sim_oracle_launched(sim_run *run)
         if (other != run && other->job == run->job && sim_run_alive(other))
             sim_broken("job %" PRId64 " is launched while %d processes of its run %s live",
                        run->job, sim_run_alive(other), other->id);
+    check_refused(run->job);
     account->finish = 0;
     if (account->ended == AK_JOB_TIMEOUT && account->resumed)
         account->ended = 0;

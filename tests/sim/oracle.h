@@ -43,8 +43,17 @@ typedef struct sim_account {
     struct sim_kept *kept; // kept.c's: its newest commit; NULL: none was acknowledged yet
 } sim_account;
 
+// A submission that was refused since the disk failed; whether it holds is not known once it was
+// heard again, or the power was lost before the disk knew.
+typedef struct sim_refusal {
+    struct sim_refusal *next;
+    const char *name; // of its job
+    bool open;
+} sim_refusal;
+
 typedef struct sim_oracle {
     sim_account *accounts;
+    sim_refusal *refusals;
     int64_t last_acked; // id
     int count_acked;
     uint64_t seen, seen_rows; // of the disk's changes, kept.c's
@@ -57,6 +66,9 @@ sim_account *sim_oracle_of(int64_t job); // made when there is none
 
 // its submission was acknowledged
 void sim_oracle_submitted(int64_t job, int64_t total, int64_t ranks, int64_t keep);
+// the submission of a job of that name was refused, or (open) may have been accepted after all
+void sim_oracle_refused(const char *name, bool open);
+void sim_oracle_power(void); // was lost
 // somebody who asked at asked_at saw this state
 void sim_oracle_told(int64_t job, const char *state, const char *reason, int64_t asked_at);
 void sim_oracle_launched(sim_run *run);                       // before its processes are

@@ -23,6 +23,8 @@ typedef struct person {
     ak_rpc_id rpc;               // the call under way
     sim_wish before, hold;       // of the job, before the call
     int64_t after;               // of the job being submitted
+    const char *name;            // the same
+    int names;                   // that there were
     bool after_any, held;        // the same
     int64_t asked_at;
     ak_call *watch;
@@ -99,6 +101,9 @@ static void on_late(void *ctx, ak_call *call, const ProtobufCMessage *message)
     sim_account *account;
 
     (void)ctx;
+    if (call->rpc == AK_RPC_submit)
+        sim_oracle_refused(
+            sim_format("%s", ((const Akssl__V1__SubmitRequest *)message)->spec->name), true);
     if (call->rpc == AK_RPC_submit || call->rpc == AK_RPC_list)
         return;
     account = sim_oracle_of(request->id); // the first field of all the others
@@ -151,6 +156,8 @@ static void on_ended(void *ctx, ak_call *call, akssl_status rc, const char *sent
     (void)call;
     if (account)
         note_wish(p, account, rc);
+    if (p->rpc == AK_RPC_submit && (rc == AKSSL_ERR_IO || rc == AKSSL_ERR_NO_SPACE))
+        sim_oracle_refused(p->name, false);
     if (account && account->acked && rc == AKSSL_ERR_NOT_FOUND && p->rpc != AK_RPC_state)
         sim_broken("job %" PRId64 " was acknowledged and is not found: %s", p->job, sentence);
     p->job = 0;
@@ -190,6 +197,7 @@ static void submit(person *p)
     Akssl__V1__SubmitRequest request = AKSSL__V1__SUBMIT_REQUEST__INIT;
     Akssl__V1__JobSpec spec = AKSSL__V1__JOB_SPEC__INIT;
 
+    spec.name = (char *)(p->name = sim_format("%d-%d", p->number, p->names++));
     spec.method = (char *)methods[sim_range(0, 3)];
     spec.dataset = (char *)"fashion-mnist";
     spec.has_epochs = spec.has_commit_every = spec.has_shards = spec.has_ranks = 1;

@@ -129,6 +129,31 @@ static Akssl__V1__SubmitReply *check_spec(const lab *l, Akssl__V1__JobSpec *spec
     return reply;
 }
 
+START_TEST(what_was_refused_does_not_turn_up)
+{
+    lab l;
+    int64_t running, older, refused_one;
+    char *folder;
+
+    open_lab(&l);
+    running = submit(&l, "slow", 0, 2);
+    older = submit(&l, "plain", 0, 2);
+    refused_one = submit(&l, "plain", 0, 2);
+    akssl__v1__job__free_unpacked(wait_for(&l, running, "RUNNING", 1), NULL);
+    murder(&l);
+    for (int64_t id = older; id <= refused_one; id++) { // as if the database had them alone
+        folder = job_file(&l, id, "");
+        ck_assert_int_eq(ak_files_remove(folder), 0);
+        free(folder);
+    }
+    start(&l);
+    expect(&l, refused_one, "CANCELLED", "could not be written then: submit it again");
+    akssl__v1__job__free_unpacked(cancel(&l, running), NULL);
+    akssl__v1__job__free_unpacked(wait_for(&l, older, "SUCCEEDED", 0), NULL); // it was accepted
+    close_lab(&l);
+}
+END_TEST
+
 START_TEST(every_kind_starts_from_a_job)
 {
     static const char *const kinds[] = { "linear", "finetune", "knn", "probe", "embed" };
@@ -391,6 +416,7 @@ int main(int argc, char **argv)
         AK_CASE(a_job_from_end_to_end),
         AK_CASE(a_crash_costs_no_bit),
         AK_CASE(a_whole_is_replaced),
+        AK_CASE(what_was_refused_does_not_turn_up),
         AK_CASE(every_kind_starts_from_a_job),
         AK_CASE(ways_to_fail),
         AK_CASE(cancelled_in_every_state),
