@@ -13,6 +13,7 @@
 #include "daemon/files.h"
 #include "daemon/guard.h"
 #include "daemon/launch.h"
+#include "daemon/launcher/follow.h"
 #include "daemon/work.h"
 #include "proto/base/alloc.h"
 #include "proto/base/clock.h"
@@ -146,7 +147,20 @@ static void on_exit_late(uv_timer_t *timer)
 
 static void on_settled(uv_timer_t *timer)
 {
-    ak_run_end(timer->data, "cancelled");
+    ak_run *run = timer->data;
+
+    run->not_counted = !run->job->cancel;
+    ak_run_end(run, run->job->cancel ? "cancelled" : "it was being ended when akssld went away");
+}
+
+// was_ending says whether a command that is given again goes on to end what it follows.
+static bool was_ending(const ak_run *run)
+{
+    char *path = ak_launch_file(run, "ending");
+    bool refused = false, ending = ak_follow_ending(path, &refused);
+
+    free(path);
+    return ending && !refused;
 }
 
 void ak_adopt(ak_daemon *d, ak_job *job)
@@ -163,7 +177,7 @@ void ak_adopt(ak_daemon *d, ak_job *job)
         return; // the first look concludes
     ak_log_write(d->log, AK_LOG_INFO, "job %" PRId64 " run %s: %d processes are there", job->id,
                  run->id, left);
-    if (job->cancel && again) {
+    if (again && (job->cancel || (!job->outcome && was_ending(run)))) {
         ak_run_deadline(run, SETTLE_MS, on_settled);
     } else if (job->cancel) {
         ak_run_end(run, "cancelled");

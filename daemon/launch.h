@@ -10,6 +10,7 @@
 //     JOB/run/ID.exit     how mpirun ended (guard.h)
 //     JOB/run/ID.hosts    where its ranks are, as `--host` of mpirun has it
 //     JOB/run/ID.status   how it stands in the queue of its launcher (launcher/follow.h)
+//     JOB/run/ID.ending   it is being ended there (the same)
 //     JOB/run/ID.commit   the manifest of a commit that the worker made by itself (adopt.h), and
 //     JOB/run/ID.state    its replica of the coordinator's state
 

@@ -17,6 +17,7 @@
 #include "proto/base/error.h"
 
 static const char runs_word[] = "runs ", waits_word[] = "waits ";
+static const char ends_word[] = "ends\n", refused_word[] = "refused\n";
 
 // ---- the file
 
@@ -55,6 +56,24 @@ akssl_status ak_follow_read(const char *path, bool *runs, ak_str *text)
     }
     ak_str_fini(&line);
     return rc;
+}
+
+akssl_status ak_follow_end(const char *path, bool refused)
+{
+    const char *word = refused ? refused_word : ends_word;
+
+    return ak_files_write(path, word, strlen(word));
+}
+
+bool ak_follow_ending(const char *path, bool *refused)
+{
+    ak_str word = AK_STR_INIT;
+    bool found = ak_files_read(path, sizeof refused_word, &word) == AKSSL_OK && word.length;
+
+    if (found)
+        *refused = strcmp(word.text, refused_word) == 0;
+    ak_str_fini(&word);
+    return found;
 }
 
 // ---- signals

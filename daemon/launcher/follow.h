@@ -1,7 +1,8 @@
 // daemon/launcher/follow.h -- for commands that follow a job in another queue (launcher.h, follow).
 //
 // Such a command tells akssld in a file how its job stands, and asks its queue by short programs.
-// ak_follow_read is for the loop thread; the rest for the command, which has one thread.
+// ak_follow_read and ak_follow_ending are for the loop thread, too; the rest for the command, which
+// has one thread.
 
 #ifndef AK_DAEMON_LAUNCHER_FOLLOW_H
 #define AK_DAEMON_LAUNCHER_FOLLOW_H
@@ -23,6 +24,14 @@ akssl_status ak_follow_tell(const char *path, bool runs, const char *text) AKSSL
 
 // ak_follow_read reads that; text is replaced.  ERR_NOT_FOUND while there is no file.
 akssl_status ak_follow_read(const char *path, bool *runs, ak_str *text) AKSSL_MUST_CHECK;
+
+// ak_follow_end makes a file say that the job is being ended by the command, and whether since its
+// queue would hold it for good (refused).  Without it nobody could tell that end from one that
+// somebody else gave it, once the command has died.
+akssl_status ak_follow_end(const char *path, bool refused) AKSSL_MUST_CHECK;
+
+// ak_follow_ending says whether that was written; *refused is set then.
+bool ak_follow_ending(const char *path, bool *refused);
 
 // ak_follow_begin keeps signals for ak_follow_wait; call it first.
 void ak_follow_begin(void);

@@ -6,7 +6,8 @@
 // The command submits the run by sbatch, under the run's id as its name, and looks at it by squeue
 // until it is over.  Whatever happens to it (slurmctld is started again, sbatch's answer is lost,
 // it is itself killed and given again), it asks for that name first, so a run is submitted once.
-// SIGTERM is scancel, again and again until Slurm has done it.  Slurm itself must not start a job
+// SIGTERM is scancel, again and again until Slurm has done it; a file says so before, by which one
+// that is given again knows whose scancel it was.  Slurm itself must not start a job
 // again: its ranks may have committed meanwhile.
 //
 // The nodes share the state folder and the data, and reach akssld by TLS, as for `hosts`.
@@ -84,6 +85,7 @@ static akssl_status command(const ak_launch *l, ak_args *argv, ak_args *env)
     ak_args_add_words(argv, "--follow slurm");
     ak_args_add(argv, "%s", l->run);
     ak_args_add(argv, "%s/run/%s.status", l->folder, l->run);
+    ak_args_add(argv, "%s/run/%s.ending", l->folder, l->run);
     ak_args_add(argv, "%s", l->again ? "again" : "first");
     rc = add_options(l, argv);
     ak_args_add(argv, "--");
@@ -100,11 +102,12 @@ static akssl_status command(const ak_launch *l, ak_args *argv, ak_args *env)
 // ---- the command
 
 typedef struct follower {
-    const char *run, *status;
-    char name[64]; // of the job in Slurm
-    bool again;    // somebody has submitted it before
-    bool ending;   // it is to be cancelled
-    bool refused;  // Slurm holds it for good: it is to be cancelled, too
+    const char *run, *status, *mark; // the files
+    char name[64];                   // of the job in Slurm
+    bool again;                      // somebody has submitted it before
+    bool ending;                     // it is to be cancelled
+    bool refused;                    // Slurm holds it for good: it is to be cancelled, too
+    bool marked;                     // that is in a file
     bool submitted;
     bool tried; // it may have been submitted: Slurm did not answer
     int misses;
@@ -207,6 +210,8 @@ static void cancel(follower *f)
     char *argv[] = { (char *)"scancel", (char *)"--me", (char *)"--name", f->name, NULL };
     bool told = false;
 
+    if (!f->marked) // tried again with the next one
+        f->marked = ak_follow_end(f->mark, !f->ending) == AKSSL_OK;
     if (ak_follow_run(argv, "", &f->out, &f->err, &told) != 0)
         tell_away(f);
 }
@@ -316,15 +321,18 @@ static int follow(char **argv)
     int code = 2;
     char **at;
 
-    for (int i = 0; i < 4; i++)
+    for (int i = 0; i < 5; i++)
         if (!argv[i]) {
             fprintf(stderr, "akssld: --follow is for akssld alone\n");
             return code;
         }
     f.run = argv[0];
     f.status = argv[1];
-    f.again = strcmp(argv[2], "again") == 0;
-    f.options = argv + 3;
+    f.mark = argv[2];
+    f.again = strcmp(argv[3], "again") == 0;
+    f.marked = f.again && ak_follow_ending(f.mark, &f.refused);
+    f.ending = f.marked && !f.refused;
+    f.options = argv + 4;
     for (at = f.options; *at && strcmp(*at, "--") != 0; at++)
         continue;
     if (*at)
