@@ -36,7 +36,7 @@ struct ak_look {
 
 struct ak_looks {
     int64_t ms;
-    int alike; // that may be at the same
+    int alike;    // that may be at the same
     ak_look *all; // that are wanted, or were started and are not finished
     int started;
     uv_async_t *finish; // close by themselves after free
