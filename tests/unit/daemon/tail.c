@@ -119,7 +119,8 @@ START_TEST(all_of_them_read_all)
             ck_assert_ptr_nonnull(m);
             chunk = (const Akssl__V1__Chunk *)m;
             snprintf(line, sizeof line, "%7d\n", (int)(got[i] / 8));
-            ck_assert_mem_eq(chunk->data.data, line, 8);
+            if (got[i] || chunk->data.len) // the first has none
+                ck_assert_mem_eq(chunk->data.data, line, 8);
             got[i] += chunk->data.len;
             protobuf_c_message_free_unpacked(m, NULL);
         }
