@@ -239,6 +239,37 @@ static int in_file(const ak_param *p, const char *only)
     return strncmp(p->name, only, strlen(only)) == 0;
 }
 
+// check_rest refuses a file that has more of a part that the model has, as a network with more
+// blocks does: "layer1.2.conv1.weight" where the model ends with layer1.1.
+static akssl_status check_rest(const ak_model *m, const ak_safetensors *file, const char *only,
+                               const char *as)
+{
+    akssl_status rc = AKSSL_OK;
+    ak_str name = AK_STR_INIT;
+
+    for (int i = 0; i < ak_safetensors_count(file) && rc == AKSSL_OK; i++) {
+        const char *whole = ak_safetensors_at(file, i)->name, *theirs, *dot;
+
+        if (strncmp(whole, as, strlen(as)) != 0)
+            continue;
+        theirs = whole + strlen(as);
+        dot = strchr(theirs, '.');
+        ak_str_clear(&name);
+        ak_str_format(&name, "%s%s", only, theirs);
+        if (!dot || ak_model_find(m, name.text))
+            continue;
+        for (int p = 0; p < m->count && rc == AKSSL_OK; p++)
+            if (strncmp(m->params[p]->name, name.text, strlen(only) + (size_t)(dot + 1 - theirs)) ==
+                0)
+                rc = ak_fail(AKSSL_ERR_INVALID,
+                             "they have '%.160s', which this backbone has not: give the --backbone "
+                             "that they are of",
+                             whole);
+    }
+    ak_str_fini(&name);
+    return rc;
+}
+
 akssl_status ak_model_read_as(ak_model *m, const ak_safetensors *file, const char *only,
                               const char *as)
 {
@@ -257,7 +288,7 @@ akssl_status ak_model_read_as(ak_model *m, const ak_safetensors *file, const cha
             rc = read_one(p, file, true, name.text);
         ak_str_fini(&name);
     }
-    return rc;
+    return rc == AKSSL_OK ? check_rest(m, file, only, as) : rc;
 }
 
 void ak_model_declare(const ak_model *m, ak_safetensors_writer *w, const char *only)

@@ -57,7 +57,8 @@ akssl_status ak_model_read(ak_model *model, const ak_safetensors *file, bool str
 
 // ak_model_read_as takes every parameter whose name starts with `only` from the tensor called `as`
 // and the rest of the name: ("target.backbone.", "") reads an exported backbone into a momentum
-// copy.  What else the file has is ignored; what it lacks is an error, counts of batches aside.
+// copy.  What it lacks is an error, counts of batches aside.  What else the file has is ignored,
+// unless it belongs to a part that the model has (layer1.2 beside layer1.1): ERR_INVALID.
 akssl_status ak_model_read_as(ak_model *model, const ak_safetensors *file, const char *only,
                               const char *as) AKSSL_MUST_CHECK;
 

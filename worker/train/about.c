@@ -70,8 +70,14 @@ akssl_status ak_about_fits(const ak_safetensors *file, const ak_backbone *row, c
 {
     static const char *const telling[] = { "heads", "depth" };
     const char *name = ak_safetensors_meta(file, "backbone");
+    const ak_backbone *theirs_row = NULL;
     char text[128];
 
+    if (name && ak_backbone_find(&theirs_row, name) == AKSSL_OK && theirs_row != row)
+        return ak_fail(
+            AKSSL_ERR_INVALID,
+            "they are of a backbone '%.160s', and this one is '%s': give --backbone '%.160s'", name,
+            row->name, name);
     for (size_t i = 0; i < sizeof telling / sizeof *telling; i++) {
         const char *theirs = ak_safetensors_meta(file, telling[i]);
         const ak_option *option = row->options ? ak_option_find(row->options, telling[i]) : NULL;

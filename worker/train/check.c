@@ -264,11 +264,21 @@ static int64_t labelled(const ak_dataset *set)
 static akssl_status check_labels(const ak_spec *s, const ak_dataset *train, const ak_dataset *test)
 {
     int64_t count = labelled(train), classes = ak_evaluate_classes(train, test);
+    int64_t held_out = ak_dataset_size(test), lacking = held_out - labelled(test);
+    bool pretrain = strcmp(s->kind, "pretrain") == 0;
+    const char *what = pretrain ? "evaluation" : s->kind;
+    const char *remedy = !pretrain    ? "use another"
+                         : s->eval[0] ? "leave --eval out"
+                                      : "leave --probe out";
 
-    if (count == 0 || labelled(test) < ak_dataset_size(test))
+    if (count == 0 || lacking == held_out)
         return ak_fail(AKSSL_ERR_INVALID, "dataset '%s' has no labels: %s needs them, %s",
-                       s->dataset, strcmp(s->kind, "pretrain") ? s->kind : "evaluation",
-                       strcmp(s->kind, "pretrain") ? "use another" : "leave --eval out");
+                       s->dataset, what, remedy);
+    if (lacking)
+        return ak_fail(AKSSL_ERR_INVALID,
+                       "dataset '%s': %" PRId64 " of %" PRId64
+                       " held-out images have no label: %s needs all of them, %s",
+                       s->dataset, lacking, held_out, what, remedy);
     if (count < classes)
         return ak_fail(AKSSL_ERR_INVALID,
                        "dataset '%s' has %" PRId64 " labelled images, fewer than its %" PRId64

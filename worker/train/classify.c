@@ -223,7 +223,28 @@ static akssl_status prepare(classify *c)
     return ak_loop_prepare(&c->loop, rc);
 }
 
-// Judges the classifier on some images of set; what names them.
+// Rank 0 judges the classifier by features of some images, and tells the others; what names them.
+static akssl_status judge_features(const classify *c, const char *what, const float *features,
+                                   int64_t *labels, int64_t count, int64_t k, ak_verdict *out)
+{
+    ak_trainer *t = c->loop.trainer;
+    const ak_param *w, *bias;
+    akssl_status rc = AKSSL_OK;
+
+    ak_classifier_layer(t->self, &w, &bias);
+    ak_gemm_threads(1);
+    if (ak_comm_rank(t->world.comm) == 0)
+        rc = labels ? ak_eval_judge(what, features, labels, count, c->width, w->value, bias->value,
+                                    c->classes, k, out)
+                    : AKSSL_ERR_NO_MEMORY;
+    ak_gemm_threads(t->world.threads);
+    rc = ak_loop_agree(&c->loop, rc);
+    if (rc == AKSSL_OK)
+        ak_comm_broadcast(t->world.comm, out, sizeof *out);
+    return rc;
+}
+
+// Judges the classifier on some images of set.
 static akssl_status judge(classify *c, const char *what, const ak_dataset *set,
                           const uint32_t *images, int64_t count, int64_t k, ak_verdict *out)
 {
@@ -231,22 +252,17 @@ static akssl_status judge(classify *c, const char *what, const ak_dataset *set,
     ak_encoder *encoder = c->linear ? &c->frozen.encoder : ak_trainer_encoder(t);
     bool cached = c->cache && images == c->images;
     float *features = c->cache;
-    int64_t *labels;
-    const ak_param *w, *bias;
+    int64_t *labels = NULL;
     akssl_status rc = AKSSL_OK;
 
     if (!cached)
         rc = ak_features(&t->world, encoder, c->recipe, c->spec->image_size, set, images, count,
-                         true, &features);
-    if (rc < 0)
-        return rc;
-    labels = labels_of(set, images, count);
-    ak_classifier_layer(t->self, &w, &bias);
-    ak_gemm_threads(1);
-    rc = labels ? ak_eval_judge(what, features, labels, count, c->width, w->value, bias->value,
-                                c->classes, k, out)
-                : AKSSL_ERR_NO_MEMORY;
-    ak_gemm_threads(t->world.threads);
+                         false, &features);
+    rc = ak_loop_agree_data(&c->loop, rc);
+    if (rc == AKSSL_OK) {
+        labels = labels_of(set, images, count);
+        rc = judge_features(c, what, features, labels, count, k, out);
+    }
     free(labels);
     if (!cached)
         free(features);
@@ -263,7 +279,6 @@ static akssl_status evaluate(classify *c)
 
     if (rc == AKSSL_OK)
         rc = judge(c, "training", ak_loader_set(c->loader), c->images, c->count, k, &train);
-    rc = ak_loop_agree_data(&c->loop, rc);
     if (rc < 0)
         return ak_wrap(rc, "%s", c->spec->kind);
     ak_evaluate_put(results, "", c->spec->kind, k, test.top1, test.topk);
@@ -305,10 +320,10 @@ static akssl_status run(classify *c)
     if (rc < 0 || c->loop.outcome->stopped)
         return rc;
     ak_loop_count_bad(&c->loop, ak_loader_set(c->loader));
-    rc = evaluate(c);
-    if (rc == AKSSL_OK && c->linear)
-        rc = ak_loop_agree(&c->loop, ak_frozen_check(&c->frozen));
-    return rc == AKSSL_OK ? export_networks(c) : rc;
+    rc = export_networks(c); // first: whatever happens to an evaluation, that is there
+    if (rc == AKSSL_OK)
+        rc = evaluate(c);
+    return rc == AKSSL_OK && c->linear ? ak_loop_agree(&c->loop, ak_frozen_check(&c->frozen)) : rc;
 }
 
 akssl_status ak_classify_run(const ak_session *session, ak_outcome *outcome)

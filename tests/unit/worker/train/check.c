@@ -286,6 +286,10 @@ START_TEST(labels_must_serve)
         ak_small_set(&l.spec, "weights", "/nowhere.safetensors");
         ak_rig_refused(ak_check_data(&l.spec, &train), AKSSL_ERR_NOT_FOUND, "/nowhere");
     }
+    ak_small_set(&l.spec, "kind", "pretrain");
+    ak_small_set(&l.spec, "probe", "1");
+    ak_rig_refused(ak_check_data(&l.spec, &(ak_train_set){ 0 }), AKSSL_ERR_INVALID,
+                   "evaluation needs them, leave --probe out");
     free(weights);
     ak_labelled_end(&l);
 }

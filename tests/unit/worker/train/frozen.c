@@ -32,7 +32,8 @@ START_TEST(says_what_is_missing)
     ak_frozen f = { 0 }, g = { 0 };
 
     ak_small_set(&l.spec, "backbone", "resnet34");
-    ak_rig_refused(ak_frozen_open(&f, &l.spec, l.comm), AKSSL_ERR_NOT_FOUND, "layer1.2");
+    ak_rig_refused(ak_frozen_open(&f, &l.spec, l.comm), AKSSL_ERR_INVALID,
+                   "and this one is 'resnet34': give --backbone");
     ck_assert_ptr_nonnull(strstr(ak_error_text(), "weights.safetensors"));
     ak_frozen_close(&f);
     ak_small_set(&l.spec, "weights", "/nowhere.safetensors");
@@ -76,6 +77,8 @@ START_TEST(another_network_is_not_taken_for_it)
 {
     refuses("vit_tiny:heads=6,depth=2", "vit_tiny:depth=2",
             "with heads=6, and this one has heads=3");
+    refuses("resnet34", "resnet18",
+            "they are of a backbone 'resnet34', and this one is 'resnet18'");
     refuses("vit_tiny:depth=3", "vit_tiny:depth=2", "with depth=3, and this one has depth=2");
 }
 END_TEST

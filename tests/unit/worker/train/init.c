@@ -129,6 +129,22 @@ static void starts_from(const char *method, const char *backbone, const char *pr
     end(&s);
 }
 
+// A file that does not say what it is, and has more blocks.
+START_TEST(not_from_a_part)
+{
+    setting s = make();
+    ak_trainer *from = trainer(&s, "simclr", "resnet34", "1"),
+               *to = trainer(&s, "byol", "resnet18", "2");
+
+    write_file(&s, from, "", (fault){ 0 });
+    ak_rig_refused(ak_init_backbone(to, s.path), AKSSL_ERR_INVALID,
+                   "they have 'layer1.2.conv1.weight', which this backbone has not");
+    ak_trainer_free(from);
+    ak_trainer_free(to);
+    end(&s);
+}
+END_TEST
+
 START_TEST(from_torchvisions_names)
 {
     starts_from("simclr", "resnet20", "");
@@ -206,6 +222,6 @@ START_TEST(no_such_file)
 }
 END_TEST
 
-AK_TEST_MAIN(AK_CASE(from_torchvisions_names), AK_CASE(from_our_names),
+AK_TEST_MAIN(AK_CASE(not_from_a_part), AK_CASE(from_torchvisions_names), AK_CASE(from_our_names),
              AK_CASE(into_the_momentum_network_too), AK_CASE(from_timms_names),
              AK_CASE(what_is_wrong_is_named), AK_CASE(without_counts), AK_CASE(no_such_file))
