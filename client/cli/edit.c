@@ -62,7 +62,8 @@ const ak_cmd ak_cmd_edit = {
     .summary = "change keys of a job that waits",
     .synopsis = "ID --KEY VALUE...",
     .details = "The job must be QUEUED or PAUSED.  One that has commits takes only name, priority, "
-               "time,\nafter, ranks, keep and max-restarts, which are no part of its result.\n",
+               "time,\nafter, ranks, launcher, keep, max-restarts and map, which are no part of "
+               "its result.\n",
     .min_words = 1,
     .max_words = 1,
     .takes_spec = true,

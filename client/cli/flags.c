@@ -202,6 +202,21 @@ static bool find_key(const char *name, akssl_key *key)
     return false;
 }
 
+// A shell that expands --dataset=tar:{0..9}.tar gives it ten times; the last alone would be trained
+// on, as a flag's last value is what counts.
+static int check_expanded(const ak_args *args, const char *value)
+{
+    for (int i = 0; i < args->setting_count; i++)
+        if (strcmp(args->settings[i].name, "dataset") == 0 &&
+            strncmp(args->settings[i].value, "tar:", 4) == 0 && strncmp(value, "tar:", 4) == 0 &&
+            strcmp(args->settings[i].value, value) != 0)
+            return ak_cli_error(AK_EXIT_USAGE,
+                                "--dataset '%.160s' and --dataset '%.160s': give one; braces "
+                                "that are not the shell's go in quotes",
+                                args->settings[i].value, value);
+    return AK_EXIT_DONE;
+}
+
 static int read_key(cursor *c, ak_args *args)
 {
     akssl_key key;
@@ -212,6 +227,8 @@ static int read_key(cursor *c, ak_args *args)
     if (key.type == AKSSL_KEY_BOOL && !c->value)
         c->value = "true";
     rc = need_value(c, key.type == AKSSL_KEY_PAIRS ? "key=value" : "VALUE");
+    if (rc == AK_EXIT_DONE && strcmp(c->name, "dataset") == 0)
+        rc = check_expanded(args, c->value);
     if (rc != AK_EXIT_DONE)
         return rc;
     args->settings[args->setting_count++] = (ak_setting){ .name = c->name, .value = c->value };

@@ -50,7 +50,7 @@ static akssl_status check_keys(const ak_job *job, const ak_spec *given)
         if (given->given[i] && !may_change(table[i].name))
             return ak_fail(AKSSL_ERR_STATE,
                            "edit: job %lld has begun, and '%s' decides its result: change name, "
-                           "priority, time, after, ranks, launcher, keep or max_restarts",
+                           "priority, time, after, ranks, launcher, keep, max_restarts or map",
                            (long long)job->id, table[i].name);
     if (given->option.count || given->augment.count)
         return ak_fail(AKSSL_ERR_STATE, "edit: job %lld has begun: its options stay",

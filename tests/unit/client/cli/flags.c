@@ -71,6 +71,18 @@ START_TEST(reads_every_form)
 }
 END_TEST
 
+START_TEST(shards_are_given_once)
+{
+    result r;
+    own o;
+
+    ck_assert_int_eq(read_args(&r, &o, ARGS("--dataset=tar:0.tar", "--dataset=tar:1.tar")), 2);
+    ck_assert_int_eq(read_args(&r, &o, ARGS("--dataset", "tar:a", "--dataset=tar:a")), 0);
+    ck_assert_int_eq(read_args(&r, &o, ARGS("--dataset=tar:a", "--dataset=idx:2")), 0);
+    ck_assert_str_eq(r.args.settings[1].value, "idx:2"); // which wins
+}
+END_TEST
+
 START_TEST(reads_spec_keys)
 {
     result r;
@@ -172,5 +184,6 @@ START_TEST(manual_names_all)
 }
 END_TEST
 
-AK_TEST_MAIN(AK_CASE(reads_every_form), AK_CASE(reads_spec_keys), AK_CASE(refuses),
-             AK_CASE(counts_slips), AK_CASE(tables_are_whole), AK_CASE(manual_names_all))
+AK_TEST_MAIN(AK_CASE(reads_every_form), AK_CASE(shards_are_given_once), AK_CASE(reads_spec_keys),
+             AK_CASE(refuses), AK_CASE(counts_slips), AK_CASE(tables_are_whole),
+             AK_CASE(manual_names_all))
