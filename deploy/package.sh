@@ -8,6 +8,7 @@
 # tests/distro.sh SUITE --run deploy/package.sh builds those of the other Debian, in a folder.
 
 set -eu
+umask 022 # folders in a package have the modes that they are made with
 
 output=
 version=

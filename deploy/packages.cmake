@@ -71,6 +71,8 @@ set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
 # systemd-sysusers and -tmpfiles come with systemd, and where that is not, by themselves.
 set(CPACK_DEBIAN_DAEMON_PACKAGE_DEPENDS "akssl-worker (= ${version}), openmpi-bin, passwd,\
  systemd-standalone-sysusers | systemd, systemd-standalone-tmpfiles | systemd")
+# orted, which mpirun starts on other hosts, and Slurm's jobs' own mpirun.
+set(CPACK_DEBIAN_WORKER_PACKAGE_DEPENDS openmpi-bin)
 set(CPACK_DEBIAN_DAEMON_PACKAGE_RECOMMENDS "akssl-client, logrotate")
 set(CPACK_DEBIAN_DAEMON_PACKAGE_SUGGESTS "dataset-fashion-mnist")
 set(CPACK_DEBIAN_CLIENT_PACKAGE_DEPENDS "${library_package} (= ${version})")

@@ -8,7 +8,7 @@
 #     deploy/quickstart.sh --packaged
 #
 # does so by the akssld of the Debian packages, as root: the one that systemd has started, or, where there
-# is no systemd, one that it starts as the user akssl and stops again.
+# is no systemd, one that it starts as the user akssl and stops again.  It needs dataset-fashion-mnist installed.
 #
 # AKSSL_QUICKSTART_SECONDS (560) is what it may take in all.
 
@@ -31,7 +31,7 @@ stop() {
     wait "$daemon" 2>/dev/null || true
 }
 trap stop EXIT
-trap 'exit 130' INT TERM
+trap 'exit 130' HUP INT TERM
 
 answers() {
     akssl-client list >/dev/null 2>&1
@@ -57,7 +57,7 @@ build_own() {
     say "Build, into build/bin"
     mkdir -p build
     cmake --preset release -DAKSSL_TESTS=OFF >build/build.log 2>&1 || { cat build/build.log >&2; exit 1; }
-    cmake --build --preset release --target akssld akssl-worker akssl-client >build/build.log 2>&1 ||
+    cmake --build --preset release >build/build.log 2>&1 ||
         { cat build/build.log >&2; exit 1; }
     PATH=$PWD/build/bin:$PATH
 }
@@ -68,7 +68,7 @@ start_own() {
     mkdir -p "$state"
     AKSSL_SERVER=unix:$state/akssld.sock
     export AKSSL_SERVER
-    akssld --state-dir "$state" --slots 2 --log-level warn &
+    akssld --state-dir "$state" --slots 2 --on-term stop --log-level warn &
     daemon=$!
     await
     # What an earlier run was stopped in would go on, and take the cores.
