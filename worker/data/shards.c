@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "proto/base/alloc.h"
 #include "proto/base/error.h"
@@ -142,29 +143,93 @@ akssl_status ak_shards_expand(ak_shards *out, const char *pattern)
     return rc;
 }
 
-static bool is_shard(const ak_entry *e, const char *prefix)
+// ---- folders
+
+// What a shard's name says it is of.
+typedef enum kind { NOTHING, TRAIN, VAL, TEST } kind;
+
+static const struct {
+    const char *word;
+    kind kind;
+} words[] = {
+    { "train", TRAIN }, { "val", VAL }, { "test", TEST }, { "valid", VAL }, { "validation", VAL },
+};
+
+enum { BEGINNINGS = 3 /* the first of them */, WORDS = sizeof words / sizeof *words };
+
+// Bytes of letters beyond ASCII are letters.
+static size_t letters(const char *at)
+{
+    size_t n = 0;
+
+    while ((at[n] & 0x80) || ((at[n] | 32) >= 'a' && (at[n] | 32) <= 'z'))
+        n++;
+    return n;
+}
+
+static kind kind_of(const char *name)
+{
+    for (const char *at = name; *at;) {
+        size_t length = letters(at);
+
+        for (int i = 0; i < WORDS; i++)
+            if (strlen(words[i].word) == length && strncasecmp(at, words[i].word, length) == 0)
+                return words[i].kind;
+        at += length ? length : 1;
+    }
+    for (int i = 0; i < BEGINNINGS; i++)
+        if (strncmp(name, words[i].word, strlen(words[i].word)) == 0)
+            return words[i].kind;
+    return NOTHING;
+}
+
+static bool is_shard(const ak_entry *e)
 {
     size_t length = strlen(e->name);
 
-    return !e->folder && strncmp(e->name, prefix, strlen(prefix)) == 0 && length > 4 &&
-           strcmp(e->name + length - 4, ".tar") == 0;
+    return !e->folder && length > 4 && strcmp(e->name + length - 4, ".tar") == 0;
 }
 
-akssl_status ak_shards_list(ak_shards *out, const char *folder, const char *prefix)
+static akssl_status take_kind(ak_shards *s, const char *folder, const ak_listing *l, kind wanted)
 {
-    ak_shards s = { 0 };
-    ak_listing l = { 0 };
     ak_str path = AK_STR_INIT;
-    akssl_status rc = ak_listing_read(&l, folder);
+    akssl_status rc = AKSSL_OK;
 
-    for (int64_t i = 0; rc == AKSSL_OK && i < l.count; i++) {
-        if (!is_shard(&l.entry[i], prefix))
+    for (int64_t i = 0; rc == AKSSL_OK && i < l->count; i++) {
+        if (!is_shard(&l->entry[i]) || kind_of(l->entry[i].name) != wanted)
             continue;
         ak_str_clear(&path);
-        ak_str_format(&path, "%s/%s", folder, l.entry[i].name);
-        rc = add(&s, path.text);
+        ak_str_format(&path, "%s/%s", folder, l->entry[i].name);
+        rc = add(s, path.text);
     }
     ak_str_fini(&path);
+    return rc;
+}
+
+static akssl_status none(const char *folder, const ak_listing *l, ak_split split)
+{
+    if (split == AK_SPLIT_TEST)
+        return ak_fail(AKSSL_ERR_NOT_FOUND, "'%.512s' holds no val*.tar or test*.tar", folder);
+    for (int64_t i = 0; i < l->count; i++)
+        if (is_shard(&l->entry[i]))
+            return ak_fail(AKSSL_ERR_NOT_FOUND,
+                           "'%.512s' holds no .tar to train on: '%.256s' is held out by its name; "
+                           "if it is not, name the shards, as tar:%.512s/{a,b}.tar",
+                           folder, l->entry[i].name, folder);
+    return ak_fail(AKSSL_ERR_NOT_FOUND, "'%.512s' holds no train*.tar or *.tar", folder);
+}
+
+akssl_status ak_shards_list(ak_shards *out, const char *folder, ak_split split)
+{
+    static const kind kinds[2][2] = { { TRAIN, NOTHING }, { VAL, TEST } };
+    ak_shards s = { 0 };
+    ak_listing l = { 0 };
+    akssl_status rc = ak_listing_read(&l, folder);
+
+    for (int i = 0; rc == AKSSL_OK && i < 2 && !s.count; i++)
+        rc = take_kind(&s, folder, &l, kinds[split == AK_SPLIT_TEST][i]);
+    if (rc == AKSSL_OK && !s.count)
+        rc = none(folder, &l, split);
     ak_listing_fini(&l);
     if (rc < 0)
         ak_shards_fini(&s);

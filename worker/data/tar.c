@@ -244,21 +244,10 @@ static akssl_status read_shards(part *p, const ak_shards *shards, const char *pl
 
 static akssl_status find_shards(ak_shards *shards, const char *place, ak_split split)
 {
-    static const char *const prefixes[2][4] = { { "train", "" }, { "val", "test" } };
-    akssl_status rc = AKSSL_OK;
     struct stat st;
 
-    if (stat(place, &st) < 0 || !S_ISDIR(st.st_mode))
-        return ak_shards_expand(shards, place);
-    for (int i = 0; rc == AKSSL_OK && i < 2 && !shards->count; i++) {
-        const char *prefix = prefixes[split == AK_SPLIT_TEST][i];
-
-        rc = ak_shards_list(shards, place, prefix);
-    }
-    if (rc == AKSSL_OK && !shards->count)
-        rc = ak_fail(AKSSL_ERR_NOT_FOUND, "'%.512s' holds no %s", place,
-                     split == AK_SPLIT_TEST ? "val*.tar or test*.tar" : "train*.tar or *.tar");
-    return rc;
+    return stat(place, &st) == 0 && S_ISDIR(st.st_mode) ? ak_shards_list(shards, place, split)
+                                                        : ak_shards_expand(shards, place);
 }
 
 static akssl_status read_part(part *p, const char *argument, ak_split split)
