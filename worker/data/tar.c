@@ -43,6 +43,7 @@ typedef struct part {
     ak_files files;
     char **names; // [files.count]: a label that is a name, else NULL
     int64_t named, numbered;
+    bool glance;      // no further than the first shard with labels
     const char *path; // of the shard at hand
     sample at;
 } part;
@@ -225,6 +226,8 @@ static akssl_status read_shards(part *p, const ak_shards *shards, const char *pl
 
     p->at = (sample){ .number = -1 };
     for (int64_t i = 0; rc == AKSSL_OK && i < shards->count; i++) {
+        if (p->glance && p->named + p->numbered)
+            break;
         p->path = shards->path[i];
         ak_files_path(&p->files, p->path);
         rc = ak_archive_list(p->path, take_member, p);
@@ -311,6 +314,24 @@ static akssl_status name_labels(ak_dataset *set, part *p)
     return AKSSL_OK;
 }
 
+// Held-out labels that are numbers are compared as they are.
+static akssl_status check_numbers(const part *p, const char *argument)
+{
+    part train = { .glance = true };
+    akssl_status rc;
+
+    if (!p->numbered)
+        return AKSSL_OK;
+    rc = read_part(&train, argument, AK_SPLIT_TRAIN);
+    if (rc == AKSSL_ERR_NOT_FOUND)
+        rc = AKSSL_OK; // nothing to compare them with
+    if (rc == AKSSL_OK && train.named)
+        rc = ak_fail(AKSSL_ERR_CORRUPT, "labels of the held-out part are numbers, those of the "
+                                        "training part are names");
+    part_fini(&train);
+    return rc;
+}
+
 static akssl_status settle_labels(ak_dataset *set, part *p, const char *argument, ak_split split)
 {
     part train = { 0 };
@@ -320,7 +341,7 @@ static akssl_status settle_labels(ak_dataset *set, part *p, const char *argument
         if (p->files.labels[i] >= set->classes)
             set->classes = p->files.labels[i] + 1;
     if (!p->named)
-        return AKSSL_OK;
+        return split == AK_SPLIT_TEST ? check_numbers(p, argument) : AKSSL_OK;
     if (split == AK_SPLIT_TEST)
         rc = read_part(&train, argument, AK_SPLIT_TRAIN);
     if (rc == AKSSL_OK && split == AK_SPLIT_TEST && !train.named)

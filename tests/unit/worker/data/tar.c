@@ -141,5 +141,40 @@ START_TEST(a_folder_of_held_out_shards_names_one_and_the_remedy)
 }
 END_TEST
 
+START_TEST(labels_of_both_parts_are_numbers_or_names)
+{
+    static const struct {
+        const char *train[2], *test, *wrong;
+    } rows[] = {
+        { { "0", "1" }, "1", NULL },
+        { { "ant", "zebra" }, "zebra", NULL },
+        { { NULL, "1" }, "1", NULL },
+        { { "0", "1" }, "zebra", "are names, those of the training part are not" },
+        { { "ant", "zebra" }, "1", "are numbers, those of the training part are names" },
+        { { NULL, "zebra" }, "1", "are numbers, those of the training part are names" },
+    };
+
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        akssl_status rc;
+        ak_dataset *set;
+
+        setup();
+        put("train-0", rows[i].train[0]);
+        put("train-1", rows[i].train[1]);
+        put("val-0", rows[i].test);
+        has(AK_SPLIT_TRAIN, "train-0 train-1");
+        rc = set_open(&set, name, AK_SPLIT_TEST, 0);
+        ck_assert_msg(rc == (rows[i].wrong ? AKSSL_ERR_CORRUPT : 0), "row %zu: %s", i,
+                      ak_error_text());
+        if (rows[i].wrong)
+            ck_assert_ptr_nonnull(strstr(ak_error_text(), rows[i].wrong));
+        else
+            ak_dataset_close(set);
+        teardown();
+    }
+}
+END_TEST
+
 AK_TEST_MAIN(AK_CASE(no_shard_of_a_folder_is_of_both_parts),
-             AK_CASE(a_folder_of_held_out_shards_names_one_and_the_remedy))
+             AK_CASE(a_folder_of_held_out_shards_names_one_and_the_remedy),
+             AK_CASE(labels_of_both_parts_are_numbers_or_names))
