@@ -183,23 +183,106 @@ static akssl_status join(char out[PATH], const char *folder, const char *name)
                : AKSSL_OK;
 }
 
-// FOLDER/train if there is one, else FOLDER itself; FOLDER/val or the like.
-static akssl_status find_part(const char *folder, ak_split split, char part[PATH])
-{
-    static const char *const held_out[] = { "val", "validation", "valid", "test" };
-    ak_listing l = { 0 };
-    bool parted;
-    const char *name = NULL;
-    akssl_status rc = ak_listing_read(&l, folder);
+static const char *const held_out[] = { "val", "validation", "valid", "test" };
 
+enum { HELD_OUT = sizeof held_out / sizeof *held_out };
+
+static const char *find_held_out(const ak_listing *l)
+{
+    for (int i = 0; i < HELD_OUT; i++)
+        if (ak_listing_has(l, held_out[i]))
+            return held_out[i];
+    return NULL;
+}
+
+static bool is_part(const char *name)
+{
+    for (int i = 0; i < HELD_OUT; i++)
+        if (strcmp(name, held_out[i]) == 0)
+            return true;
+    return strcmp(name, "train") == 0;
+}
+
+// What a folder holds itself.  One that may not be read (lost+found) holds nothing.
+static akssl_status look_into(const char *folder, const char *name, bool *folders, bool *images)
+{
+    char path[PATH];
+    ak_listing l = { 0 };
+    akssl_status rc = join(path, folder, name);
+
+    if (rc == AKSSL_OK)
+        rc = ak_listing_read(&l, path);
+    *folders = *images = false;
+    for (int64_t i = 0; i < l.count; i++) {
+        *folders = *folders || l.entry[i].folder;
+        *images = *images || (!l.entry[i].folder && is_image(l.entry[i].name));
+    }
+    ak_listing_fini(&l);
+    return rc == AKSSL_ERR_PERMISSION ? AKSSL_OK : rc;
+}
+
+// The first folder beside train that could be a class, NULL if there is none.
+static akssl_status find_class(const char *folder, const ak_listing *l, const char **found)
+{
+    akssl_status rc = AKSSL_OK;
+
+    *found = NULL;
+    for (int64_t i = 0; rc == AKSSL_OK && !*found && i < l->count; i++) {
+        bool folders, images;
+
+        if (!l->entry[i].folder || is_part(l->entry[i].name))
+            continue;
+        rc = look_into(folder, l->entry[i].name, &folders, &images);
+        if (rc == AKSSL_OK && (folders || images))
+            *found = l->entry[i].name;
+    }
+    return rc;
+}
+
+// Whether a folder that holds train has it as a part, and not as a class.
+static akssl_status train_is_part(const char *folder, const ak_listing *l, bool *parted)
+{
+    bool held = find_held_out(l), folders, images;
+    const char *class;
+    akssl_status rc = find_class(folder, l, &class);
+
+    *parted = true;
+    if (rc < 0 || !class)
+        return rc;
+    rc = look_into(folder, "train", &folders, &images);
     if (rc < 0)
         return rc;
-    parted = ak_listing_has(&l, "train");
-    for (int i = 0; split == AK_SPLIT_TEST && parted && !name && i < 4; i++)
-        name = ak_listing_has(&l, held_out[i]) ? held_out[i] : NULL;
+    *parted = folders;
+    return folders == held ? AKSSL_OK
+                           : ak_fail(AKSSL_ERR_INVALID,
+                                     "'%.512s' holds 'train' and '%.128s', which are classes or "
+                                     "are not: give folder:%.512s/train if that is all to train "
+                                     "on, else give the class 'train' another name",
+                                     folder, class, folder);
+}
+
+// FOLDER/train if that is a part, else FOLDER itself; FOLDER/val or the like.
+static akssl_status find_part(const char *folder, ak_split split, char part[PATH])
+{
+    ak_listing l = { 0 };
+    bool parted = false, train;
+    const char *name;
+    akssl_status rc = ak_listing_read(&l, folder);
+
+    train = ak_listing_has(&l, "train");
+    if (rc == AKSSL_OK && train)
+        rc = train_is_part(folder, &l, &parted);
+    name = parted ? find_held_out(&l) : NULL;
     ak_listing_fini(&l);
+    if (rc < 0)
+        return rc;
     if (split == AK_SPLIT_TRAIN)
         return join(part, folder, parted ? "train" : ".");
+    if (!name && train && !parted)
+        return ak_fail(AKSSL_ERR_NOT_FOUND,
+                       "there is no held-out part, 'train' being a class of '%.512s': give "
+                       "folder:FOLDER,test=FOLDER",
+                       folder);
     if (!name)
         return ak_fail(AKSSL_ERR_NOT_FOUND,
                        "there is no held-out part: put it beside '%.512s/train' as val or test, or "

@@ -173,6 +173,68 @@ START_TEST(folder_is_in_imagefolders_order)
 }
 END_TEST
 
+// A folder's images by blanks; those that begin with '-' are no images.
+static void put_all(const char *names)
+{
+    char all[300], *rest = all;
+
+    snprintf(all, sizeof all, "%s", names);
+    for (char *one; (one = strsep(&rest, " "));)
+        if (*one == '-')
+            put(one + 1, "x", 1);
+        else
+            put_png(one);
+}
+
+// `train` is a part, a class, or not to be told from one.
+START_TEST(a_class_may_be_called_train)
+{
+    static const struct {
+        const char *names;
+        int64_t images, classes; // images 0: refused
+        bool held_out;
+    } rows[] = {
+        { "train/a/1.png train/b/1.png", 2, 2, false },
+        { "train/1.png", 1, 0, false },
+        { "train/a/1.png val/a/1.png test/1.png valid/a/1.png", 1, 1, true },
+        { "train/a/1.png val/a/1.png meta/1.png meta/x/1.png", 1, 1, true },
+        { "train/a/1.png -labels/1.xml .hidden/1.png", 1, 1, false },
+        { "bus/1.png car/1.png train/1.png", 3, 3, false },
+        { "bus/x/1.png car/x/1.png train/1.png", 3, 3, false },
+        { "bus/1.png car/1.png train/x/1.png", 0, 0, false },
+        { "bus/1.png test/1.png train/1.png", 0, 0, false },
+    };
+
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char name[300];
+        ak_dataset *set;
+        akssl_status rc;
+
+        setup();
+        put_all(rows[i].names);
+        snprintf(name, sizeof name, "folder:%s", folder);
+        rc = set_open(&set, name, AK_SPLIT_TRAIN, 0);
+        ck_assert_msg(rc == (rows[i].images ? 0 : AKSSL_ERR_INVALID), "%s: %s", rows[i].names,
+                      ak_error_text());
+        if (rows[i].images) {
+            ck_assert_msg(ak_dataset_size(set) == rows[i].images &&
+                              ak_dataset_classes(set) == rows[i].classes,
+                          "%s", rows[i].names);
+            ak_dataset_close(set);
+        } else {
+            ck_assert_ptr_nonnull(strstr(ak_error_text(), "'train' and 'bus'"));
+        }
+        rc = set_open(&set, name, AK_SPLIT_TEST, 0);
+        ck_assert_msg(rows[i].held_out == (rc == 0), "%s: %s", rows[i].names, ak_error_text());
+        if (rc == 0)
+            ak_dataset_close(set);
+        else if (rows[i].classes == 3)
+            ck_assert_ptr_nonnull(strstr(ak_error_text(), "'train' being a class"));
+        teardown();
+    }
+}
+END_TEST
+
 START_TEST(a_packed_set_is_verified)
 {
     char from[300], file[300], name[320];
@@ -253,5 +315,5 @@ START_TEST(a_large_picture_is_reduced_alike)
 END_TEST
 
 AK_TEST_MAIN(AK_CASE(cifar_has_planes), AK_CASE(stl10_has_columns_and_images_without_labels),
-             AK_CASE(folder_is_in_imagefolders_order), AK_CASE(a_packed_set_is_verified),
-             AK_CASE(a_large_picture_is_reduced_alike))
+             AK_CASE(folder_is_in_imagefolders_order), AK_CASE(a_class_may_be_called_train),
+             AK_CASE(a_packed_set_is_verified), AK_CASE(a_large_picture_is_reduced_alike))
