@@ -9,9 +9,12 @@ static const char package[] = "dataset-fashion-mnist";
 
 static akssl_status open_set(ak_dataset *set, const char *argument, ak_split split, int64_t limit)
 {
-    const char *folder = argument ? argument : "/usr/share/datasets/fashion-mnist";
+    bool given = argument && *argument;
+    const char *folder = given ? argument : "/usr/share/datasets/fashion-mnist";
     akssl_status rc = ak_idx_open(set, folder, split, limit);
 
+    if (given)
+        return rc;
     if (rc == AKSSL_ERR_NOT_FOUND)
         return ak_fail(rc, "'%.512s' is missing or not complete: install the Debian package %s",
                        folder, package);

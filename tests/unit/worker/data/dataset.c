@@ -381,8 +381,10 @@ START_TEST(names)
         { "idx:", "idx:/data/mnist", AKSSL_ERR_INVALID },
         { "idx:/nonexistent", "train-images-idx3-ubyte", AKSSL_ERR_NOT_FOUND },
         { "idx:/dev/null", "/dev/null", AKSSL_ERR_IO },
-        { "fashion-mnist:/nonexistent", "dataset-fashion-mnist", AKSSL_ERR_NOT_FOUND },
-        { "fashion_mnist:/nonexistent", "dataset-fashion-mnist", AKSSL_ERR_NOT_FOUND },
+        { "fashion-mnist:/nonexistent", "'/nonexistent/train-images-idx3-ubyte' (or .gz) is",
+          AKSSL_ERR_NOT_FOUND },
+        { "fashion_mnist:/nonexistent", "'/nonexistent/train-images-idx3-ubyte' (or .gz) is",
+          AKSSL_ERR_NOT_FOUND },
     };
     char long_name[6000];
     ak_dataset *set;
@@ -398,6 +400,23 @@ START_TEST(names)
     ck_assert_int_lt(set_open(&set, long_name, AK_SPLIT_TRAIN, 0), 0);
     memcpy(long_name, "idx:", 4);
     ck_assert_int_lt(set_open(&set, long_name, AK_SPLIT_TRAIN, 0), 0);
+}
+END_TEST
+
+// A folder of one's own is no matter of Debian's package.
+START_TEST(fashion_mnist_of_a_folder)
+{
+    blob b = images(6);
+    char own[320];
+    ak_dataset *set;
+
+    setup();
+    snprintf(own, sizeof own, "fashion-mnist:%s", folder);
+    put("train-images-idx3-ubyte", b.bytes, b.size - 1);
+    ck_assert_int_eq(set_open(&set, own, AK_SPLIT_TRAIN, 0), AKSSL_ERR_CORRUPT);
+    ck_assert_ptr_nonnull(strstr(ak_error_text(), "train-images-idx3-ubyte'"));
+    ck_assert_ptr_null(strstr(ak_error_text(), "install"));
+    teardown();
 }
 END_TEST
 
@@ -437,5 +456,5 @@ END_TEST
 
 AK_TEST_MAIN(AK_CASE(reads_every_naming), AK_CASE(limit_and_no_labels), AK_CASE(colour),
              AK_CASE(damaged_headers), AK_CASE(every_truncation), AK_CASE(damaged_gzip),
-             AK_CASE(gzip_members), AK_CASE(damaged_labels), AK_CASE(names), AK_CASE(fashion_mnist),
-             AK_CASE(catalogue))
+             AK_CASE(gzip_members), AK_CASE(damaged_labels), AK_CASE(names),
+             AK_CASE(fashion_mnist_of_a_folder), AK_CASE(fashion_mnist), AK_CASE(catalogue))
