@@ -12,7 +12,7 @@
 #include "worker/train/evaluate.h"
 
 typedef struct features {
-    char *weights, *backbone, *dataset, *split, *out, *normalize, *interpolation;
+    char *weights, *backbone, *dataset, *split, *out, *normalize, *interpolation, *on_bad_image;
     int64_t image_size, limit_images, shards;
     double crop_pct;
 } features;
@@ -36,6 +36,9 @@ static const ak_option options[] = {
                     "share of the shorter side that is seen of a photograph (0: as the weights "
                     "say, or 0.875)"),
     AK_OPTION_INT(features, limit_images, 0, 0, 1000000000, "use only the first N images (0: all)"),
+    AK_OPTION_STRING(features, on_bad_image, "skip", "skip|fail",
+                     "an image that cannot be decoded: name it and let the next of its class stand "
+                     "in, or fail"),
     AK_OPTION_INT(features, shards, 8, 1, 4096, "parts that share the images, a power of two"),
     AK_OPTION_END,
 };
@@ -91,12 +94,15 @@ static akssl_status write(const features *f, const ak_dataset *set, const float 
 
 static akssl_status compute(const features *f, const ak_spec *spec, ak_comm *comm)
 {
-    ak_split split = strcmp(f->split, "train") == 0 ? AK_SPLIT_TRAIN : AK_SPLIT_TEST;
+    const ak_dataset_ask ask = { .name = f->dataset,
+                                 .split =
+                                     strcmp(f->split, "train") ? AK_SPLIT_TEST : AK_SPLIT_TRAIN,
+                                 .limit = f->limit_images,
+                                 .skip_bad = strcmp(f->on_bad_image, "skip") == 0 };
     float *values = NULL;
     ak_dataset *set;
     int64_t width;
-    akssl_status rc = ak_dataset_open(
-        &set, &(ak_dataset_ask){ .name = f->dataset, .split = split, .limit = f->limit_images });
+    akssl_status rc = ak_dataset_open(&set, &ask);
 
     if (rc < 0)
         return rc;
