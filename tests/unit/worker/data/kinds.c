@@ -1,37 +1,14 @@
 // tests/unit/worker/data/kinds.c -- tests how the kinds of data sets number classes and lay pixels.
 
-#include <ftw.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "proto/base/error.h"
 #include "tests/sets.h"
+#include "tests/unit/worker/data/folder.h"
 #include "tests/unit/worker/image/pictures.h"
 #include "worker/data/pack.h"
-
-static char folder[256];
-
-static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *walk)
-{
-    (void)st;
-    (void)kind;
-    (void)walk;
-    return remove(path);
-}
-
-static void setup(void)
-{
-    const char *base = getenv("TMPDIR");
-
-    snprintf(folder, sizeof folder, "%.200s/akssl-kinds-XXXXXX", base ? base : "/tmp");
-    ck_assert_ptr_nonnull(mkdtemp(folder));
-}
-
-static void teardown(void)
-{
-    ck_assert_int_eq(nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS), 0);
-}
 
 static void put(const char *name, const void *bytes, size_t size)
 {
@@ -85,7 +62,7 @@ START_TEST(cifar_has_planes)
     uint8_t record[2][2 + 3072];
     ak_dataset *set;
 
-    setup();
+    folder_make();
     for (int r = 0; r < 2; r++) {
         record[r][0] = 9;
         record[r][1] = (uint8_t)(40 + r);
@@ -104,7 +81,7 @@ START_TEST(cifar_has_planes)
     ck_assert(ak_dataset_size(set) == 1 && ak_dataset_label(set, 0) == 7);
     has_values(set, 0, 32);
     ak_dataset_close(set);
-    teardown();
+    folder_remove();
 }
 END_TEST
 
@@ -114,7 +91,7 @@ START_TEST(stl10_has_columns_and_images_without_labels)
     uint8_t *images = malloc(3 * IMAGE), labels[2] = { 1, 10 };
     ak_dataset *set;
 
-    setup();
+    folder_make();
     for (int i = 0; i < 3 * IMAGE; i++) // column by column
         images[i] = (uint8_t)value(i % IMAGE / 9216, i % 96, i / 96 % 96);
     put("train_X.bin", images, 2 * IMAGE);
@@ -128,7 +105,7 @@ START_TEST(stl10_has_columns_and_images_without_labels)
     has_values(set, 4, 96);
     ak_dataset_close(set);
     free(images);
-    teardown();
+    folder_remove();
 }
 END_TEST
 
@@ -146,7 +123,7 @@ START_TEST(folder_is_in_imagefolders_order)
     static const char *const names[] = { "B/1.png", "B/z.PNG", "B/a/2.png", "a/10.png", "a/9.png" };
     ak_dataset *set;
 
-    setup();
+    folder_make();
     for (int i = 4; i >= 0; i--) {
         char name[100];
 
@@ -169,7 +146,7 @@ START_TEST(folder_is_in_imagefolders_order)
     set = opened("folder", AK_SPLIT_TEST);
     ck_assert(ak_dataset_size(set) == 1 && ak_dataset_label(set, 0) == 1);
     ak_dataset_close(set);
-    teardown();
+    folder_remove();
 }
 END_TEST
 
@@ -210,7 +187,7 @@ START_TEST(a_class_may_be_called_train)
         ak_dataset *set;
         akssl_status rc;
 
-        setup();
+        folder_make();
         put_all(rows[i].names);
         snprintf(name, sizeof name, "folder:%s", folder);
         rc = set_open(&set, name, AK_SPLIT_TRAIN, 0);
@@ -230,7 +207,7 @@ START_TEST(a_class_may_be_called_train)
             ak_dataset_close(set);
         else if (rows[i].classes == 3)
             ck_assert_ptr_nonnull(strstr(ak_error_text(), "'train' being a class"));
-        teardown();
+        folder_remove();
     }
 }
 END_TEST
@@ -245,7 +222,7 @@ START_TEST(a_packed_set_is_verified)
     ak_dataset *set;
     FILE *f;
 
-    setup();
+    folder_make();
     put_png("set/a/1.png");
     put_png("set/b/2.png");
     snprintf(from, sizeof from, "folder:%.200s/set", folder);
@@ -268,7 +245,7 @@ START_TEST(a_packed_set_is_verified)
     ck_assert_int_eq(truncate(file, 150), 0);
     ck_assert_int_eq(set_open(&set, name, AK_SPLIT_TRAIN, 0), AKSSL_ERR_CORRUPT);
     ak_reading_fini(&reading);
-    teardown();
+    folder_remove();
 }
 END_TEST
 
@@ -294,7 +271,7 @@ START_TEST(a_large_picture_is_reduced_alike)
     ak_pack_count count;
     uint8_t last;
 
-    setup();
+    folder_make();
     put_png("set/a/1.png"); // 4 x 6
     snprintf(from, sizeof from, "folder:%.200s/set", folder);
     snprintf(file, sizeof file, "%.200s/set.akpacked", folder);
@@ -310,7 +287,7 @@ START_TEST(a_large_picture_is_reduced_alike)
     (void)reduced(packed_set, 3, 4, 6);
     ak_dataset_close(folder_set);
     ak_dataset_close(packed_set);
-    teardown();
+    folder_remove();
 }
 END_TEST
 

@@ -1,39 +1,22 @@
 // tests/unit/worker/data/tar.c -- tests which shards of a folder are of which part, and how labels
 // of the two parts meet.
 
-#include <ftw.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "proto/base/error.h"
 #include "tests/check.h"
 #include "tests/sets.h"
+#include "tests/unit/worker/data/folder.h"
 
 enum { BLOCK = 512, SHARDS = 6 };
 
-static char folder[256], name[300];
-
-static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *walk)
-{
-    (void)st;
-    (void)kind;
-    (void)walk;
-    return remove(path);
-}
+static char name[300];
 
 static void setup(void)
 {
-    const char *base = getenv("TMPDIR");
-
-    snprintf(folder, sizeof folder, "%.200s/akssl-tar-XXXXXX", base ? base : "/tmp");
-    ck_assert_ptr_nonnull(mkdtemp(folder));
+    folder_make();
     snprintf(name, sizeof name, "tar:%s", folder);
-}
-
-static void teardown(void)
-{
-    ck_assert_int_eq(nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS), 0);
 }
 
 static void put_member(FILE *f, const char *file, const char *text)
@@ -125,7 +108,7 @@ START_TEST(no_shard_of_a_folder_is_of_both_parts)
             put(rows[i].shards[k], "0");
         has(AK_SPLIT_TRAIN, rows[i].train);
         has(AK_SPLIT_TEST, rows[i].test);
-        teardown();
+        folder_remove();
     }
 }
 END_TEST
@@ -137,7 +120,7 @@ START_TEST(a_folder_of_held_out_shards_names_one_and_the_remedy)
     has(AK_SPLIT_TRAIN, NULL);
     ck_assert_ptr_nonnull(strstr(ak_error_text(), "'test-0.tar' is held out by its name"));
     ck_assert_ptr_nonnull(strstr(ak_error_text(), "name the shards"));
-    teardown();
+    folder_remove();
 }
 END_TEST
 
@@ -170,7 +153,7 @@ START_TEST(labels_of_both_parts_are_numbers_or_names)
             ck_assert_ptr_nonnull(strstr(ak_error_text(), rows[i].wrong));
         else
             ak_dataset_close(set);
-        teardown();
+        folder_remove();
     }
 }
 END_TEST
