@@ -23,8 +23,8 @@ akssl_status ak_about_backbone(ak_spec_pairs *about, const ak_backbone *row,
                                const void *self) AKSSL_MUST_CHECK;
 
 // ak_about_fits refuses weights of a network whose tensors have names and shapes that fit the one
-// that was built, and which computes something else: another one, or with other heads or more blocks.
-// ERR_INVALID.
+// that was built, and which computes something else: another one, or with other heads or more
+// blocks. ERR_INVALID.
 akssl_status ak_about_fits(const ak_safetensors *file, const ak_backbone *row,
                            const void *self) AKSSL_MUST_CHECK;
 
