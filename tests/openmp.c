@@ -1,6 +1,7 @@
 // tests/openmp.c -- tells the thread sanitizer what libgomp, which is not instrumented, orders.
 //
-// A program that has this file calls these functions, and they libgomp's of the same name.
+// A program that has this file calls these functions, and so does oneDNN in it; they call libgomp's
+// of the same name.
 
 #include <dlfcn.h>
 #include <sanitizer/tsan_interface.h>
@@ -10,8 +11,10 @@ typedef void parallel(body *run, void *data, unsigned threads, unsigned flags);
 typedef void section(void **name);
 
 // gcc calls them.
-parallel GOMP_parallel;
-section GOMP_critical_name_start, GOMP_critical_name_end;
+#define SEEN __attribute__((visibility("default")))
+SEEN parallel GOMP_parallel;
+SEEN section GOMP_critical_name_start, GOMP_critical_name_end;
+SEEN void GOMP_barrier(void);
 
 // One parallel region.  Its threads have what was before it; what is behind it has what they did.
 typedef struct region {
@@ -56,4 +59,16 @@ void GOMP_critical_name_end(void **name)
     *(void **)&real = dlsym(RTLD_NEXT, "GOMP_critical_name_end");
     __tsan_release(name);
     real(name);
+}
+
+// oneDNN's regions alone have barriers: of which region it is need not be told.
+void GOMP_barrier(void)
+{
+    static char all;
+    void (*real)(void);
+
+    *(void **)&real = dlsym(RTLD_NEXT, "GOMP_barrier");
+    __tsan_release(&all);
+    real();
+    __tsan_acquire(&all);
 }

@@ -4,15 +4,15 @@
 #     tests/bench/commits.sh [BIN_DIR] [ROUNDS]      about two minutes a round on two quiet cores
 #
 # MoCo v2, K=65536 and 128 wide, ResNet-18 at 32x32, batch 256, on all cores, a rank a core:
-#   alone    akssl-worker bench, once: no coordinator
+#   alone    akssl-worker bench: no coordinator, and no images to load
 #   stream   a job that does not commit meanwhile: the keys of each step go to akssld
 #   commits  the same job with a commit every 50 steps
 # A job's figure is the time from its 20th step to its 120th, two commits of which the third way has;
 # beside it the processors' time of ranks and akssld, which a busy machine changes less, and what of it
 # is not the ranks' first threads, which train: the uplink, its library's threads, akssld.
 #
-# A machine that others use gets faster and slower by more than a commit costs.  So the two kinds of jobs take turns,
-# and who is first changes, too; the mean over the rounds is given with its standard error.  And the ten steps behind
+# A machine that others use gets faster and slower by more than a commit costs.  So the three ways take turns,
+# and which job is first changes, too; the mean over the rounds is given with its standard error.  And the ten steps behind
 # each commit are compared with those around them, of the same run.
 
 set -eu
@@ -105,7 +105,7 @@ job() { # WAY COMMIT_EVERY
 
 alone() {
     mpirun --bind-to none -np "$cores" "$bin/akssl-worker" bench --method moco_v2 --option K=65536,projection_dim=128 \
-        --batch 256 --shards 8 --seconds 60 |
+        --batch 256 --shards 8 --seconds 20 |
         sed -n 's/.*"images_per_s": \([0-9.]*\).*/\1/p' | awk '{ printf "%d\n", 256e6 / $1 }' >>"$dir/alone.wall"
 }
 
@@ -121,8 +121,8 @@ row() { # NAME COMMAND: a row of what COMMAND gives for each file
     echo "$text"
 }
 last() { tail -n 1 "$dir/$1"; }
-alone
 for round in $(seq "$rounds"); do
+    alone
     if [ $((round % 2)) -eq 1 ]; then # in turn, so that a machine that gets slower favours neither
         job stream 1000000
         job commits "$every"
