@@ -4,7 +4,7 @@
 #     tests/bench/commits.sh [BIN_DIR] [ROUNDS]      about two minutes a round on two quiet cores
 #
 # MoCo v2, K=65536 and 128 wide, ResNet-18 at 32x32, batch 256, on all cores, a rank a core:
-#   alone    akssl-worker bench: no coordinator, and no images to load
+#   alone    akssl-worker bench: no coordinator
 #   stream   a job that does not commit meanwhile: the keys of each step go to akssld
 #   commits  the same job with a commit every 50 steps
 # A job's figure is the time from its 20th step to its 120th, two commits of which the third way has;
@@ -33,7 +33,7 @@ lines() { { wc -l <"$dir/state/jobs/$1/metrics.jsonl"; } 2>/dev/null || echo 0; 
 until_step() { # JOB STEP
     while [ "$(lines "$1")" -lt "$2" ]; do
         kill -0 $daemon || exit 1
-        sleep 0.02
+        sleep 0.5 # to look is work, too
     done
 }
 
@@ -84,18 +84,20 @@ behind() {
 }
 
 job() { # WAY COMMIT_EVERY
-    local id run start before after of_steps=$((to - from))
+    local id run before after of_steps
     id=$("$bin/akssl-client" submit --parsable --method moco_v2 --option K=65536,projection_dim=128 --dataset fashion-mnist \
         --image-size 32 --batch 256 --optimizer sgd --lr 0.06 --epochs 2 --seed 0 --shards 8 --ranks "$cores" \
         --commit-every "$2" --keep 1)
     until_step "$id" "$from"
     stamp "$1" "$id" &
     run=$(basename "$(ls "$dir/state/jobs/$id"/run/*.secret)" .secret)
-    start=$(date +%s%N)
+    of_steps=-$(lines "$id")
     read -ra before <<<"$(ticks "$run")"
     until_step "$id" "$to"
+    of_steps=$((of_steps + $(lines "$id")))
     read -ra after <<<"$(ticks "$run")"
-    echo "$((($(date +%s%N) - start) / of_steps / 1000))" >>"$dir/$1.wall" # us a step
+    awk 'NR == 1 { step = $1; time = $2 } END { printf "%d\n", ($2 - time) / ($1 - step) }' \
+        "$dir/stamps.$1.$id" >>"$dir/$1.wall" # us a step
     echo "$(((after[0] - before[0]) * 10000 / of_steps))" >>"$dir/$1.cpu"
     echo "$(((after[0] - before[0] - after[1] + before[1]) * 10000 / of_steps))" >>"$dir/$1.aside"
     "$bin/akssl-client" cancel "$id" >/dev/null
